@@ -1,0 +1,15 @@
+# Warnings are errors in our own code; generated code is compiled without this target.
+add_library(lifeboat_warnings INTERFACE)
+target_compile_options(lifeboat_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  -Woverloaded-virtual -Wnull-dereference -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports false positives of these with std::expected and std::vector at -O2.
+  target_compile_options(lifeboat_warnings INTERFACE
+    -Wno-maybe-uninitialized -Wno-null-dereference -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict)
+endif()
+
+if(LIFEBOAT_SANITIZE)
+  add_compile_options(-fsanitize=${LIFEBOAT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${LIFEBOAT_SANITIZE})
+endif()
