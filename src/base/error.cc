@@ -1,0 +1,77 @@
+#include "base/error.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace lifeboat {
+
+struct Error::Rep {
+  ErrorCode code;
+  std::string what;
+  std::string why;
+  std::string fix;
+};
+
+Error::Error(ErrorCode code, std::string what, std::string why, std::string fix)
+    : rep_(
+          std::make_shared<const Rep>(Rep{code, std::move(what), std::move(why), std::move(fix)})) {
+}
+
+ErrorCode Error::code() const { return rep_->code; }
+const std::string& Error::what() const { return rep_->what; }
+const std::string& Error::why() const { return rep_->why; }
+
+std::string Error::fix() const {
+  return rep_->fix.empty() ? std::string(entry_of(rep_->code).hint) : rep_->fix;
+}
+
+Error Error::in(std::string_view context) const {
+  std::string what(context);
+  what += ": ";
+  what += rep_->what;
+  return Error(rep_->code, std::move(what), rep_->why, rep_->fix);
+}
+
+Error Error::with_fix(std::string fix) const {
+  return Error(rep_->code, rep_->what, rep_->why, std::move(fix));
+}
+
+std::string Error::to_string() const {
+  std::string line = rep_->what;
+  if (!rep_->why.empty()) line += ": " + rep_->why;
+  return line + " (" + code_text(rep_->code) + ")";
+}
+
+std::unexpected<Error> fail(ErrorCode code, std::string what, std::string why, std::string fix) {
+  return std::unexpected(Error(code, std::move(what), std::move(why), std::move(fix)));
+}
+
+namespace {
+
+ErrorCode storage_code(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return ErrorCode::kStorageFull;
+    case EROFS:
+      return ErrorCode::kStorageReadOnly;
+    case EACCES:
+    case EPERM:
+      return ErrorCode::kStoragePermission;
+    case ENOENT:
+      return ErrorCode::kFileNotFound;
+    default:
+      return ErrorCode::kStorageFailed;
+  }
+}
+
+}  // namespace
+
+Error system_error(int error_number, std::string what) {
+  const char* text = strerrordesc_np(error_number);  // unlike strerror, safe between threads
+  return Error(storage_code(error_number), std::move(what),
+               text != nullptr ? text : "error number " + std::to_string(error_number));
+}
+
+}  // namespace lifeboat
