@@ -1,0 +1,44 @@
+// Writing a compact bbolt database bottom-up in one sequential pass.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "format/bbolt/page.h"
+
+namespace lifeboat::bbolt {
+
+class PageSink {
+ public:
+  virtual ~PageSink() = default;
+  // Whole pages, in file order from page 0 on. Views are valid during the call only.
+  virtual Status append(ByteView pages) = 0;
+  // Replaces pages 0 and 1 (written as zeros before), last.
+  virtual Status write_front(ByteView two_pages) = 0;
+};
+
+struct WrittenDatabase {
+  std::uint64_t file_bytes = 0;
+  std::uint64_t high_water = 0;
+};
+
+// Usage: begin_bucket, add in strictly ascending key order, end_bucket; buckets in any order; finish.
+// Leaves are filled to the page; no branch has fewer than two children; small buckets become inline; an empty
+// freelist page is written; unused bytes are zero. Memory: one open node a level. Hot path: millions of adds of
+// small records, gigabytes of values: no allocation per record.
+class BulkLoader {
+ public:
+  BulkLoader(PageSink& sink, std::size_t page_size);
+  ~BulkLoader();
+  Status begin_bucket(std::string_view name);
+  // Copies. kInternal when keys do not ascend, kUnsupportedContent beyond bbolt's limits.
+  Status add(ByteView key, ByteView value);
+  Status end_bucket();
+  Result<WrittenDatabase> finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lifeboat::bbolt
