@@ -82,7 +82,8 @@ class FileSystem {
   virtual Status remove_directory(const std::string& path) = 0;  // must be empty
   virtual Status sync_directory(const std::string& path) = 0;
   virtual Status set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) = 0;
-  // Bytes an unprivileged writer may still write where `path` lies.
+  // Bytes an unprivileged writer may still write where `path` lies; of a path that is yet to be created, where
+  // its nearest existing parent lies.
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 };
 
@@ -96,6 +97,14 @@ Status make_directories(FileSystem& fs, const std::string& path, std::uint32_t m
 Status publish_file(FileSystem& fs, const std::string& path, ByteView content, std::uint32_t mode);
 // Removes a tree without following symlinks; absent is success.
 Status remove_tree(FileSystem& fs, const std::string& path);
+
+// Where a file system has no unnamed files, create_unnamed uses a hidden name with this prefix, locked while its
+// writer lives and removed with the File.
+inline constexpr std::string_view kTemporaryPrefix = ".lifeboat-tmp-";
+bool is_temporary_name(std::string_view name);
+// Removes such names in `directory` whose writer died (their lock can be taken); how many. Takes no locks away
+// from the living, so any process may call it at any time.
+Result<std::size_t> sweep_stale(FileSystem& fs, const std::string& directory);
 
 std::string join(std::string_view directory, std::string_view name);
 std::string parent_of(std::string_view path);

@@ -32,10 +32,11 @@ struct ProcessSpec {
   std::vector<std::string> argv;              // argv[0] is looked up on PATH when it has no slash
   std::vector<std::string> environment;       // exactly these, "K=V"; nothing is inherited
   std::string output_path;                    // stdout and stderr go here; empty: discarded
-  bool dies_with_parent = true;
+  bool dies_with_parent = true;               // SIGKILL when the *thread* that called start() ends: start
+                                              // such children from a thread that outlives them
 };
 
-// A child process; the destructor kills (SIGKILL) and reaps it when it still runs.
+// A child process in a process group of its own (Ctrl-C does not reach it), with stdin empty; the destructor kills (SIGKILL) and reaps it when it still runs.
 class ChildProcess {
  public:
   virtual ~ChildProcess() = default;
