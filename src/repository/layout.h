@@ -1,0 +1,31 @@
+// Names of objects in a repo, made and taken apart.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+
+namespace lifeboat::repository {
+
+// s/<lineage>/<level>/<lo>-<hi>-<sha256>, revisions as 16 hex digits.
+std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi, const Sha256& sha);
+// m/<lineage>/<hi>-<sha256>
+std::string manifest_name(const LineageId& lineage, std::int64_t revision, const Sha256& sha);
+// v/<lineage>/<revision>-<sha256>
+std::string attestation_name(const LineageId& lineage, std::int64_t revision, const Sha256& sha);
+// keys/<epoch>-<generation>-<label>-<sha256>
+std::string key_set_name(std::uint32_t epoch, std::uint32_t generation, const std::string& label, const Sha256& sha);
+
+// The SHA-256 that an object's name ends with; nullopt for names that carry none (format.N).
+std::optional<Sha256> sha256_in_name(std::string_view name);
+
+struct ManifestName {
+  LineageId lineage;
+  std::int64_t revision = 0;
+  Sha256 sha;
+};
+std::optional<ManifestName> parse_manifest_name(std::string_view name);
+std::optional<ManifestName> parse_attestation_name(std::string_view name);
+
+}  // namespace lifeboat::repository

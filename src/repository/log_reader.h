@@ -1,0 +1,52 @@
+// LogReader: the state of a chain at a revision, as two passes over its segments.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/progress.h"
+#include "repository/points.h"
+#include "repository/segments.h"
+#include "repository/visibility.h"
+
+namespace lifeboat::repository {
+
+struct LogReadOptions {
+  std::int64_t revision = 0;
+  std::int64_t compaction = -1;     // for HashKV at (compaction, revision)
+  unsigned threads = 2;
+  std::uint64_t index_memory_bytes = 96ull << 20;
+  std::string spool_directory;
+  bool check = false;               // the rules of the log: contiguity, versions, digests
+};
+
+// A record and what a reader at the revision makes of it.
+struct SeenRecord {
+  etcd::Record record;
+  bool visible = false;
+  bool live_at_compaction = false;
+  bool removed_or_superseded() const { return !visible; }
+};
+
+// Opening it makes the first pass (which builds the visibility); next() is the second. Records above the revision
+// are not delivered.
+class LogReader {
+ public:
+  static Result<std::unique_ptr<LogReader>> open(const Repository& repo, io::World& world,
+                                                 const manifest::Manifest& manifest, LogReadOptions options,
+                                                 Progress& progress);
+  virtual ~LogReader() = default;
+  virtual Result<bool> next(SeenRecord& out) = 0;
+  virtual const Visibility& visibility() const = 0;
+  virtual const std::vector<std::string>& findings() const = 0;  // broken rules, when options.check
+};
+
+// HashKV from the log at (compaction, revision); compaction -1 for never.
+struct LogHash {
+  std::uint32_t hash = 0;
+  std::uint64_t live_keys = 0;
+};
+Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                         std::int64_t compaction, std::int64_t revision, LogReadOptions options, Progress& progress);
+
+}  // namespace lifeboat::repository

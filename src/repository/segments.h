@@ -1,0 +1,73 @@
+// Segments in the store: written from a stream of records, read back as one.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/progress.h"
+#include "format/manifest/manifest.h"
+#include "format/segment/segment.h"
+#include "repository/repository.h"
+
+namespace lifeboat::repository {
+
+struct SegmentWriteOptions {
+  LineageId lineage;
+  int level = 0;
+  std::int64_t lo = 0;             // records are above it
+  std::int64_t complete_from = 0;
+  int zstd_level = 1;
+  unsigned threads = 2;
+  std::uint64_t split_stored_bytes = 64ull << 20;
+};
+
+// Records in ascending order become one or more segments. Blocks are sealed (and verified) on worker threads while
+// the caller produces the next. The segments are durable when finish returns; a manifest makes them part of a point.
+class SegmentWriter {
+ public:
+  SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
+  ~SegmentWriter();
+  Status add(const etcd::Record& record);
+  // `hi`: the revision up to which the last segment is complete (>= the last record's). `removed`: earlier records
+  // that this base no longer has (goes into the first segment; forces one when there are no records). Empty result
+  // when there is nothing to store.
+  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi, const std::vector<etcd::Revision>& removed);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Where a run of records comes from.
+class RecordStream {
+ public:
+  virtual ~RecordStream() = default;
+  // False at the end. The record's bytes stay valid until the next call.
+  virtual Result<bool> next(etcd::Record& out) = 0;
+};
+
+struct ReadOptions {
+  unsigned threads = 2;                   // decoding ahead; at most 2 * threads blocks are in memory
+  bool check_digests = false;             // compare each segment's content digest and counts at its end
+};
+// The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads.
+// `removed` lists are not applied here: see Visibility.
+Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+                                                    ReadOptions options);
+// The same as whole decoded blocks, for loops that want to work a block at a time.
+struct DecodedBlock {
+  Buffer text;
+  std::size_t segment = 0;  // index into the given list
+  segment::BlockEntry entry;
+};
+class BlockStream {
+ public:
+  virtual ~BlockStream() = default;
+  virtual Result<bool> next(DecodedBlock& out) = 0;
+};
+Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+                                                 ReadOptions options);
+Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
+Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& segment);
+
+}  // namespace lifeboat::repository
