@@ -4,6 +4,11 @@ find_package(Protobuf REQUIRED)
 pkg_check_modules(grpcpp REQUIRED IMPORTED_TARGET grpc++)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 
+if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/source/etcd/etcd_api.proto)
+  add_library(etcd_proto INTERFACE)
+  return()
+endif()
+
 set(proto_dir ${CMAKE_SOURCE_DIR}/src/source/etcd)
 set(proto_out ${CMAKE_BINARY_DIR}/proto)
 file(MAKE_DIRECTORY ${proto_out})
