@@ -12,12 +12,14 @@ namespace lifeboat::crypto {
 inline constexpr std::size_t kAeadKeyBytes = 32;
 inline constexpr std::size_t kAeadTagBytes = 16;
 
-// Not thread-safe (it owns a cipher context); cheap to clone for another thread.
+// Not thread-safe (it owns cipher contexts); clone() it for another thread.
 class Aead {
  public:
   explicit Aead(const Secret& key);  // kAeadKeyBytes
   Aead(Aead&&) noexcept;
+  Aead& operator=(Aead&&) noexcept;
   ~Aead();
+  Aead clone() const;  // the same key
   // out.size() == plain.size(); may alias exactly. The 96-bit nonce is `counter`, big-endian.
   void seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByteView out, MutableByteView tag16);
   // False when the tag does not match; `out` is then zeroed.
@@ -25,6 +27,7 @@ class Aead {
 
  private:
   struct State;
+  explicit Aead(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

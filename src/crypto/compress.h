@@ -16,6 +16,7 @@ class Compressor {
  public:
   Compressor();
   Compressor(Compressor&&) noexcept;
+  Compressor& operator=(Compressor&&) noexcept;
   ~Compressor();
   static std::size_t bound(std::size_t plain_bytes);
   // The size written into `out` (at least bound(plain.size()) big). level: negative fast levels .. kMaxZstdLevel.
@@ -30,6 +31,7 @@ class Decompressor {
  public:
   Decompressor();
   Decompressor(Decompressor&&) noexcept;
+  Decompressor& operator=(Decompressor&&) noexcept;
   ~Decompressor();
   // Exactly out.size() bytes must come out of exactly one frame; anything else is kObjectDamaged.
   Status decompress(ByteView packed, MutableByteView out);
