@@ -114,7 +114,8 @@ class PosixFile final : public File {
     if (direct_) return;
     note_write_back(
         ::sync_file_range(fd_.get(), to_offset(offset), to_offset(length), SYNC_FILE_RANGE_WRITE));
-    const std::uint64_t from = forgotten_.exchange(offset);
+    std::uint64_t from = forgotten_.load();
+    while (from < offset && !forgotten_.compare_exchange_weak(from, offset)) continue;
     if (from >= offset) return;
     constexpr unsigned kWritten =
         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;

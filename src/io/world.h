@@ -36,7 +36,8 @@ struct ProcessSpec {
                                               // such children from a thread that outlives them
 };
 
-// A child process in a process group of its own (Ctrl-C does not reach it), with stdin empty; the destructor kills (SIGKILL) and reaps it when it still runs.
+// A child process in a process group of its own (Ctrl-C does not reach it), with nothing to read on stdin; the
+// destructor kills (SIGKILL) and reaps it when it still runs.
 class ChildProcess {
  public:
   virtual ~ChildProcess() = default;

@@ -1,0 +1,216 @@
+// Threads that pass items along: a bounded queue, and a pool that transforms items and keeps their
+// order.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace lifeboat::io {
+
+// A first-in first-out queue of at most `capacity` items between any number of threads.
+template <typename T>
+class BoundedQueue {
+ public:
+  explicit BoundedQueue(std::size_t capacity) : capacity_(capacity == 0 ? 1 : capacity) {}
+
+  // Waits while the queue is full. Fails with the error of abort(), or kInternal after close().
+  Status push(T item) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return items_.size() < capacity_ || closed_ || error_; });
+    if (error_) return std::unexpected(*error_);
+    if (closed_) return fail(ErrorCode::kInternal, "an item was pushed into a closed queue");
+    items_.push_back(std::move(item));
+    changed_.notify_all();
+    return {};
+  }
+
+  // Waits for an item; nullopt once the queue is closed and empty. Fails with the error of abort()
+  // at once, also when items are left.
+  Result<std::optional<T>> pop() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !items_.empty() || closed_ || error_; });
+    if (error_) return std::unexpected(*error_);
+    if (items_.empty()) return std::nullopt;
+    std::optional<T> item(std::move(items_.front()));
+    items_.pop_front();
+    changed_.notify_all();
+    return item;
+  }
+
+  // No more items will come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+
+  // Stops both sides with `error`; the first error stays.
+  void abort(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    changed_.notify_all();
+  }
+
+ private:
+  const std::size_t capacity_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<T> items_;
+  bool closed_ = false;
+  std::optional<Error> error_;
+};
+
+// `workers` threads run `transform` on submitted items; results come out in the order of
+// submission. At most `in_flight_max` items are submitted and not yet taken, so memory is bounded.
+// The first error, of a transform or of cancel(), stops everything and is what every later call
+// returns. The destructor drops what is queued and joins the threads; a transform that runs is
+// waited for.
+template <typename In, typename Out>
+class OrderedPool {
+ public:
+  using Transform = std::function<Result<Out>(In)>;
+
+  OrderedPool(std::size_t workers, std::size_t in_flight_max, Transform transform)
+      : in_flight_max_(in_flight_max == 0 ? 1 : in_flight_max), transform_(std::move(transform)) {
+    const std::size_t count = workers == 0 ? 1 : workers;
+    threads_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  }
+  OrderedPool(const OrderedPool&) = delete;
+  OrderedPool& operator=(const OrderedPool&) = delete;
+
+  ~OrderedPool() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      changed_.notify_all();
+    }
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // True when submit() would wait: one thread that both submits and takes calls next() then.
+  bool full() {
+    const std::lock_guard lock(mutex_);
+    return slots_.size() >= in_flight_max_;
+  }
+
+  Status submit(In item) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return slots_.size() < in_flight_max_ || error_; });
+    if (error_) return std::unexpected(*error_);
+    auto slot = std::make_shared<Slot>();
+    slots_.push_back(slot);
+    tasks_.push_back({std::move(item), std::move(slot)});
+    changed_.notify_all();
+    return {};
+  }
+
+  // No more items will be submitted.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+
+  // Waits for the oldest result; nullopt after close(), when every result was taken.
+  Result<std::optional<Out>> next() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] {
+      return error_ || (slots_.empty() ? closed_ : slots_.front()->result.has_value());
+    });
+    if (error_) return std::unexpected(*error_);
+    if (slots_.empty()) return std::nullopt;
+    std::optional<Out> result = std::move(slots_.front()->result);
+    slots_.pop_front();
+    changed_.notify_all();
+    return result;
+  }
+
+  void cancel(Error error) {
+    const std::lock_guard lock(mutex_);
+    stop(std::move(error));
+  }
+
+ private:
+  struct Slot {
+    std::optional<Out> result;
+  };
+  struct Task {
+    In item;
+    std::shared_ptr<Slot> slot;
+  };
+
+  // With the mutex held.
+  void stop(Error error) {
+    if (!error_) error_ = std::move(error);
+    changed_.notify_all();
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return stopping_ || error_ || !tasks_.empty(); });
+      if (stopping_ || error_) return;
+      Task task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      Result<Out> result = transform_(std::move(task.item));
+      lock.lock();
+      if (!result) {
+        stop(std::move(result).error());
+        return;
+      }
+      task.slot->result.emplace(*std::move(result));
+      changed_.notify_all();
+    }
+  }
+
+  const std::size_t in_flight_max_;
+  const Transform transform_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Task> tasks_;                   // submitted, not yet begun
+  std::deque<std::shared_ptr<Slot>> slots_;  // submitted, not yet taken, oldest first
+  bool closed_ = false;
+  bool stopping_ = false;
+  std::optional<Error> error_;
+  std::vector<std::thread> threads_;
+};
+
+// Feeds what `produce` returns (until nullopt) through `transform` on `workers` threads, and hands
+// the results to `consume` in order. produce and consume run on the calling thread, never at once.
+// The first error of any of the three stops everything and is returned; a caller that wants to
+// cancel returns kInterrupted from one.
+template <typename In, typename Out>
+Status parallel_ordered_map(std::size_t workers, std::size_t in_flight_max,
+                            const std::function<Result<std::optional<In>>()>& produce,
+                            std::function<Result<Out>(In)> transform,
+                            const std::function<Status(Out)>& consume) {
+  OrderedPool<In, Out> pool(workers, in_flight_max, std::move(transform));
+  bool more = true;
+  while (true) {
+    while (more && !pool.full()) {
+      std::optional<In> item = TRY(produce());
+      more = item.has_value();
+      if (more)
+        TRY(pool.submit(*std::move(item)));
+      else
+        pool.close();
+    }
+    std::optional<Out> result = TRY(pool.next());
+    if (!result) return {};
+    TRY(consume(*std::move(result)));
+  }
+}
+
+}  // namespace lifeboat::io

@@ -1,0 +1,217 @@
+#include "storage/local_store.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "base/buffer.h"
+#include "storage/object_name.h"
+
+namespace lifeboat::storage {
+namespace {
+
+constexpr std::size_t kStageBufferBytes = std::size_t{1} << 20;
+constexpr std::size_t kCompareBytes = std::size_t{256} << 10;
+constexpr std::uint32_t kObjectMode = 0600;
+constexpr std::uint32_t kDirectoryMode = 0700;
+
+bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
+
+std::unexpected<Error> missing(const std::string& name) {
+  return fail(ErrorCode::kObjectMissing, "object " + name, "it is not in the store");
+}
+
+class LocalStaged final : public StagedObject {
+ public:
+  explicit LocalStaged(std::unique_ptr<io::File> file)
+      : file_(std::move(file)), pending_(kStageBufferBytes) {}
+
+  Status append(ByteView bytes) override {
+    if (bytes.size() > pending_.room()) TRY(flush());
+    if (bytes.size() <= pending_.room()) {
+      pending_.append(bytes);
+      return {};
+    }
+    TRY(file_->write_at(written_, bytes));
+    written_ += bytes.size();
+    return {};
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
+    std::size_t done = 0;
+    if (offset < written_) {
+      const auto on_disk = std::min<std::uint64_t>(out.size(), written_ - offset);
+      done = TRY(file_->read_at(offset, out.first(on_disk)));
+      if (done < on_disk) return done;
+    }
+    const std::uint64_t skip = offset + done - written_;
+    if (done == out.size() || skip >= pending_.size()) return done;
+    const ByteView rest = pending_.view().subspan(skip);
+    const std::size_t count = std::min(rest.size(), out.size() - done);
+    std::copy_n(rest.begin(), count, out.begin() + static_cast<std::ptrdiff_t>(done));
+    return done + count;
+  }
+
+  Status flush() {
+    TRY(file_->write_at(written_, pending_.view()));
+    written_ += pending_.size();
+    pending_.clear();
+    return {};
+  }
+
+  io::File& file() { return *file_; }
+
+ private:
+  std::unique_ptr<io::File> file_;
+  Buffer pending_;             // appended, not yet in the file
+  std::uint64_t written_ = 0;  // bytes in the file
+};
+
+Result<bool> equal_files(io::File& a, io::File& b) {
+  if (TRY(a.size()) != TRY(b.size())) return false;
+  Buffer left(kCompareBytes);
+  Buffer right(kCompareBytes);
+  for (std::uint64_t offset = 0;; offset += kCompareBytes) {
+    left.resize(TRY(a.read_at(offset, left.whole())));
+    right.resize(TRY(b.read_at(offset, right.whole())));
+    if (!equal(left.view(), right.view())) return false;
+    if (left.size() < kCompareBytes) return true;
+  }
+}
+
+class LocalStore final : public ObjectStore {
+ public:
+  LocalStore(io::FileSystem& files, std::string root) : files_(files), root_(std::move(root)) {
+    while (root_.size() > 1 && root_.ends_with('/')) root_.pop_back();
+  }
+
+  Result<std::unique_ptr<StagedObject>> stage() override {
+    auto file = TRY(files_.create_unnamed(root_, {.write = true, .mode = kObjectMode}));
+    return std::make_unique<LocalStaged>(std::move(file));
+  }
+
+  // The steps, in this order:
+  // 1. the bytes are written and synced, while the file has no name
+  // 2. the directories of the name exist, and each of their names is durable
+  // 3. the file gets its name, unless something has it
+  // 4. the name is durable
+  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged,
+                             const std::string& name) override {
+    TRY(check_object_name(name));
+    auto* const local = dynamic_cast<LocalStaged*>(staged.get());
+    if (local == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
+    TRY(local->flush());
+    TRY(local->file().sync());
+    const std::string path = path_of(name);
+    TRY(ensure_directory(io::parent_of(path)));
+    const PutOutcome outcome = TRY(give_name(local->file(), name, path));
+    TRY(files_.sync_directory(io::parent_of(path)));
+    return outcome;
+  }
+
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset,
+                              MutableByteView out) override {
+    TRY(check_object_name(name));
+    const auto file = files_.open(path_of(name), {});
+    if (!file && is_not_found(file.error())) return missing(name);
+    if (!file) return std::unexpected(file.error());
+    return (*file)->read_at(offset, out);
+  }
+
+  Result<ObjectInfo> head(const std::string& name) override {
+    TRY(check_object_name(name));
+    const auto info = files_.stat(path_of(name));
+    if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
+    if (!info || info->kind != io::FileKind::kFile) return missing(name);
+    return ObjectInfo{name, info->size_bytes, info->modified};
+  }
+
+  Result<std::vector<ObjectInfo>> list(const std::string& prefix) override {
+    TRY(check_object_prefix(prefix));
+    std::vector<ObjectInfo> found;
+    TRY(files_.stat(
+        root_));  // a missing root is an error, a missing directory in it an empty answer
+    TRY(collect(prefix, found));
+    std::ranges::sort(found, {}, &ObjectInfo::name);
+    return found;
+  }
+
+  Status remove(const std::string& name) override {
+    TRY(check_object_name(name));
+    const std::string path = path_of(name);
+    const Status removed = files_.remove_file(path);
+    if (!removed && is_not_found(removed.error())) return {};
+    TRY(removed);
+    return files_.sync_directory(io::parent_of(path));
+  }
+
+  Result<std::uint64_t> free_bytes() override { return files_.free_bytes(root_); }
+
+  std::string url() const override { return "file://" + root_; }
+
+ private:
+  std::string path_of(const std::string& name) const { return io::join(root_, name); }
+
+  Result<PutOutcome> give_name(io::File& file, const std::string& name, const std::string& path) {
+    const Status published = file.publish(path);
+    if (published) return PutOutcome::kCreated;
+    const auto present = files_.open(path, {});
+    if (!present) return std::unexpected(published.error());
+    if (TRY(equal_files(**present, file))) return PutOutcome::kExisted;
+    return fail(ErrorCode::kObjectDamaged, "object " + name,
+                "the store already has other bytes under this name");
+  }
+
+  // Also a directory that exists may not be durable yet: its maker may have died, or be about to
+  // sync. So each is synced into its parent once by every store before it is relied upon.
+  Status ensure_directory(const std::string& directory) {
+    if (directory == root_) return {};
+    {
+      const std::lock_guard lock(mutex_);
+      if (durable_.contains(directory)) return {};
+    }
+    const std::string parent = io::parent_of(directory);
+    TRY(ensure_directory(parent));
+    const Status made = files_.make_directory(directory, kDirectoryMode);
+    if (!made && !TRY(io::exists(files_, directory))) return made;
+    TRY(files_.sync_directory(parent));
+    const std::lock_guard lock(mutex_);
+    durable_.insert(directory);
+    return {};
+  }
+
+  // Adds the objects under `prefix`. What cannot be an object (temporaries, lost+found) is passed
+  // over, as is what vanishes meanwhile.
+  Status collect(const std::string& prefix, std::vector<ObjectInfo>& found) {
+    const auto entries = files_.list(path_of(prefix));
+    if (!entries && is_not_found(entries.error())) return {};
+    if (!entries) return std::unexpected(entries.error());
+    for (const io::DirEntry& entry : *entries) {
+      const std::string name = prefix + entry.name;
+      if (!valid_object_name(name)) continue;
+      if (entry.kind == io::FileKind::kDirectory) TRY(collect(name + "/", found));
+      if (entry.kind != io::FileKind::kFile) continue;
+      const auto info = head(name);
+      if (!info && info.error().code() == ErrorCode::kObjectMissing) continue;
+      found.push_back(TRY(info));
+    }
+    return {};
+  }
+
+  io::FileSystem& files_;
+  std::string root_;
+  std::mutex mutex_;
+  std::set<std::string> durable_;  // directories known to survive a crash
+};
+
+}  // namespace
+
+std::unique_ptr<ObjectStore> local_store(io::FileSystem& files, std::string root) {
+  return std::make_unique<LocalStore>(files, std::move(root));
+}
+
+Status create_local_root(io::FileSystem& files, const std::string& root) {
+  return io::make_directories(files, root, kDirectoryMode);
+}
+
+}  // namespace lifeboat::storage
