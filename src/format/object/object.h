@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -62,10 +63,12 @@ class Sealer {
   static Result<Sealer> make(const RepoKeys& keys, ObjectType type, KeyScope scope,
                              const std::array<std::byte, 32>& salt);
   Sealer(Sealer&&) noexcept;
+  Sealer& operator=(Sealer&&) noexcept;
   ~Sealer();
   ByteView header() const;  // kHeaderBytes
   // Compresses (stores raw when that is smaller), encrypts, then decrypts, decompresses and compares with `plain`:
   // kVerifyBeforePublish when they differ. plain.size() <= kMaxFramePlainBytes. `last` marks the object's last frame.
+  // A number is sealed once (kInternal the second time), since no (key, nonce) pair may occur twice.
   Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last, int zstd_level) const;
   // The last bytes of the object. The footer is frames first_footer_frame.. up to the last.
   static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame, std::uint64_t total_bytes);
@@ -73,6 +76,7 @@ class Sealer {
  private:
   friend class Codec;
   struct State;
+  explicit Sealer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
@@ -89,6 +93,7 @@ class Opener {
   // kWrongKey when the epoch is unknown or the key commitment differs; kObjectDamaged for another repo or type.
   static Result<Opener> make(const RepoKeys& keys, ByteView header, ObjectType expected);
   Opener(Opener&&) noexcept;
+  Opener& operator=(Opener&&) noexcept;
   ~Opener();
   const Header& header() const;
 
@@ -102,6 +107,7 @@ class Opener {
  private:
   friend class Codec;
   struct State;
+  explicit Opener(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
@@ -110,6 +116,7 @@ class Codec {
   explicit Codec(const Sealer& sealer);
   explicit Codec(const Opener& opener);
   Codec(Codec&&) noexcept;
+  Codec& operator=(Codec&&) noexcept;
   ~Codec();
 
  private:
