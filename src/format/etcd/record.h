@@ -45,9 +45,10 @@ struct KeyValue {
   ByteView value;
   std::int64_t lease = 0;
 };
-// nullopt when the bytes are not a well-formed KeyValue message. Fast: called for every record.
+// nullopt when the bytes are not a well-formed KeyValue message, or name two keys. Fast: called for every record.
 std::optional<KeyValue> parse_key_value(ByteView value);
-// Only the key field (the common case has it first). Faster than parse_key_value.
+// Only the key field (the common case has it first); says nothing of the fields behind it. Faster than
+// parse_key_value, and equal to its key wherever that one parses.
 std::optional<ByteView> parse_user_key(ByteView value);
 // As etcd itself encodes it: field order, zeros and empties left out.
 Bytes encode_key_value(const KeyValue& kv);
