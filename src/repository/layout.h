@@ -1,8 +1,10 @@
 // Names of objects in a repo, made and taken apart.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/ids.h"
 
@@ -16,6 +18,8 @@ std::string manifest_name(const LineageId& lineage, std::int64_t revision, const
 std::string attestation_name(const LineageId& lineage, std::int64_t revision, const Sha256& sha);
 // keys/<epoch>-<generation>-<label>-<sha256>
 std::string key_set_name(std::uint32_t epoch, std::uint32_t generation, const std::string& label, const Sha256& sha);
+// format.<version>
+std::string format_name(int version);
 
 // The SHA-256 that an object's name ends with; nullopt for names that carry none (format.N).
 std::optional<Sha256> sha256_in_name(std::string_view name);

@@ -40,11 +40,6 @@ struct LineageInfo {
   std::vector<Coverage> coverage;  // ascending; what lies between is a gap
 };
 
-struct DamagedObject {
-  std::string object;
-  Error error;
-};
-
 class Catalogue {
  public:
   // Reads every manifest and attestation. A manifest that cannot be read is listed in damaged() and hides only its

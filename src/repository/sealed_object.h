@@ -25,7 +25,8 @@ class ObjectWriter {
   std::uint32_t next_frame() const;
   // `frame` was sealed with number next_frame().
   Status append(const object::SealedFrame& frame);
-  // Seals `plain` here and appends it; cut into frames of kMaxFramePlainBytes when larger. The count of frames.
+  // Seals `plain` here and appends it; cut into frames of kMaxFramePlainBytes when larger. The count of frames, none
+  // for empty bytes.
   Result<std::uint32_t> append_plain(ByteView plain, int zstd_level);
   // Seals the footer as the last frames, writes the trailer; nothing is visible yet. The SHA-256 names the object.
   Result<Sha256> finish(ByteView footer);
@@ -41,25 +42,33 @@ class ObjectWriter {
 // Reads frames of one object at random. Thread-safe with one Codec a thread.
 class ObjectReader {
  public:
+  // An object of at most this size is read whole, in one read, and kept while the reader lives; its SHA-256 is then
+  // compared with its name.
+  static constexpr std::uint64_t kWholeLimitBytes = 64u << 10;
+
   // Checks header, trailer, size. Reads the footer.
   static Result<ObjectReader> open(storage::ObjectStore& store, const object::RepoKeys& keys, const std::string& name,
-                                   object::ObjectType type);
+                                   object::ObjectType type, std::uint64_t whole_limit_bytes = kWholeLimitBytes);
   ObjectReader(ObjectReader&&) noexcept;
   ~ObjectReader();
 
   ByteView footer() const;
   std::uint64_t size_bytes() const;
+  std::uint64_t body_end() const;  // offset of the footer: the frames before it end there
   object::Codec codec() const;
   // Reads `frames` consecutive frames at `offset` (stored_bytes in all), numbered from `first`, into `out` (their
   // plain texts joined). kObjectDamaged names the object.
   Status read(object::Codec& codec, std::uint64_t offset, std::uint64_t stored_bytes, std::uint32_t first,
               std::uint32_t frames, Buffer& out) const;
-  // All frames before the footer, one after another.
+  // All frames before the footer, one after another; kObjectDamaged when they hold more than the limit.
   Result<Bytes> read_all(std::uint64_t limit_bytes) const;
 
  private:
   struct State;
   explicit ObjectReader(std::unique_ptr<State> state);
+  Status read_footer();
+  Status open_frames(object::Codec& codec, ByteView stored, std::uint32_t first, std::uint32_t frames,
+                     Buffer& out) const;
   std::unique_ptr<State> state_;
 };
 
