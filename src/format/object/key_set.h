@@ -2,7 +2,16 @@
 // docs/format/keys.md is the specification.
 #pragma once
 
+#include <array>
+#include <string>
+#include <vector>
+
+#include <string>
+#include <vector>
+
 #include "base/ids.h"
+#include "base/time.h"
+#include "base/time.h"
 #include "crypto/hash.h"
 #include "format/object/object.h"
 

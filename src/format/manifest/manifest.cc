@@ -1,0 +1,196 @@
+#include "format/manifest/manifest.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "format/canonical_json.h"
+
+namespace lifeboat::manifest {
+namespace {
+
+using json::Fields;
+using json::Json;
+
+constexpr std::string_view kWhat = "a manifest";
+constexpr std::string_view kMagicText = "lifeboat manifest";
+constexpr std::uint64_t kVersion = 1;
+constexpr std::size_t kMaxBytes = 16u << 20;
+constexpr std::size_t kMaxSegments = 65536;
+constexpr std::size_t kMaxWarnings = 1024;
+constexpr std::size_t kMaxTags = 256;
+constexpr std::size_t kMaxObjectName = 512;
+
+// [a-z0-9._/-], with no part that is empty, "." or "..".
+bool valid_object_name(std::string_view name) {
+  if (name.empty() || name.size() > kMaxObjectName) return false;
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
+  };
+  if (!std::ranges::all_of(name, allowed)) return false;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part = name.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+Json encode(const Lineage& lineage) {
+  return {{"id", lineage.id.text()},
+          {"parent", lineage.parent.text()},
+          {"fork_revision", static_cast<std::uint64_t>(lineage.fork_revision)},
+          {"reason", lineage.reason}};
+}
+
+Lineage decode_lineage(Fields& in) {
+  Lineage out;
+  out.id = in.id<LineageId>("id");
+  out.parent = in.id<LineageId>("parent");
+  out.fork_revision = in.revision("fork_revision");
+  out.reason = in.text("reason");
+  return out;
+}
+
+Json encode(const Source& source) {
+  return {{"kind", source.kind},
+          {"cluster", source.cluster},
+          {"cluster_id", source.cluster_id},
+          {"member_id", source.member_id},
+          {"member_name", source.member_name},
+          {"endpoint", source.endpoint},
+          {"etcd_version", source.etcd_version},
+          {"file_sha256", source.file_sha256},
+          {"file_bytes", source.file_bytes},
+          {"in_use_bytes", source.in_use_bytes},
+          {"page_bytes", source.page_bytes},
+          {"consistent_index", source.consistent_index},
+          {"term", source.term},
+          {"warnings", source.warnings}};
+}
+
+Source decode_source(Fields& in) {
+  Source out;
+  out.kind = in.text("kind");
+  out.cluster = in.text("cluster");
+  out.cluster_id = in.text("cluster_id");
+  out.member_id = in.text("member_id");
+  out.member_name = in.text("member_name");
+  out.endpoint = in.text("endpoint");
+  out.etcd_version = in.text("etcd_version");
+  out.file_sha256 = in.text("file_sha256");
+  out.file_bytes = in.number("file_bytes");
+  out.in_use_bytes = in.number("in_use_bytes");
+  out.page_bytes = in.number32("page_bytes");
+  out.consistent_index = in.number("consistent_index");
+  out.term = in.number("term");
+  out.warnings = in.texts("warnings", kMaxWarnings);
+  return out;
+}
+
+Json encode(const SegmentRef& segment) {
+  return {{"object", segment.object},
+          {"lo", static_cast<std::uint64_t>(segment.lo)},
+          {"hi", static_cast<std::uint64_t>(segment.hi)},
+          {"complete_from", static_cast<std::uint64_t>(segment.complete_from)},
+          {"records", segment.records},
+          {"stored_bytes", segment.stored_bytes},
+          {"plain_bytes", segment.plain_bytes},
+          {"digest", segment.digest},
+          {"removes", segment.removes}};
+}
+
+SegmentRef decode_segment(Fields& in) {
+  SegmentRef out;
+  out.object = in.text("object");
+  out.lo = in.revision("lo");
+  out.hi = in.revision("hi");
+  out.complete_from = in.revision("complete_from");
+  out.records = in.number("records");
+  out.stored_bytes = in.number("stored_bytes");
+  out.plain_bytes = in.number("plain_bytes");
+  out.digest = in.text("digest");
+  out.removes = in.flag("removes");
+  if (!valid_object_name(out.object)) in.refuse("object", "is not the name of an object");
+  if (out.hi < out.lo) in.refuse("hi", "is below lo");
+  if (crypto::ContentDigest digest; !crypto::ContentDigest::parse(out.digest, digest))
+    in.refuse("digest", "is not 32 hex digits");
+  return out;
+}
+
+// The segments of a point, which follow each other without overlap or hole.
+Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
+  std::vector<SegmentRef> out;
+  out.reserve(list.size());
+  for (const Json& item : list) {
+    if (!item.is_object()) return fail(ErrorCode::kObjectDamaged, "a manifest is damaged", "a segment is no object");
+    Fields in(item, "a manifest's segment");
+    SegmentRef segment = decode_segment(in);
+    if (!out.empty() && segment.lo != out.back().hi) in.refuse("lo", "does not continue the segment before it");
+    TRY(in.status());
+    out.push_back(std::move(segment));
+  }
+  return out;
+}
+
+}  // namespace
+
+Bytes encode_manifest(const Manifest& manifest) {
+  Json segments = Json::array();
+  for (const SegmentRef& segment : manifest.segments) segments.push_back(encode(segment));
+  return json::dump({{"magic", kMagicText},
+                     {"version", kVersion},
+                     {"lineage", encode(manifest.lineage)},
+                     {"source", encode(manifest.source)},
+                     {"revision", static_cast<std::uint64_t>(manifest.revision)},
+                     {"compact_revision", manifest.compact_revision},
+                     {"earliest_ns", manifest.earliest.ns},
+                     {"latest_ns", manifest.latest.ns},
+                     {"live_keys", manifest.live_keys},
+                     {"records", manifest.records},
+                     {"leases", manifest.leases},
+                     {"sidecar_digest", manifest.sidecar_digest},
+                     {"segments", std::move(segments)},
+                     {"tags", manifest.tags},
+                     {"writer_version", manifest.writer_version},
+                     {"writer", manifest.writer},
+                     {"sequence", manifest.sequence},
+                     {"previous", manifest.previous}});
+}
+
+Result<Manifest> decode_manifest(ByteView bytes) {
+  const Json root = TRY(json::parse_object(bytes, kMaxBytes, kWhat));
+  Fields in(root, kWhat);
+  if (in.text("magic") != kMagicText) in.refuse("magic", "is another");
+  const std::uint64_t version = in.number("version");
+  TRY(in.status());
+  if (version != kVersion)
+    return fail(ErrorCode::kRepoVersionUnknown, "a manifest needs a newer Lifeboat",
+                "it has version " + std::to_string(version));
+  Fields lineage(in.child("lineage"), "a manifest's lineage");
+  Fields source(in.child("source"), "a manifest's source");
+  TRY(in.status());
+  Manifest out;
+  out.lineage = decode_lineage(lineage);
+  TRY(lineage.status());
+  out.source = decode_source(source);
+  TRY(source.status());
+  out.revision = in.revision("revision");
+  out.compact_revision = in.integer("compact_revision");
+  out.earliest = in.time("earliest_ns");
+  out.latest = in.time("latest_ns");
+  out.live_keys = in.number("live_keys");
+  out.records = in.number("records");
+  out.leases = in.number("leases");
+  out.sidecar_digest = in.text("sidecar_digest");
+  out.segments = TRY(decode_segments(in.array("segments", kMaxSegments)));
+  out.tags = in.text_map("tags", kMaxTags);
+  out.writer_version = in.text("writer_version");
+  out.writer = in.text("writer");
+  out.sequence = in.number("sequence");
+  out.previous = in.text("previous");
+  TRY(in.status());
+  return out;
+}
+
+}  // namespace lifeboat::manifest
