@@ -111,6 +111,7 @@ std::string parent_of(std::string_view path);
 std::string base_name(std::string_view path);
 
 // The kernel's file system. `~` and relative paths are the caller's business.
-std::unique_ptr<FileSystem> posix_file_system();
+// `unnamed_files` false: behave as where the kernel has no O_TMPFILE, for tests.
+std::unique_ptr<FileSystem> posix_file_system(bool unnamed_files = true);
 
 }  // namespace lifeboat::io

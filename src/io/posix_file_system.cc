@@ -258,6 +258,8 @@ FileKind kind_of_entry(int directory, const dirent& entry) {
 
 class PosixFileSystem final : public FileSystem {
  public:
+  explicit PosixFileSystem(bool unnamed_files) : unnamed_files_(unnamed_files) {}
+
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     Opened opened = open_maybe_direct(path, open_flags(mode), mode);
     if (!opened.fd.valid()) return failed("open", path);
@@ -266,6 +268,7 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<File>> create_unnamed(const std::string& directory,
                                                OpenMode mode) override {
+    if (!unnamed_files_) return create_stand_in(directory, mode);
     Opened opened = open_maybe_direct(directory, O_CLOEXEC | O_RDWR | O_TMPFILE, mode);
     if (!opened.fd.valid() && lacks_unnamed_files(errno)) return create_stand_in(directory, mode);
     if (!opened.fd.valid()) return failed("create a temporary file in", directory);
@@ -363,10 +366,14 @@ class PosixFileSystem final : public FileSystem {
     }
     return std::unexpected(system_error(errno, what));
   }
+
+  const bool unnamed_files_;
 };
 
 }  // namespace
 
-std::unique_ptr<FileSystem> posix_file_system() { return std::make_unique<PosixFileSystem>(); }
+std::unique_ptr<FileSystem> posix_file_system(bool unnamed_files) {
+  return std::make_unique<PosixFileSystem>(unnamed_files);
+}
 
 }  // namespace lifeboat::io
