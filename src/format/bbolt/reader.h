@@ -13,15 +13,16 @@ namespace lifeboat::bbolt {
 class NodeSource {
  public:
   virtual ~NodeSource() = default;
-  // The whole node that starts at page `id` (as its header says: 1 + overflow pages). Valid until the next call.
+  // The whole node that starts at page `id` (as its header says: 1 + overflow pages). Valid until
+  // the next call.
   virtual Result<ByteView> node(Pgid id) = 0;
 };
 
 struct BucketRef {
   std::string name;
-  Pgid root = 0;             // 0: inline
+  Pgid root = 0;  // 0: inline
   std::uint64_t sequence = 0;
-  Bytes inline_page;         // the page image of an inline bucket
+  Bytes inline_page;  // the page image of an inline bucket
 };
 
 // What one walk over the whole file established; pages are counted once each.
@@ -30,13 +31,15 @@ struct Coverage {
   std::uint64_t free_pages = 0;  // from the freelist when there is one, else the rest
 };
 
-// Checks, all of them, as the tree is walked: page ids, types, element bounds, key order in and across leaves,
-// keys against their branch keys, branches with fewer than two children, pages reached twice, pages beyond the
-// high-water mark, uniform depth. `finish` compares what was reached with the freelist (when persisted): no page
-// both free and reached, none twice in the list, every page reached, free, meta or freelist.
+// Checks, all of them, as the tree is walked: page ids, types, element bounds, key order in and
+// across leaves, keys against their branch keys, branches with fewer than two children, pages
+// reached twice, pages beyond the high-water mark, uniform depth. `finish` compares what was
+// reached with the freelist (when persisted): no page both free and reached, none twice in the
+// list, every page reached, free, meta or freelist.
 class Database {
  public:
-  // Borrows `source`. `file_bytes` is the file's length: shorter than high_water pages is kSnapshotTruncated.
+  // Borrows `source`. `file_bytes` is the file's length: shorter than high_water pages is
+  // kSnapshotTruncated.
   static Result<Database> open(NodeSource& source, const Meta& meta, std::uint64_t file_bytes);
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
