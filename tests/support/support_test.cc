@@ -1,0 +1,100 @@
+// The test library's own tests: servers of every version come up, are paused, die, and come back.
+#include <algorithm>
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/etcd.h"
+#include "support/paths.h"
+#include "support/port.h"
+
+namespace lifeboat::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Run, GivesExitCodeAndBothStreams) {
+  const RunResult result = run({"sh", "-c", "cat; echo oops >&2; exit 7"}, {.input = "fed"});
+  EXPECT_EQ(result.exit, 7);
+  EXPECT_EQ(result.out, "fed");
+  EXPECT_EQ(result.err, "oops\n");
+}
+
+TEST(Run, MovesMoreThanAPipeHoldsBothWays) {
+  const std::string much(1 << 20, 'x');
+  EXPECT_EQ(run({"cat"}, {.input = much}).out, much);
+}
+
+TEST(Run, KillsAChildThatTakesTooLong) {
+  const RunResult result = run({"sleep", "60"}, {.timeout_s = 1});
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.exit, 128 + SIGKILL);
+}
+
+TEST(Run, OverridesAVariableOfTheEnvironment) {
+  EXPECT_EQ(run({"sh", "-c", "echo $HOME"}, {.environment = {"HOME=/nowhere"}}).out, "/nowhere\n");
+}
+
+TEST(Run, RefusesAProgramThatIsNotThere) { EXPECT_THROW(run({"/no/such/program"}), std::runtime_error); }
+
+TEST(ReservePort, NeverGivesOneTwice) { EXPECT_NE(reserve_port(), reserve_port()); }
+
+class EveryVersion : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Etcd, EveryVersion, ::testing::Values("3.4", "3.5", "3.6", "3.7"), [](const auto& given) {
+  std::string name = given.param;
+  std::ranges::replace(name, '.', '_');
+  return name;
+});
+
+TEST_P(EveryVersion, KeepsItsDataOverAKillAndARestart) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "b"});
+  EXPECT_EQ(cluster.member().kill(), 128 + SIGKILL);
+  EXPECT_FALSE(cluster.etcdctl({"--command-timeout", "1s", "get", "a"}).ok());
+  cluster.start();
+  EXPECT_EQ(cluster.etcdctl_ok({"get", "a"}), "a\nb\n");
+}
+
+TEST_P(EveryVersion, ServesOnlyClientsWithCertificateAndPassword) {
+  EtcdCluster cluster({.version = GetParam(), .tls = true});
+  cluster.start();
+  cluster.enable_auth();
+  cluster.etcdctl_ok({"put", "a", "b"});
+
+  const auto& certificates = cluster.certificates();
+  const std::string etcdctl = server_program(GetParam(), "etcdctl");
+  const auto get = [&](const KeyPair& pair, const std::string& user) {
+    return run({etcdctl, "--endpoints", cluster.endpoints(), "--cacert", certificates.ca(), "--cert",
+                pair.certificate, "--key", pair.key, "--user", user, "--command-timeout", "2s", "get", "a"});
+  };
+  EXPECT_EQ(get(certificates.client(), "root:" + cluster.password()).out, "a\nb\n");
+  EXPECT_FALSE(get(certificates.client(), "root:wrong").ok());
+  EXPECT_FALSE(get(cluster.certificates().expired_client(), "root:" + cluster.password()).ok());
+}
+
+TEST(EtcdCluster, OfThreeSurvivesAPausedMember) {
+  EtcdCluster cluster({.members = 3});
+  cluster.start();
+  cluster.member(2).pause();
+  const auto put = [&] { return cluster.etcdctl({"--command-timeout", "2s", "put", "a", "b"}).ok(); };
+  EXPECT_TRUE(wait_until(put, 30)) << "the two others do not elect";
+  cluster.member(2).resume();
+  cluster.member(2).wait_healthy();
+  EXPECT_THAT(cluster.etcdctl_ok({"endpoint", "status", "--cluster"}), HasSubstr(cluster.member(2).endpoint()));
+  EXPECT_EQ(cluster.member(2).stop(), 128 + SIGTERM);
+}
+
+TEST(EtcdMember, SaysWhyItDidNotComeUp) {
+  EtcdCluster cluster({.flags = {"--no-such-flag"}});
+  try {
+    cluster.start();
+    FAIL() << "it came up";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no-such-flag"));
+  }
+}
+
+}  // namespace
+}  // namespace lifeboat::testing
