@@ -1,0 +1,296 @@
+// The gRPC channel to one endpoint: settings, dialing, unary calls and message streams.
+#include "source/etcd/connection.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <openssl/crypto.h>
+
+#include <mutex>
+#include <vector>
+
+namespace lifeboat::source {
+namespace {
+
+using Clock = std::chrono::system_clock;
+
+// How often a waiting stream looks whether it was cancelled.
+constexpr std::chrono::milliseconds kCancelTick{100};
+
+// Sizes that fit each answer. A snapshot comes in blobs of 32 KiB; a range is bounded by the server at 2 GiB,
+// and by the callers, who page; a million leases are 11 MB.
+constexpr const char* kServiceConfig = R"({"methodConfig":[
+  {"name":[{}],"maxResponseMessageBytes":4194304},
+  {"name":[{"service":"etcdserverpb.Maintenance","method":"Snapshot"}],"maxResponseMessageBytes":67108864},
+  {"name":[{"service":"etcdserverpb.Lease","method":"LeaseLeases"}],"maxResponseMessageBytes":268435456},
+  {"name":[{"service":"etcdserverpb.KV","method":"Range"}],"maxResponseMessageBytes":2147483647}]})";
+
+// etcd refuses pings more frequent than one in 5 s (--grpc-keepalive-min-time).
+constexpr int kKeepaliveMs = 10'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
+grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout) {
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(-1);  // the service config bounds each call
+  args.SetServiceConfigJSON(kServiceConfig);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(dial_timeout.count()));
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return args;
+}
+
+grpc::ByteBuffer to_buffer(ByteView bytes) {
+  const grpc::Slice slice(bytes.data(), bytes.size());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// The pieces point into `buffer`.
+void collect_pieces(grpc::ByteBuffer& buffer, std::vector<ByteView>& pieces) {
+  pieces.clear();
+  grpc::ProtoBufferReader reader(&buffer);
+  const void* data = nullptr;
+  int size = 0;
+  while (reader.Next(&data, &size)) {
+    pieces.emplace_back(static_cast<const std::byte*>(data), static_cast<std::size_t>(size));
+  }
+}
+
+RpcFailure failure_of(const grpc::Status& status) {
+  return {static_cast<RpcCode>(status.error_code()), status.error_message()};
+}
+
+void add_token(grpc::ClientContext& context, std::string_view token) {
+  if (!token.empty()) context.AddMetadata("token", std::string(token));
+}
+
+// Why a channel could not connect, in gRPC's words: a call on it fails at once and carries them.
+RpcFailure dial_failure(grpc::GenericStub& stub) {
+  grpc::ClientContext context;
+  context.set_deadline(Clock::now() + std::chrono::seconds(1));
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareUnaryCall(&context, "/etcdserverpb.Maintenance/Status", to_buffer({}), &queue);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message()};
+}
+
+// One server stream driven from the calling thread: every step waits on the queue, so that a stall or a wish to
+// stop is noticed without a second thread.
+class StreamCall {
+ public:
+  StreamCall(grpc::GenericStub& stub, std::string_view method, std::string_view token) {
+    add_token(context_, token);
+    call_ = stub.PrepareCall(&context_, std::string(method), &queue_);
+  }
+  ~StreamCall() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  StreamCall(const StreamCall&) = delete;
+  StreamCall& operator=(const StreamCall&) = delete;
+
+  void cancel() { context_.TryCancel(); }
+
+  void start() { call_->StartCall(nullptr); }
+  void write_last(const grpc::ByteBuffer& request) { call_->WriteLast(request, {}, nullptr); }
+  void read(grpc::ByteBuffer* message) { call_->Read(message, nullptr); }
+
+  enum class Wait { kDone, kRefused, kTimeout };
+  // Of the one operation under way.
+  Wait wait(Clock::time_point until) {
+    void* tag = nullptr;
+    bool ok = false;
+    if (queue_.AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::TIMEOUT) return Wait::kTimeout;
+    return ok ? Wait::kDone : Wait::kRefused;
+  }
+  void wait_for_end() { wait(Clock::time_point::max()); }
+
+  // After a refused operation, or a cancel whose operation was waited for.
+  grpc::Status finish() {
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    wait_for_end();
+    return status;
+  }
+
+ private:
+  grpc::CompletionQueue queue_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
+// What ended a wait: the operation itself, or one of our own reasons.
+enum class Step { kDone, kEnded, kStalled, kCancelled };
+
+Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout, const std::function<bool()>& cancelled) {
+  const auto give_up = Clock::now() + stall_timeout;
+  for (;;) {
+    switch (call.wait(std::min(Clock::now() + kCancelTick, give_up))) {
+      case StreamCall::Wait::kDone:
+        return Step::kDone;
+      case StreamCall::Wait::kRefused:
+        return Step::kEnded;
+      case StreamCall::Wait::kTimeout:
+        break;
+    }
+    if (!cancelled() && Clock::now() < give_up) continue;
+    const Step why = cancelled() ? Step::kCancelled : Step::kStalled;
+    call.cancel();
+    call.wait_for_end();
+    return why;
+  }
+}
+
+RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds stall_timeout) {
+  const grpc::Status status = call.finish();
+  if (step == Step::kStalled) {
+    return std::unexpected(RpcFailure{
+        RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout.count()) + " ms"});
+  }
+  if (step == Step::kCancelled) return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+  if (!status.ok()) return std::unexpected(failure_of(status));
+  return {};
+}
+
+}  // namespace
+
+struct ChannelSecurity::State {
+  std::shared_ptr<grpc::ChannelCredentials> plain = grpc::InsecureChannelCredentials();
+  std::shared_ptr<grpc::ChannelCredentials> tls;
+};
+
+ChannelSecurity::ChannelSecurity(const TlsMaterial& material) : state_(std::make_unique<State>()) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = material.ca_certificate;
+  options.pem_cert_chain = material.client_certificate;
+  options.pem_private_key = to_string(material.client_key.view());
+  state_->tls = grpc::SslCredentials(options);
+  OPENSSL_cleanse(options.pem_private_key.data(), options.pem_private_key.size());
+}
+ChannelSecurity::~ChannelSecurity() = default;
+
+struct Connection::Channel {
+  explicit Channel(std::shared_ptr<grpc::Channel> opened) : grpc(std::move(opened)), stub(grpc) {}
+  std::shared_ptr<grpc::Channel> grpc;
+  grpc::GenericStub stub;
+};
+
+struct Connection::Current {
+  std::mutex mutex;
+  std::shared_ptr<Channel> channel;
+};
+
+Connection::Connection(Endpoint endpoint, const ChannelSecurity& security,
+                       std::chrono::milliseconds dial_timeout)
+    : endpoint_(std::move(endpoint)),
+      security_(security),
+      dial_timeout_(dial_timeout),
+      current_(std::make_unique<Current>()) {}
+Connection::~Connection() = default;
+
+// A channel that failed to connect is dropped, so that the next call dials at once and not after a back-off.
+RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
+  std::shared_ptr<Channel> channel;
+  {
+    const std::lock_guard lock(current_->mutex);
+    if (!current_->channel) {
+      const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
+      current_->channel = std::make_shared<Channel>(
+          grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_)));
+    }
+    channel = current_->channel;
+  }
+  const auto give_up = Clock::now() + dial_timeout_;
+  auto state = channel->grpc->GetState(true);
+  while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
+    if (!channel->grpc->WaitForStateChange(state, give_up)) break;
+    state = channel->grpc->GetState(true);
+  }
+  if (state == GRPC_CHANNEL_READY) return channel;
+  drop(channel);
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel->stub));
+  return std::unexpected(RpcFailure{
+      RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+}
+
+void Connection::drop(const std::shared_ptr<Channel>& channel) {
+  const std::lock_guard lock(current_->mutex);
+  if (current_->channel == channel) current_->channel.reset();
+}
+
+RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, std::string_view token,
+                                   std::chrono::milliseconds timeout) {
+  auto channel = connected();
+  if (!channel) return std::unexpected(channel.error());
+
+  grpc::ClientContext context;
+  context.set_deadline(Clock::now() + timeout);
+  add_token(context, token);
+  grpc::CompletionQueue queue;
+  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (!status.ok()) return std::unexpected(failure_of(status));
+
+  Bytes answer;
+  answer.reserve(response.Length());
+  std::vector<ByteView> pieces;
+  collect_pieces(response, pieces);
+  for (const ByteView piece : pieces) append(answer, piece);
+  return answer;
+}
+
+RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
+                                   std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
+                                   const std::function<bool()>& cancelled) {
+  auto channel = connected();
+  if (!channel) return std::unexpected(channel.error());
+
+  StreamCall call((*channel)->stub, method, token);
+  call.start();
+  Step step = wait_for(call, stall_timeout, cancelled);
+  if (step == Step::kDone) {
+    call.write_last(to_buffer(request));
+    step = wait_for(call, stall_timeout, cancelled);
+  }
+  grpc::ByteBuffer message;
+  std::vector<ByteView> pieces;
+  while (step == Step::kDone) {
+    call.read(&message);
+    step = wait_for(call, stall_timeout, cancelled);
+    if (step != Step::kDone) break;
+    collect_pieces(message, pieces);
+    if (!handler(pieces)) {
+      call.cancel();
+      call.finish();
+      return {};
+    }
+    if (cancelled()) {
+      call.cancel();
+      step = Step::kCancelled;
+    }
+  }
+  return end_of(call, step, stall_timeout);
+}
+
+}  // namespace lifeboat::source

@@ -1,0 +1,73 @@
+// Choice of the member to read from.
+#include "source/etcd/endpoint_choice.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/text.h"
+
+namespace lifeboat::source {
+namespace {
+
+bool says_corrupt(const MemberStatus& member) {
+  return std::ranges::any_of(member.errors,
+                             [](const std::string& error) { return error.contains("CORRUPT"); });
+}
+
+auto rank(const MemberStatus& member, const std::string& preferred) {
+  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner, -member.revision,
+                    member.member_id == member.leader);
+}
+
+Status check_one_cluster(std::span<const MemberStatus* const> members) {
+  for (const MemberStatus* member : members) {
+    if (member->cluster_id == members.front()->cluster_id) continue;
+    return fail(ErrorCode::kBadSetting,
+                "the endpoints " + members.front()->endpoint + " and " + member->endpoint +
+                    " belong to different clusters",
+                "their cluster ids differ", "Name the members of one cluster in --endpoints.");
+  }
+  return {};
+}
+
+void note_member(const MemberStatus& member, std::int64_t newest, std::vector<std::string>& notes) {
+  if (member.is_learner) {
+    notes.push_back(member.endpoint + " is a learner: it does not vote and may be behind.");
+  }
+  if (const auto lag = newest - member.revision; lag > kLagWorthSaying) {
+    notes.push_back(member.endpoint + " lags: it is " + count_text(static_cast<std::uint64_t>(lag)) +
+                    " revisions behind the most advanced member.");
+  }
+  for (const std::string& error : member.errors) {
+    notes.push_back(member.endpoint + " raises an alarm: " + printable(as_bytes(error)) + ".");
+  }
+}
+
+}  // namespace
+
+Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred) {
+  EndpointChoice choice;
+  std::vector<const MemberStatus*> members;
+  const Error* first_error = nullptr;
+  for (const EndpointState& state : states) {
+    if (state.status) {
+      members.push_back(&*state.status);
+      continue;
+    }
+    if (!first_error) first_error = &state.status.error();
+    choice.notes.push_back(state.endpoint + " does not answer: " + state.status.error().why() + ".");
+  }
+  if (members.empty() && first_error) return std::unexpected(*first_error);
+  TRY(check_one_cluster(members));
+
+  std::ranges::stable_sort(members, {}, [&](const MemberStatus* member) { return rank(*member, preferred); });
+  std::int64_t newest = 0;
+  for (const MemberStatus* member : members) newest = std::max(newest, member->revision);
+  for (const MemberStatus* member : members) {
+    choice.order.push_back(member->endpoint);
+    note_member(*member, newest, choice.notes);
+  }
+  return choice;
+}
+
+}  // namespace lifeboat::source

@@ -1,0 +1,55 @@
+// What a remote call can come to, in terms free of gRPC.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "base/error.h"
+#include "source/etcd/endpoint.h"
+
+namespace lifeboat::source {
+
+// 0 to 16 are gRPC's own numbers (grpc/doc/statuscodes.md); the rest are found on this side.
+enum class RpcCode : int {
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kFailedPrecondition = 9,
+  kAborted = 10,
+  kOutOfRange = 11,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kDataLoss = 15,
+  kUnauthenticated = 16,
+  kNotConnected = 100,  // no connection was made; the call never left
+  kStalled = 101,       // a stream delivered nothing for too long
+};
+
+struct RpcFailure {
+  RpcCode code = RpcCode::kUnknown;
+  std::string message;  // the server's words, or the transport's
+};
+
+template <typename T>
+using RpcResult = std::expected<T, RpcFailure>;
+
+// True when the token sent with the call is no longer good and a new one may help.
+// Source: etcd v3.6 api/v3rpc/rpctypes/error.go (ErrGRPCInvalidAuthToken, ErrGRPCAuthOldRevision).
+bool is_token_refused(const RpcFailure& failure);
+bool is_auth_disabled(const RpcFailure& failure);
+
+// The error for people. `action` completes "… of ENDPOINT failed" ("the status"). Does not ask the network:
+// a failed connection is explained by tls_probe.h first.
+Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action);
+
+// True when another member may well answer what this one could not.
+bool worth_asking_another(ErrorCode code);
+
+}  // namespace lifeboat::source

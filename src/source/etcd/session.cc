@@ -1,0 +1,181 @@
+// Authentication, failover and the explanation of failures.
+#include "source/etcd/session.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "etcd_api.pb.h"
+#include "source/etcd/certificates.h"
+#include "source/etcd/tls_probe.h"
+
+namespace lifeboat::source {
+namespace {
+
+Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
+  if (options.endpoints.empty()) {
+    return fail(ErrorCode::kBadSetting, "no etcd endpoint is given", "the list of endpoints is empty",
+                "Pass --endpoints https://HOST:2379.");
+  }
+  const bool tls_by_default = !options.ca_certificate.empty() || !options.client_certificate.empty();
+  std::vector<Endpoint> endpoints;
+  for (const std::string& text : options.endpoints) endpoints.push_back(TRY(parse_endpoint(text, tls_by_default)));
+  return endpoints;
+}
+
+// Holds the password, so it is wiped by the caller.
+std::string authenticate_request(const std::string& user, const crypto::Secret& password) {
+  etcdserverpb::AuthenticateRequest request;
+  request.set_name(user);
+  std::string* field = request.mutable_password();
+  field->assign(as_text(password.view()));
+  std::string bytes = request.SerializeAsString();
+  OPENSSL_cleanse(field->data(), field->size());
+  return bytes;
+}
+
+Error none_answered(const std::vector<Error>& errors, std::string_view action) {
+  if (errors.size() == 1) return errors.front();
+  std::string why;
+  for (const Error& error : errors) {
+    if (!why.empty()) why += "; ";
+    why += error.what() + ": " + error.why();
+  }
+  return Error(errors.front().code(),
+               std::string(action) + " failed at each of " + std::to_string(errors.size()) + " endpoints",
+               std::move(why), errors.front().fix());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::make(ClientOptions options) {
+  auto endpoints = TRY(parse_endpoints(options));
+  TRY(check_certificates(options.ca_certificate, options.client_certificate, options.client_key,
+                         std::time(nullptr)));
+  return std::unique_ptr<Session>(new Session(std::move(options), std::move(endpoints)));
+}
+
+Session::Session(ClientOptions options, std::vector<Endpoint> endpoints)
+    : options_(std::move(options)), security_(material()) {
+  for (Endpoint& endpoint : endpoints) {
+    connections_.push_back(
+        std::make_unique<Connection>(std::move(endpoint), security_, options_.dial_timeout));
+  }
+}
+
+TlsMaterial Session::material() const {
+  return {options_.ca_certificate, options_.client_certificate, options_.client_key};
+}
+
+Result<Connection*> Session::find(const std::string& endpoint) {
+  const auto found = std::ranges::find(connections_, endpoint,
+                                       [](const auto& connection) { return connection->endpoint().text; });
+  if (found != connections_.end()) return found->get();
+  return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
+}
+
+Status Session::known(const std::string& endpoint) {
+  TRY(find(endpoint));
+  return {};
+}
+
+RpcResult<std::string> Session::token(Connection& connection, const std::string& refused) {
+  if (options_.user.empty()) return std::string();
+  const std::lock_guard lock(mutex_);
+  const bool is_refused = !refused.empty() && token_ == refused;
+  if (token_known_ && !is_refused) return token_;
+  auto fresh = authenticate(connection);
+  if (!fresh) return fresh;
+  token_ = *fresh;
+  token_known_ = true;
+  return token_;
+}
+
+RpcResult<std::string> Session::authenticate(Connection& connection) {
+  std::string request = authenticate_request(options_.user, options_.password);
+  const auto answer =
+      connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {}, options_.call_timeout);
+  OPENSSL_cleanse(request.data(), request.size());
+  if (!answer) {
+    if (is_auth_disabled(answer.error())) return std::string();
+    return std::unexpected(answer.error());
+  }
+  etcdserverpb::AuthenticateResponse response;
+  if (!response.ParseFromArray(answer->data(), static_cast<int>(answer->size()))) {
+    return std::unexpected(RpcFailure{RpcCode::kInternal, "the answer to Authenticate does not parse"});
+  }
+  return response.token();
+}
+
+Error Session::explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const {
+  if (failure.code == RpcCode::kNotConnected) {
+    return explain_failed_dial(connection.endpoint(), material(), failure.message, options_.dial_timeout);
+  }
+  return rpc_error(failure, connection.endpoint(), action);
+}
+
+Result<Bytes> Session::call(const std::string& endpoint, std::string_view method, ByteView request,
+                            std::chrono::milliseconds timeout, std::string_view action) {
+  Connection& connection = *TRY(find(endpoint));
+  std::string refused;
+  for (bool again : {true, false}) {
+    const auto sent = token(connection, refused);
+    if (!sent) return std::unexpected(explain(connection, sent.error(), "authentication"));
+    auto answer = connection.unary(method, request, *sent, timeout);
+    if (answer) return std::move(*answer);
+    if (!again || sent->empty() || !is_token_refused(answer.error())) {
+      return std::unexpected(explain(connection, answer.error(), action));
+    }
+    refused = *sent;
+  }
+  return fail(ErrorCode::kInternal, "a call ended without an outcome");
+}
+
+Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action) {
+  std::size_t first = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    first = last_good_;
+  }
+  std::vector<Error> errors;
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    const std::size_t at = (first + i) % connections_.size();
+    auto answer = call(options_.endpoints[at], method, request, options_.call_timeout, action);
+    if (answer) {
+      const std::lock_guard lock(mutex_);
+      last_good_ = at;
+      return answer;
+    }
+    if (!worth_asking_another(answer.error().code())) return answer;
+    errors.push_back(std::move(answer).error());
+  }
+  return std::unexpected(none_answered(errors, action));
+}
+
+Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
+                                   const MessageHandler& handler, const std::function<bool()>& cancelled) {
+  const auto found = find(endpoint);
+  if (!found) return {found.error()};
+  Connection& connection = **found;
+  bool started = false;
+  const MessageHandler watch_start = [&](std::span<const ByteView> pieces) {
+    started = true;
+    return handler(pieces);
+  };
+  std::string refused;
+  for (bool again : {true, false}) {
+    const auto sent = token(connection, refused);
+    if (!sent) return {explain(connection, sent.error(), "authentication")};
+    const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
+    if (end) return {};
+    if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
+    if (!again || started || sent->empty() || !is_token_refused(end.error())) {
+      return {explain(connection, end.error(), action)};
+    }
+    refused = *sent;
+  }
+  return {};
+}
+
+}  // namespace lifeboat::source

@@ -1,0 +1,61 @@
+// Session: calls to the endpoints of one cluster with password authentication and errors for people.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "source/etcd/client.h"
+#include "source/etcd/connection.h"
+
+namespace lifeboat::source {
+
+// Usable from several threads. A token is fetched before the first call when a user is given, and once more when
+// the server says that it is no longer good.
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> make(ClientOptions options);
+
+  const std::vector<std::string>& endpoints() const { return options_.endpoints; }
+  const ClientOptions& options() const { return options_; }
+
+  // kBadSetting when `endpoint` is not one of the endpoints.
+  Status known(const std::string& endpoint);
+
+  // `action` names the call in errors ("the status").
+  Result<Bytes> call(const std::string& endpoint, std::string_view method, ByteView request,
+                     std::chrono::milliseconds timeout, std::string_view action);
+  // At the endpoint that answered last, and at the others in turn when another may answer what one could not.
+  Result<Bytes> call_any(std::string_view method, ByteView request, std::string_view action);
+  // Connection::stream with the token; not started anew after the first message.
+  struct StreamEnd {
+    std::optional<Error> error;
+    bool cancelled = false;
+  };
+  StreamEnd stream(const std::string& endpoint, std::string_view method, std::string_view action,
+                   const MessageHandler& handler, const std::function<bool()>& cancelled);
+
+ private:
+  Session(ClientOptions options, std::vector<Endpoint> endpoints);
+  TlsMaterial material() const;
+  Result<Connection*> find(const std::string& endpoint);
+  // The token to send, fetched at `connection` unless one other than `refused` is at hand.
+  RpcResult<std::string> token(Connection& connection, const std::string& refused);
+  RpcResult<std::string> authenticate(Connection& connection);
+  Error explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const;
+
+  const ClientOptions options_;
+  const ChannelSecurity security_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::mutex mutex_;  // of what follows
+  std::string token_;
+  bool token_known_ = false;  // also when authentication is off and there is none
+  std::size_t last_good_ = 0;
+};
+
+}  // namespace lifeboat::source

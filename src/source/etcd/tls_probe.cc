@@ -1,0 +1,234 @@
+// A TCP connection and a TLS handshake made only to learn what is wrong with them.
+#include "source/etcd/tls_probe.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/pem.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "source/etcd/openssl_handles.h"
+
+namespace lifeboat::source {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&&) = delete;
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct Dialed {
+  std::optional<Socket> socket;
+  std::string why;  // when there is none
+};
+
+// 0, or the errno of a connect that failed or took longer than `timeout`.
+int connect_within(int fd, const sockaddr* address, socklen_t size, milliseconds timeout) {
+  if (::connect(fd, address, size) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  pollfd wait{fd, POLLOUT, 0};
+  if (::poll(&wait, 1, static_cast<int>(timeout.count())) <= 0) return ETIMEDOUT;
+  int error = 0;
+  socklen_t error_size = sizeof error;
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size);
+  return error;
+}
+
+Dialed dial(int family, const sockaddr* address, socklen_t size, milliseconds timeout) {
+  Socket socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (const int error = connect_within(socket.fd(), address, size, timeout); error != 0) {
+    return {std::nullopt, std::strerror(error)};
+  }
+  ::fcntl(socket.fd(), F_SETFL, ::fcntl(socket.fd(), F_GETFL) & ~O_NONBLOCK);
+  const timeval limit{timeout.count() / 1000, static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  return {std::move(socket), {}};
+}
+
+Dialed dial_unix(const std::string& path, milliseconds timeout) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return {std::nullopt, "the socket's path is too long"};
+  std::ranges::copy(path, address.sun_path);
+  return dial(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address, timeout);
+}
+
+Dialed dial_endpoint(const Endpoint& endpoint, milliseconds timeout) {
+  if (!endpoint.socket_path.empty()) return dial_unix(endpoint.socket_path, timeout);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(endpoint.host.c_str(), endpoint.port.c_str(), &hints, &found); error != 0) {
+    return {std::nullopt, "the name " + endpoint.host + " cannot be resolved: " + ::gai_strerror(error)};
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+  Dialed last;
+  for (const addrinfo* at = found; at && !last.socket; at = at->ai_next) {
+    Dialed next = dial(at->ai_family, at->ai_addr, at->ai_addrlen, timeout);
+    last.why = next.why;
+    if (next.socket) last.socket.emplace(std::move(*next.socket));
+  }
+  return last;
+}
+
+bool use_client_certificate(SSL_CTX* context, const TlsMaterial& material) {
+  if (material.client_certificate.empty()) return true;
+  const BioHandle certificate_bio = memory_bio(as_bytes(material.client_certificate));
+  const X509Handle certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));
+  const BioHandle key_bio = memory_bio(material.client_key.view());
+  const KeyHandle key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
+  return certificate && key && SSL_CTX_use_certificate(context, certificate.get()) == 1 &&
+         SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+}
+
+void trust(SSL_CTX* context, const std::string& ca_certificate) {
+  if (ca_certificate.empty()) {
+    SSL_CTX_set_default_verify_paths(context);
+    return;
+  }
+  const BioHandle bio = memory_bio(as_bytes(ca_certificate));
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  while (const X509Handle certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    X509_STORE_add_cert(store, certificate.get());
+  }
+  ERR_clear_error();
+}
+
+void expect_name(SSL* ssl, const Endpoint& endpoint) {
+  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
+  if (X509_VERIFY_PARAM_set1_ip_asc(parameters, endpoint.host.c_str()) == 1) return;
+  std::string name = endpoint.host;
+  SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
+  SSL_set1_host(ssl, endpoint.host.c_str());
+}
+
+struct Handshake {
+  bool spoke_tls = false;  // the other side answered in TLS, even if with an alert
+  std::string why;         // empty: nothing is wrong
+};
+
+std::string verify_text(long result) {
+  switch (result) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+      return "the server's certificate is not signed by the given CA";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return "the server's certificate is not valid for this host name or address";
+    default:
+      return std::string("the server's certificate is refused: ") + X509_verify_cert_error_string(result);
+  }
+}
+
+// Reasons of alerts that the server sent: 1000 + the alert's number (RFC 8446 section 6).
+std::string failure_text(unsigned long error) {
+  switch (ERR_GET_REASON(error)) {
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return "the server wants a client certificate";
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+      return "the server refused the client certificate, or wants one and got none (alert: bad certificate)";
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+      return "the server does not know the CA of the client certificate";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+      return "the server says that the client certificate has expired";
+    default: {
+      const char* reason = ERR_reason_error_string(error);
+      return std::string("the TLS handshake failed: ") + (reason ? reason : "the connection was closed");
+    }
+  }
+}
+
+bool is_alert(unsigned long error) { return ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET; }
+
+// A TLS 1.3 server refuses a client's certificate only after the client's handshake is done, so one read follows.
+bool shake(SSL* ssl) {
+  ERR_clear_error();
+  if (SSL_connect(ssl) != 1) return false;
+  char byte = 0;
+  const int got = SSL_read(ssl, &byte, 1);
+  return got > 0 || SSL_get_error(ssl, got) != SSL_ERROR_SSL;
+}
+
+Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material, bool verify) {
+  const SslContextHandle context(SSL_CTX_new(TLS_client_method()));
+  if (verify) trust(context.get(), material.ca_certificate);
+  SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (verify && !use_client_certificate(context.get(), material)) return {true, openssl_error_text()};
+  const SslHandle ssl(SSL_new(context.get()));
+  if (!endpoint.host.empty()) expect_name(ssl.get(), endpoint);
+  constexpr unsigned char kHttp2[] = {2, 'h', '2'};
+  SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
+  SSL_set_fd(ssl.get(), socket.fd());
+  if (shake(ssl.get())) return {true, {}};
+
+  const unsigned long error = ERR_peek_last_error();
+  ERR_clear_error();
+  if (const long result = SSL_get_verify_result(ssl.get()); verify && result != X509_V_OK) {
+    return {true, verify_text(result)};
+  }
+  const bool spoke_tls = is_alert(error) || SSL_get_state(ssl.get()) == TLS_ST_OK;
+  if (!spoke_tls) return {false, "the server does not speak TLS on this port"};
+  return {true, failure_text(error)};
+}
+
+Error refused(const Endpoint& endpoint, std::string why, std::string fix) {
+  return Error(ErrorCode::kTlsRefused, "no TLS connection to " + endpoint.text, std::move(why), std::move(fix));
+}
+
+std::string tls_fix(const Endpoint& endpoint, const Handshake& handshake) {
+  if (!handshake.spoke_tls) return "Write the endpoint as http://, or correct its port.";
+  if (handshake.why.contains("given CA")) return "Pass the CA of the etcd servers as --cacert.";
+  if (handshake.why.contains("host name")) {
+    return "Use a name or address that the certificate has: `openssl s_client -connect " + endpoint.target +
+           " </dev/null | openssl x509 -noout -ext subjectAltName`.";
+  }
+  if (handshake.why.contains("client certificate")) {
+    return "Pass --cert and --key of a client certificate that etcd's --trusted-ca-file accepts.";
+  }
+  return {};
+}
+
+}  // namespace
+
+Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const std::string& seen,
+                          milliseconds timeout) {
+  const std::string what = "no connection to " + endpoint.text;
+  const Dialed dialed = dial_endpoint(endpoint, timeout);
+  if (!dialed.socket) return Error(ErrorCode::kEndpointUnreachable, what, dialed.why);
+
+  const Handshake handshake = try_handshake(*dialed.socket, endpoint, material, endpoint.tls);
+  if (endpoint.tls && !handshake.why.empty()) {
+    return refused(endpoint, handshake.why, tls_fix(endpoint, handshake));
+  }
+  if (!endpoint.tls && handshake.spoke_tls) {
+    return refused(endpoint, "the server speaks TLS, and the endpoint is a plain one",
+                   "Write the endpoint as https:// and pass --cacert, and --cert and --key if etcd wants them.");
+  }
+  return Error(ErrorCode::kEndpointUnreachable, what, seen, "Check that an etcd client port listens there.");
+}
+
+}  // namespace lifeboat::source
