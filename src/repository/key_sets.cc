@@ -50,7 +50,8 @@ bool name_fits(const std::string& name, const object::WrappedKeys& described, co
 
 Result<StoredKeySet> read_key_set(storage::ObjectStore& store, const std::string& name) {
   const auto damaged = [&](std::string why) {
-    return fail(ErrorCode::kObjectDamaged, fmt::format("key set {} is damaged", name), std::move(why));
+    return fail(ErrorCode::kObjectDamaged, fmt::format("key set {} is damaged", name),
+                std::move(why));
   };
   StoredKeySet set{TRY(storage::get(store, name, kMaxKeySetBytes)), {}};
   const Sha256 sha = crypto::sha256(set.bytes);
@@ -78,13 +79,13 @@ std::unexpected<Error> nothing_opened(const Tried& tried, const Credential& cred
                 "nothing under keys/ belongs to this repo",
                 "Copy the keys/ folder back from a replica of the repo.");
   }
-  return fail(ErrorCode::kWrongKey,
-              fmt::format("the {} given does not open the repo at {}",
-                          credential.kind == object::RecipientKind::kPassphrase ? "passphrase"
-                                                                                : "key file",
-                          url),
-              fmt::format("it was tried on the key sets of its kind; the repo can be opened by: {}",
-                          fmt::join(tried.labels, ", ")));
+  return fail(
+      ErrorCode::kWrongKey,
+      fmt::format("the {} given does not open the repo at {}",
+                  credential.kind == object::RecipientKind::kPassphrase ? "passphrase" : "key file",
+                  url),
+      fmt::format("it was tried on the key sets of its kind; the repo can be opened by: {}",
+                  fmt::join(tried.labels, ", ")));
 }
 
 }  // namespace
@@ -103,7 +104,8 @@ Result<std::vector<NewKeySet>> wrap_for_all(const object::EpochKeys& keys, const
                                         credential.secret.view(), salt, cost));
     const auto again = object::unwrap_keys(bytes, repo, credential.secret.view());
     if (!again || !equal_keys(*again, keys)) {
-      return fail(ErrorCode::kVerifyBeforePublish, fmt::format("key set {} did not open again", label),
+      return fail(ErrorCode::kVerifyBeforePublish,
+                  fmt::format("key set {} did not open again", label),
                   again ? "it holds other keys" : again.error().to_string());
     }
     std::string name = key_set_name(keys.epoch, kFirstGeneration, label, crypto::sha256(bytes));
@@ -153,9 +155,9 @@ std::vector<DamagedObject> check_key_sets(storage::ObjectStore& store, const Rep
     if (set && set->described.repo == repo) any = true;
   }
   if (!any) {
-    damage.push_back({"keys/", Error(ErrorCode::kObjectMissing,
-                                     "the repo has no whole key set left",
-                                     "nothing under keys/ belongs to it and can be read")});
+    damage.push_back(
+        {"keys/", Error(ErrorCode::kObjectMissing, "the repo has no whole key set left",
+                        "nothing under keys/ belongs to it and can be read")});
   }
   return damage;
 }

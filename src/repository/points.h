@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "format/etcd/sidecar.h"
 #include "format/manifest/manifest.h"
+#include "repository/coverage.h"
+#include "repository/damaged_object.h"
+#include "repository/manifest_store.h"
+#include "repository/point_name.h"
 #include "repository/repository.h"
 
 namespace lifeboat::repository {
@@ -21,18 +24,15 @@ struct Point {
   manifest::Manifest manifest;
   std::uint64_t added_bytes = 0;   // stored by this point beyond what its predecessor needs
   Timestamp first_seen, last_seen; // the state was current at both
+  Timestamp certain_from;          // by then the state had been reached for certain; ascends with the revision
   Proof proof = Proof::kUnproven;
   std::string proof_reason;        // why it is not proven
-  std::optional<manifest::Attestation> hash_proof;    // newest of kind hashkv
+  std::optional<manifest::Attestation> hash_proof;    // of kind hashkv: the one that `proof` rests on
   std::optional<manifest::Attestation> verification;  // newest of kind verify
 };
 
 // First 12 hex digits of SHA-256(lineage ‖ revision): stable across merges, unique enough to type.
 std::string point_id(const LineageId& lineage, std::int64_t revision);
-
-struct Coverage {  // of a lineage: every revision in [from, to] can be restored
-  std::int64_t from = 0, to = 0;
-};
 
 struct LineageInfo {
   manifest::Lineage lineage;
@@ -45,6 +45,9 @@ class Catalogue {
   // Reads every manifest and attestation. A manifest that cannot be read is listed in damaged() and hides only its
   // own point.
   static Result<Catalogue> load(const Repository& repo);
+  // The same from what was read, in any order.
+  static Catalogue build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
+                         std::vector<DamagedObject> damaged = {});
 
   // Oldest first: by last_seen, then revision.
   const std::vector<Point>& points() const { return points_; }
@@ -58,22 +61,18 @@ class Catalogue {
     const Point* point = nullptr;
     std::int64_t revision = 0;
   };
-  // `latest`, an id prefix of at least 4, `@TIME`, `@-15m`, `rev:N`. `cluster` narrows to one cluster when not empty.
-  // kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with the nearest points).
+  // `latest`, an id prefix of at least 4, `@TIME`, `@-15m`, `rev:N`. `cluster` (a name or an etcd cluster id) narrows
+  // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
+  // the nearest points).
   Result<Target> resolve(const std::string& text, const std::string& cluster, Timestamp now) const;
 
  private:
+  friend class PointResolver;
   std::vector<Point> points_;
+  // Manifests that share a revision with a newer one and still cover more: targets for rev:N only.
+  std::vector<Point> wider_;
   std::vector<LineageInfo> lineages_;
   std::vector<DamagedObject> damaged_;
 };
-
-// The manifest object: document, then the encoded sidecar, in frames of their own.
-Result<std::string> publish_manifest(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
-                                     ByteView sidecar);
-Result<manifest::Manifest> read_manifest(const Repository& repo, const std::string& object);
-Result<etcd::Sidecar> read_sidecar(const Repository& repo, const std::string& object);
-Result<std::string> publish_attestation(const Repository& repo, io::World& world,
-                                        const manifest::Attestation& attestation);
 
 }  // namespace lifeboat::repository

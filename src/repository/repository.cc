@@ -31,7 +31,8 @@ Result<int> highest_format(storage::ObjectStore& store) {
 }
 
 std::unexpected<Error> newer_format(int version) {
-  return fail(ErrorCode::kRepoVersionUnknown, "the repo has a newer format than this Lifeboat knows",
+  return fail(ErrorCode::kRepoVersionUnknown,
+              "the repo has a newer format than this Lifeboat knows",
               fmt::format("it has format version {}; this one knows versions up to {}", version,
                           kNewestFormat),
               fmt::format("Use a Lifeboat that knows repo format version {}.", version));
@@ -85,7 +86,8 @@ Status put_checked(storage::ObjectStore& store, const std::string& name, ByteVie
   TRY(storage::put(store, name, bytes));
   const Bytes again = TRY(storage::get(store, name, bytes.size() + 1));
   if (!equal(again, bytes)) {
-    return fail(ErrorCode::kVerifyBeforePublish, fmt::format("object {} did not read back equal", name),
+    return fail(ErrorCode::kVerifyBeforePublish,
+                fmt::format("object {} did not read back equal", name),
                 "the store returned other bytes than were written");
   }
   return {};
@@ -109,7 +111,8 @@ Result<Repository::InitReport> Repository::init(storage::ObjectStore& store, io:
                                                 const std::vector<Credential>& credentials,
                                                 crypto::Argon2Cost cost) {
   for (const Credential& credential : credentials) {
-    if (credential.secret.empty()) return fail(ErrorCode::kNoKeyGiven, "a key for the repo is empty");
+    if (credential.secret.empty())
+      return fail(ErrorCode::kNoKeyGiven, "a key for the repo is empty");
   }
   if (credentials.empty()) return fail(ErrorCode::kNoKeyGiven, "a repo needs at least one key");
   if (TRY(highest_format(store)) != 0) return repo_exists(store.url());
@@ -118,8 +121,7 @@ Result<Repository::InitReport> Repository::init(storage::ObjectStore& store, io:
   report.leftovers = TRY(leftovers_of_init(store));
   world.random.fill(report.id.bytes);
   const object::EpochKeys keys = fresh_keys(world.random);
-  for (const NewKeySet& set :
-       TRY(wrap_for_all(keys, report.id, credentials, world.random, cost))) {
+  for (const NewKeySet& set : TRY(wrap_for_all(keys, report.id, credentials, world.random, cost))) {
     TRY(put_checked(store, set.name, set.bytes));
     report.recipients.push_back(set.label);
   }
@@ -161,10 +163,10 @@ std::vector<DamagedObject> check_keys_and_format(const Repository& repo) {
     if (!format) {
       damage.push_back({format_name(version), format.error()});
     } else if (format->repo != repo.format().repo) {
-      damage.push_back({format_name(version),
-                        Error(ErrorCode::kObjectDamaged,
-                              fmt::format("object {} is damaged", format_name(version)),
-                              "it names another repo")});
+      damage.push_back(
+          {format_name(version), Error(ErrorCode::kObjectDamaged,
+                                       fmt::format("object {} is damaged", format_name(version)),
+                                       "it names another repo")});
     }
   }
   return damage;

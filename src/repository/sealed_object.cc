@@ -25,12 +25,12 @@ std::unexpected<Error> damaged(const std::string& name, std::string why) {
   return fail(ErrorCode::kObjectDamaged, fmt::format("object {} is damaged", name), std::move(why));
 }
 
-Status read_exactly(storage::ObjectStore& store, const std::string& name,
-                          std::uint64_t offset, MutableByteView out) {
+Status read_exactly(storage::ObjectStore& store, const std::string& name, std::uint64_t offset,
+                    MutableByteView out) {
   const std::size_t count = TRY(store.read_at(name, offset, out));
   if (count != out.size()) {
-    return damaged(name, fmt::format("it ends after {} of {} bytes at offset {}", count, out.size(),
-                                     offset));
+    return damaged(
+        name, fmt::format("it ends after {} of {} bytes at offset {}", count, out.size(), offset));
   }
   return {};
 }
@@ -70,8 +70,7 @@ struct ObjectWriter::State {
 
   Status seal_and_write(ByteView plain, bool last, int zstd_level) {
     if (!codec) codec.emplace(sealer);
-    const object::SealedFrame frame =
-        TRY(sealer.seal(*codec, next_frame, plain, last, zstd_level));
+    const object::SealedFrame frame = TRY(sealer.seal(*codec, next_frame, plain, last, zstd_level));
     TRY(write(frame.bytes));
     ++next_frame;
     return {};
@@ -159,10 +158,11 @@ struct ObjectReader::State {
   object::Opener opener;
   object::Trailer trailer;
   Bytes footer;
-  // The bytes at hand, from `held_offset` to the end of the object: the whole object when it is small.
+  // The bytes at hand, from `held_offset` to the end of the object: the whole object when it is
+  // small.
   Bytes held;
   std::uint64_t held_offset = 0;
-  mutable std::mutex mutex;             // guards idle_scratch
+  mutable std::mutex mutex;  // guards idle_scratch
   mutable std::vector<Buffer> idle_scratch;
 
   Buffer take_scratch() const {
@@ -195,8 +195,8 @@ struct ObjectReader::State {
     auto size = object::Opener::stored_bytes(rest.first(object::kFramePrefixBytes));
     if (!size) return std::unexpected(size.error().in(name));
     if (*size < kMinFrameBytes || *size > rest.size()) {
-      return damaged(name, fmt::format("a frame of {} bytes stands where {} are left", *size,
-                                       rest.size()));
+      return damaged(
+          name, fmt::format("a frame of {} bytes stands where {} are left", *size, rest.size()));
     }
     const ByteView frame = rest.first(*size);
     rest = rest.subspan(*size);
@@ -260,8 +260,7 @@ Result<ObjectReader> ObjectReader::open(storage::ObjectStore& store, const objec
   auto opener = object::Opener::make(keys, header, type);
   if (!opener) return std::unexpected(opener.error().in(name));
   auto state = std::make_unique<State>(store, name, size, std::move(*opener));
-  auto trailer =
-      object::parse_trailer(ByteView(opened.held).last(object::kTrailerBytes), size);
+  auto trailer = object::parse_trailer(ByteView(opened.held).last(object::kTrailerBytes), size);
   if (!trailer) return std::unexpected(trailer.error().in(name));
   state->trailer = *trailer;
   state->held = std::move(opened.held);

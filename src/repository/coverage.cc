@@ -1,0 +1,59 @@
+#include "repository/coverage.h"
+
+#include <algorithm>
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::int64_t kFirstRevision = 1;  // of an empty etcd
+
+// The interval of `merged` that could hold `revision`: the last that begins at or before it.
+const Coverage* interval_at(const std::vector<Coverage>& merged, std::int64_t revision) {
+  const auto after = std::ranges::upper_bound(merged, revision, {}, &Coverage::from);
+  return after == merged.begin() ? nullptr : &*std::prev(after);
+}
+
+}  // namespace
+
+std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segments) {
+  std::vector<Coverage> covered;
+  for (const manifest::SegmentRef& segment : segments) {
+    const bool needs_state_at_lo = segment.complete_from <= segment.lo;
+    const bool has_state_at_lo = !covered.empty() && covered.back().to == segment.lo;
+    if (segment.hi <= segment.lo) continue;
+    if (has_state_at_lo && segment.complete_from <= segment.lo + 1) {
+      covered.back().to = segment.hi;
+    } else if (!needs_state_at_lo || segment.lo < kFirstRevision) {
+      const Coverage fresh{std::max(segment.complete_from, kFirstRevision), segment.hi};
+      if (fresh.from <= fresh.to) covered.push_back(fresh);
+    }
+  }
+  return merge_coverage(std::move(covered));
+}
+
+std::vector<Coverage> merge_coverage(std::vector<Coverage> all) {
+  std::ranges::sort(all, {}, &Coverage::from);
+  std::vector<Coverage> merged;
+  for (const Coverage& next : all) {
+    if (!merged.empty() && next.from - 1 <= merged.back().to) {
+      merged.back().to = std::max(merged.back().to, next.to);
+    } else {
+      merged.push_back(next);
+    }
+  }
+  return merged;
+}
+
+bool covers(const std::vector<Coverage>& merged, std::int64_t revision) {
+  const Coverage* interval = interval_at(merged, revision);
+  return interval != nullptr && revision <= interval->to;
+}
+
+bool covers_all(const std::vector<Coverage>& outer, const std::vector<Coverage>& inner) {
+  return std::ranges::all_of(inner, [&](const Coverage& part) {
+    const Coverage* interval = interval_at(outer, part.from);
+    return interval != nullptr && part.to <= interval->to;
+  });
+}
+
+}  // namespace lifeboat::repository

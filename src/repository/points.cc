@@ -1,0 +1,257 @@
+#include "repository/points.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "base/endian.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::size_t kIdDigits = 12;
+
+using PointKey = std::pair<LineageId, std::int64_t>;
+
+auto age_order(const StoredManifest& stored) {
+  const manifest::Manifest& m = stored.manifest;
+  return std::make_tuple(m.lineage.id, m.revision, m.latest, m.sequence,
+                         std::string_view(stored.object));
+}
+
+// The speaker of a group (its newest) as a point; times are of the whole group.
+Point make_point(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end) {
+  Point point;
+  point.first_seen = all[begin].manifest.earliest;
+  point.last_seen = point.certain_from = all[begin].manifest.latest;
+  for (std::size_t i = begin; i < end; ++i) {
+    const manifest::Manifest& m = all[i].manifest;
+    point.first_seen = std::min(point.first_seen, m.earliest);
+    point.last_seen = std::max(point.last_seen, m.latest);
+    point.certain_from = std::min(point.certain_from, m.latest);
+    point.added_bytes += all[i].stored_bytes;
+  }
+  StoredManifest& speaker = all[end - 1];
+  point.id = point_id(speaker.manifest.lineage.id, speaker.manifest.revision);
+  point.object = std::move(speaker.object);
+  point.manifest = std::move(speaker.manifest);
+  return point;
+}
+
+struct Grouped {
+  std::vector<Point> points;  // by lineage, then revision
+  std::vector<Point> wider;   // see Catalogue::wider_
+};
+
+// Adds the group's older manifests that cover what its point does not.
+void keep_wider(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end,
+                const Point& point, std::vector<Point>& wider) {
+  if (end - begin < 2) return;
+  const std::vector<Coverage> spoken = coverage_of(point.manifest.segments);
+  for (std::size_t i = end - 1; i-- > begin;) {
+    if (covers_all(spoken, coverage_of(all[i].manifest.segments))) continue;
+    Point other = point;
+    other.object = std::move(all[i].object);
+    other.manifest = std::move(all[i].manifest);
+    wider.push_back(std::move(other));
+  }
+}
+
+Grouped group(std::vector<StoredManifest> all) {
+  std::ranges::sort(all, {}, age_order);
+  Grouped grouped;
+  for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+    const auto same = [&](const manifest::Manifest& m) {
+      return m.lineage.id == all[begin].manifest.lineage.id &&
+             m.revision == all[begin].manifest.revision;
+    };
+    while (end < all.size() && same(all[end].manifest)) ++end;
+    grouped.points.push_back(make_point(all, begin, end));
+    keep_wider(all, begin, end, grouped.points.back(), grouped.wider);
+  }
+  return grouped;
+}
+
+// Stored bytes of the segments that `before` does not list; both lists ascend.
+std::uint64_t new_segment_bytes(const std::vector<manifest::SegmentRef>& segments,
+                                const std::vector<manifest::SegmentRef>& before) {
+  const auto order = [](const manifest::SegmentRef& s) {
+    return std::make_tuple(s.lo, s.hi, std::string_view(s.object));
+  };
+  std::uint64_t bytes = 0;
+  auto old = before.begin();
+  for (const manifest::SegmentRef& segment : segments) {
+    while (old != before.end() && order(*old) < order(segment)) ++old;
+    if (old == before.end() || old->object != segment.object) bytes += segment.stored_bytes;
+  }
+  return bytes;
+}
+
+// What depends on the points of lower revisions; `points` is by lineage, then revision.
+void relate_to_predecessors(std::vector<Point>& points) {
+  static const std::vector<manifest::SegmentRef> kNothing;
+  const Point* before = nullptr;
+  for (Point& point : points) {
+    if (before != nullptr && before->manifest.lineage.id != point.manifest.lineage.id) {
+      before = nullptr;
+    }
+    point.added_bytes += new_segment_bytes(
+        point.manifest.segments, before == nullptr ? kNothing : before->manifest.segments);
+    // A writer's clock may have jumped: a later revision is never certain before an earlier one.
+    if (before != nullptr) point.certain_from = std::max(point.certain_from, before->certain_from);
+    before = &point;
+  }
+}
+
+std::vector<LineageInfo> summarize(const Grouped& grouped) {
+  std::map<LineageId, LineageInfo> by_id;
+  std::map<LineageId, Timestamp> newest;
+  const auto add = [&](const Point& point) {
+    const manifest::Manifest& m = point.manifest;
+    LineageInfo& info = by_id[m.lineage.id];
+    if (info.coverage.empty() || m.latest >= newest[m.lineage.id]) {
+      info.lineage = m.lineage;
+      info.cluster = m.source.cluster;
+      newest[m.lineage.id] = m.latest;
+    }
+    std::vector<Coverage> own = coverage_of(m.segments);
+    own.insert(own.end(), info.coverage.begin(), info.coverage.end());
+    info.coverage = merge_coverage(std::move(own));
+  };
+  std::ranges::for_each(grouped.points, add);
+  std::ranges::for_each(grouped.wider, add);
+  std::vector<LineageInfo> lineages;
+  for (auto& [id, info] : by_id) lineages.push_back(std::move(info));
+  return lineages;
+}
+
+bool members_differ(const manifest::Attestation& attestation) {
+  return std::ranges::any_of(attestation.members,
+                             [](const auto& m) { return m.live != m.computed; });
+}
+
+Proof verdict_of(const manifest::Attestation& attestation) {
+  if (members_differ(attestation)) return Proof::kDisagrees;
+  return attestation.agreed ? Proof::kProven : Proof::kUnproven;
+}
+
+// How much an attestation weighs against others of its point: a disagreement is never outvoted, and
+// an attempt that proved nothing does not undo a proof.
+int weight_of(Proof proof) {
+  switch (proof) {
+    case Proof::kDisagrees:
+      return 2;
+    case Proof::kProven:
+      return 1;
+    case Proof::kUnproven:
+      return 0;
+  }
+  return 0;
+}
+
+// `attestation` is newer than any before.
+void take_hash_proof(Point& point, const manifest::Attestation& attestation) {
+  const Proof verdict = verdict_of(attestation);
+  if (point.hash_proof && weight_of(verdict) < weight_of(point.proof)) return;
+  point.proof = verdict;
+  point.proof_reason = verdict == Proof::kProven ? std::string() : attestation.reason;
+  if (verdict == Proof::kDisagrees && point.proof_reason.empty()) {
+    point.proof_reason = "a member's hash differs from the hash of what is stored";
+  }
+  point.hash_proof = attestation;
+}
+
+void attach(std::vector<Point>& points, const std::vector<manifest::Attestation>& by_time) {
+  std::map<PointKey, Point*> by_key;
+  for (Point& point : points) {
+    by_key[{point.manifest.lineage.id, point.manifest.revision}] = &point;
+    point.proof_reason = "its hash has not been compared with a live member";
+  }
+  for (const manifest::Attestation& attestation : by_time) {
+    const auto found = by_key.find({attestation.lineage, attestation.revision});
+    if (found == by_key.end()) continue;
+    if (attestation.kind == "hashkv") take_hash_proof(*found->second, attestation);
+    if (attestation.kind == "verify") found->second->verification = attestation;
+  }
+}
+
+// Wider manifests show the proof of the point they belong to.
+void copy_proofs(const std::vector<Point>& points, std::vector<Point>& wider) {
+  for (Point& other : wider) {
+    const auto point = std::ranges::find(points, other.id, &Point::id);
+    if (point == points.end()) continue;
+    other.proof = point->proof;
+    other.proof_reason = point->proof_reason;
+    other.hash_proof = point->hash_proof;
+    other.verification = point->verification;
+  }
+}
+
+}  // namespace
+
+std::string point_id(const LineageId& lineage, std::int64_t revision) {
+  Bytes text = to_bytes(lineage.bytes);
+  append_be(text, static_cast<std::uint64_t>(revision));
+  return crypto::sha256(text).text().substr(0, kIdDigits);
+}
+
+Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
+                           std::vector<manifest::Attestation> attestations,
+                           std::vector<DamagedObject> damaged) {
+  Grouped grouped = group(std::move(manifests));
+  relate_to_predecessors(grouped.points);
+  std::ranges::stable_sort(attestations, {}, &manifest::Attestation::made);
+  attach(grouped.points, attestations);
+  copy_proofs(grouped.points, grouped.wider);
+
+  Catalogue catalogue;
+  catalogue.lineages_ = summarize(grouped);
+  std::ranges::stable_sort(grouped.points, {}, [](const Point& p) {
+    return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
+  });
+  catalogue.points_ = std::move(grouped.points);
+  catalogue.wider_ = std::move(grouped.wider);
+  catalogue.damaged_ = std::move(damaged);
+  return catalogue;
+}
+
+const LineageInfo* Catalogue::lineage(const LineageId& id) const {
+  const auto found =
+      std::ranges::find(lineages_, id, [](const LineageInfo& info) { return info.lineage.id; });
+  return found == lineages_.end() ? nullptr : &*found;
+}
+
+const Point* Catalogue::newest_of(const LineageId& id) const {
+  const Point* newest = nullptr;
+  for (const Point& point : points_) {
+    if (point.manifest.lineage.id != id) continue;
+    if (newest == nullptr || point.manifest.revision > newest->manifest.revision) newest = &point;
+  }
+  return newest;
+}
+
+Result<Catalogue> Catalogue::load(const Repository& repo) {
+  std::vector<StoredManifest> manifests;
+  std::vector<manifest::Attestation> attestations;
+  std::vector<DamagedObject> damaged;
+  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/"))) {
+    auto stored = read_stored_manifest(repo, object.name);
+    if (stored) {
+      manifests.push_back(*std::move(stored));
+    } else {
+      damaged.push_back({object.name, stored.error()});
+    }
+  }
+  for (const storage::ObjectInfo& object : TRY(repo.store().list("v/"))) {
+    auto attestation = read_attestation(repo, object.name);
+    if (attestation) {
+      attestations.push_back(*std::move(attestation));
+    } else {
+      damaged.push_back({object.name, attestation.error()});
+    }
+  }
+  return build(std::move(manifests), std::move(attestations), std::move(damaged));
+}
+
+}  // namespace lifeboat::repository

@@ -1,0 +1,381 @@
+// Finding the point that a person means; the choices and the neighbours when it is not one.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+#include "repository/points.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::size_t kMaxChoices = 8;
+
+std::string shown(std::string_view text) { return printable(as_bytes(text)); }
+
+std::string describe(const Point& point) {
+  return fmt::format("{} (revision {}, {}, cluster {})", point.id, point.manifest.revision,
+                     rfc3339(point.last_seen), shown(point.manifest.source.cluster));
+}
+
+std::string join_choices(std::vector<std::string> choices) {
+  const std::size_t count = choices.size();
+  if (count > kMaxChoices) {
+    choices.resize(kMaxChoices);
+    choices.push_back(fmt::format("and {} more", count - kMaxChoices));
+  }
+  return fmt::format("{}", fmt::join(choices, ", "));
+}
+
+const LineageId& lineage_of(const Point& point) { return point.manifest.lineage.id; }
+std::int64_t revision_of(const Point& point) { return point.manifest.revision; }
+
+// A point whose manifest gives a wanted revision.
+struct Candidate {
+  const LineageInfo* lineage = nullptr;
+  const Point* point = nullptr;
+};
+
+}  // namespace
+
+class PointResolver {
+ public:
+  using Target = Catalogue::Target;
+
+  PointResolver(const Catalogue& catalogue, std::string text, std::string cluster)
+      : catalogue_(catalogue), text_(std::move(text)), cluster_(std::move(cluster)) {}
+
+  Result<Target> resolve(const PointName& name, Timestamp now) {
+    TRY(choose_lineages());
+    switch (name.kind) {
+      case PointName::Kind::kLatest:
+        return latest();
+      case PointName::Kind::kId:
+        return by_id(name.id_prefix);
+      case PointName::Kind::kTime:
+        return at(name.time);
+      case PointName::Kind::kAgo:
+        return at(Timestamp{now.ns - std::min(name.ago_ns, now.ns)});
+      case PointName::Kind::kRevision:
+        return by_revision(name.revision);
+    }
+    return fail(ErrorCode::kInternal, "a point was named in an unknown way");
+  }
+
+ private:
+  // ---- which lineages are meant
+
+  Status choose_lineages() {
+    if (catalogue_.points_.empty()) return no_points();
+    for (const LineageInfo& info : catalogue_.lineages_) {
+      if (cluster_.empty() || is_of_cluster(info)) chosen_.push_back(&info);
+    }
+    if (!chosen_.empty()) return {};
+    return fail(ErrorCode::kPointNotFound,
+                fmt::format("the repo has no point of cluster \"{}\"", shown(cluster_)),
+                fmt::format("it has points of: {}", clusters_of(all_lineages())));
+  }
+
+  std::unexpected<Error> no_points() const {
+    const std::size_t damaged = catalogue_.damaged_.size();
+    if (damaged == 0) {
+      return fail(ErrorCode::kPointNotFound, "the repo has no point yet",
+                  "nothing has been backed up into it", "Make one with `lifeboat backup etcd`.");
+    }
+    return fail(ErrorCode::kPointNotFound, "the repo has no point that can be read",
+                fmt::format("{} objects are damaged, the first is {}", damaged,
+                            catalogue_.damaged_.front().object),
+                "`lifeboat verify --all` says what is damaged.");
+  }
+
+  bool is_of_cluster(const LineageInfo& info) const {
+    if (info.cluster == cluster_) return true;
+    const Point* newest = catalogue_.newest_of(info.lineage.id);
+    return newest != nullptr && newest->manifest.source.cluster_id == cluster_;
+  }
+
+  std::vector<const LineageInfo*> all_lineages() const {
+    std::vector<const LineageInfo*> all;
+    for (const LineageInfo& info : catalogue_.lineages_) all.push_back(&info);
+    return all;
+  }
+
+  static std::set<std::string> cluster_set(const std::vector<const LineageInfo*>& lineages) {
+    std::set<std::string> names;
+    for (const LineageInfo* info : lineages) names.insert(info->cluster);
+    return names;
+  }
+
+  static std::string clusters_of(const std::vector<const LineageInfo*>& lineages) {
+    std::vector<std::string> names;
+    for (const std::string& name : cluster_set(lineages)) names.push_back(shown(name));
+    return join_choices(std::move(names));
+  }
+
+  Status require_one_cluster() const {
+    if (cluster_set(chosen_).size() <= 1) return {};
+    return fail(ErrorCode::kPointAmbiguous,
+                fmt::format("`{}` fits points of more than one cluster", shown(text_)),
+                fmt::format("the repo has points of: {}", clusters_of(chosen_)),
+                "Name the cluster with --cluster, or give the id of a point.");
+  }
+
+  bool is_chosen(const LineageId& id) const {
+    return std::ranges::any_of(chosen_, [&](const auto* info) { return info->lineage.id == id; });
+  }
+
+  static Target whole(const Point& point) { return {&point, revision_of(point)}; }
+
+  // ---- latest
+
+  // Within a lineage the revision decides, between lineages the time: clocks do not order one
+  // history.
+  Result<Target> latest() const {
+    TRY(require_one_cluster());
+    const Point* newest = nullptr;
+    for (const LineageInfo* info : chosen_) {
+      const Point* head = catalogue_.newest_of(info->lineage.id);
+      if (head == nullptr) continue;
+      if (newest == nullptr || std::pair(newest->last_seen, revision_of(*newest)) <
+                                   std::pair(head->last_seen, revision_of(*head))) {
+        newest = head;
+      }
+    }
+    if (newest == nullptr) return no_points();
+    return whole(*newest);
+  }
+
+  // ---- ID
+
+  Result<Target> by_id(const std::string& prefix) const {
+    std::vector<const Point*> found;
+    const Point* elsewhere = nullptr;
+    for (const Point& point : catalogue_.points_) {
+      if (!point.id.starts_with(prefix)) continue;
+      if (is_chosen(lineage_of(point))) {
+        found.push_back(&point);
+      } else {
+        elsewhere = &point;
+      }
+    }
+    if (found.size() == 1) return whole(*found.front());
+    if (found.size() > 1) return ambiguous_id(found);
+    std::string why = "no point has an id that begins so";
+    if (elsewhere != nullptr) {
+      why = fmt::format("{} is not of cluster \"{}\"", describe(*elsewhere), shown(cluster_));
+    }
+    return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", shown(text_)), why);
+  }
+
+  std::unexpected<Error> ambiguous_id(const std::vector<const Point*>& found) const {
+    std::vector<std::string> choices;
+    for (const Point* point : found) choices.push_back(describe(*point));
+    return fail(ErrorCode::kPointAmbiguous,
+                fmt::format("the id {} fits {} points", shown(text_), found.size()),
+                join_choices(std::move(choices)), "Give more digits of the id.");
+  }
+
+  // ---- @TIME
+
+  // Of each lineage the highest revision that had certainly been reached by then; of several
+  // lineages the one whose state was known to be current latest, not counting what was seen after
+  // `time`.
+  Result<Target> at(Timestamp time) const {
+    TRY(require_one_cluster());
+    const Point* best = nullptr;
+    for (const LineageInfo* info : chosen_) {
+      const Point* reached = last_reached(info->lineage.id, time);
+      if (reached == nullptr) continue;
+      if (best == nullptr || std::min(best->last_seen, time) < std::min(reached->last_seen, time)) {
+        best = reached;
+      }
+    }
+    if (best == nullptr) return nothing_before(time);
+    return whole(*best);
+  }
+
+  const Point* last_reached(const LineageId& id, Timestamp time) const {
+    const Point* reached = nullptr;
+    for (const Point& point : catalogue_.points_) {
+      if (lineage_of(point) != id || point.certain_from > time) continue;
+      if (reached == nullptr || revision_of(point) > revision_of(*reached)) reached = &point;
+    }
+    return reached;
+  }
+
+  std::unexpected<Error> nothing_before(Timestamp time) const {
+    const Point* oldest = nullptr;
+    for (const Point& point : catalogue_.points_) {
+      if (!is_chosen(lineage_of(point))) continue;
+      if (oldest == nullptr || point.certain_from < oldest->certain_from) oldest = &point;
+    }
+    if (oldest == nullptr) return no_points();
+    return fail(
+        ErrorCode::kPointNotFound,
+        fmt::format("no point is certainly at or before {}", rfc3339(time)),
+        fmt::format("the oldest is {}, taken between {} and {}", describe(*oldest),
+                    rfc3339(oldest->first_seen), rfc3339(oldest->certain_from)),
+        fmt::format("Use {}, or a later time; `lifeboat ls` lists the points.", oldest->id));
+  }
+
+  // ---- rev:N
+
+  Result<Target> by_revision(std::int64_t revision) const {
+    std::vector<Candidate> candidates;
+    for (const LineageInfo* info : chosen_) {
+      if (const Point* point = smallest_covering(*info, revision)) {
+        candidates.push_back({info, point});
+      }
+    }
+    candidates = without_shared_history(std::move(candidates), revision);
+    if (candidates.size() == 1) return Target{candidates.front().point, revision};
+    if (candidates.size() > 1) return ambiguous_revision(candidates, revision);
+    return not_covered(revision);
+  }
+
+  const Point* smallest_covering(const LineageInfo& info, std::int64_t revision) const {
+    if (!covers(info.coverage, revision)) return nullptr;
+    std::vector<const Point*> enough;
+    for (const std::vector<Point>* points : {&catalogue_.points_, &catalogue_.wider_}) {
+      for (const Point& point : *points) {
+        if (lineage_of(point) != info.lineage.id || revision_of(point) < revision) continue;
+        enough.push_back(&point);
+      }
+    }
+    std::ranges::stable_sort(enough, {}, [](const Point* point) { return revision_of(*point); });
+    const auto found = std::ranges::find_if(enough, [&](const Point* point) {
+      return covers(coverage_of(point->manifest.segments), revision);
+    });
+    return found == enough.end() ? nullptr : *found;
+  }
+
+  // A child whose fork lies at or above the revision has the same history there as its parent: the
+  // parent speaks.
+  std::vector<Candidate> without_shared_history(std::vector<Candidate> candidates,
+                                                std::int64_t revision) const {
+    const std::vector<Candidate> all = candidates;
+    std::erase_if(candidates, [&](const Candidate& child) {
+      return std::ranges::any_of(all, [&](const Candidate& other) {
+        return descends(*child.lineage, other.lineage->lineage.id, revision);
+      });
+    });
+    return candidates.empty() ? all : candidates;
+  }
+
+  // By forks at or above `revision` only.
+  bool descends(const LineageInfo& child, const LineageId& ancestor, std::int64_t revision) const {
+    const LineageInfo* at = &child;
+    for (std::size_t steps = 0; steps < catalogue_.lineages_.size(); ++steps) {
+      if (at->lineage.parent.is_zero() || at->lineage.fork_revision < revision) return false;
+      if (at->lineage.parent == ancestor) return true;
+      at = catalogue_.lineage(at->lineage.parent);
+      if (at == nullptr) return false;
+    }
+    return false;
+  }
+
+  std::unexpected<Error> ambiguous_revision(const std::vector<Candidate>& candidates,
+                                            std::int64_t revision) const {
+    std::vector<const LineageInfo*> lineages;
+    for (const Candidate& candidate : candidates) lineages.push_back(candidate.lineage);
+    const bool clusters_tell = cluster_set(lineages).size() == candidates.size();
+    std::vector<std::string> choices;
+    for (const Candidate& c : candidates) {
+      choices.push_back(clusters_tell ? fmt::format("`rev:{} --cluster {}` (in point {})", revision,
+                                                    shown(c.lineage->cluster), c.point->id)
+                                      : describe(*c.point));
+    }
+    return fail(ErrorCode::kPointAmbiguous,
+                fmt::format("revision {} exists in {} histories", revision, candidates.size()),
+                join_choices(std::move(choices)),
+                clusters_tell ? "Name the cluster with --cluster."
+                              : "Give the id of one of these points, or name the cluster with "
+                                "--cluster.");
+  }
+
+  // ---- rev:N that nothing covers
+
+  // What stands next to a revision that a lineage does not cover.
+  struct Neighbours {
+    const LineageInfo* lineage = nullptr;
+    std::optional<std::int64_t> before, after;  // nearest covered revisions
+  };
+
+  Neighbours neighbours(const LineageInfo& info, std::int64_t revision) const {
+    Neighbours found{&info, std::nullopt, std::nullopt};
+    for (const Coverage& part : info.coverage) {
+      if (part.to < revision) found.before = part.to;
+      if (part.from > revision && !found.after) found.after = part.from;
+    }
+    return found;
+  }
+
+  std::unexpected<Error> not_covered(std::int64_t revision) const {
+    std::optional<Neighbours> in_gap;
+    std::optional<Neighbours> beyond;
+    for (const LineageInfo* info : chosen_) {
+      const Neighbours next = neighbours(*info, revision);
+      if (next.after && (!in_gap || (next.before && !in_gap->before))) in_gap = next;
+      if (!next.after && next.before && (!beyond || *next.before > *beyond->before)) beyond = next;
+    }
+    if (in_gap) return gap(*in_gap, revision);
+    if (beyond) return past_the_end(*beyond, revision);
+    return fail(ErrorCode::kPointNotFound, fmt::format("nothing covers revision {}", revision),
+                "no point lists segments that can be restored");
+  }
+
+  // The covered revision `at`, as a point where one is exactly there, else by number.
+  std::string name_of(const LineageInfo& info, std::int64_t at) const {
+    for (const Point& point : catalogue_.points_) {
+      if (lineage_of(point) == info.lineage.id && revision_of(point) == at) {
+        return fmt::format("{} (revision {}, {})", point.id, at, rfc3339(point.last_seen));
+      }
+    }
+    const Point* holder = smallest_covering(info, at);
+    return holder == nullptr ? fmt::format("rev:{}", at)
+                             : fmt::format("rev:{} (in point {})", at, holder->id);
+  }
+
+  std::unexpected<Error> gap(const Neighbours& next, std::int64_t revision) const {
+    const std::string after = name_of(*next.lineage, *next.after);
+    if (!next.before) {
+      return fail(ErrorCode::kRevisionInGap,
+                  fmt::format("revision {} is not recoverable", revision),
+                  fmt::format("the first recoverable revision of cluster {} is {}: etcd had "
+                              "compacted what came before",
+                              shown(next.lineage->cluster), *next.after),
+                  fmt::format("The nearest after it is {}.", after));
+    }
+    return fail(ErrorCode::kRevisionInGap, fmt::format("revision {} is not recoverable", revision),
+                fmt::format("revisions {} to {} of cluster {} were compacted by etcd between two "
+                            "backups",
+                            *next.before + 1, *next.after - 1, shown(next.lineage->cluster)),
+                fmt::format("The nearest before it is {}, the nearest after it {}.",
+                            name_of(*next.lineage, *next.before), after));
+  }
+
+  std::unexpected<Error> past_the_end(const Neighbours& next, std::int64_t revision) const {
+    return fail(ErrorCode::kPointNotFound, fmt::format("no point reaches revision {}", revision),
+                fmt::format("the newest of cluster {} is revision {}", shown(next.lineage->cluster),
+                            *next.before),
+                fmt::format("The nearest is {}; `lifeboat ls` lists the points.",
+                            name_of(*next.lineage, *next.before)));
+  }
+
+  const Catalogue& catalogue_;
+  std::string text_;
+  std::string cluster_;
+  std::vector<const LineageInfo*> chosen_;
+};
+
+Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std::string& cluster,
+                                             Timestamp now) const {
+  const PointName name = TRY(parse_point_name(text));
+  return PointResolver(*this, text, cluster).resolve(name, now);
+}
+
+}  // namespace lifeboat::repository
