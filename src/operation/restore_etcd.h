@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "format/etcd/rewrite.h"
 #include "operation/build_database.h"
 
 namespace lifeboat::operation {

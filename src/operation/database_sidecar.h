@@ -1,0 +1,22 @@
+// Reading the sidecar buckets of a database file that lies on disk, without reading its records.
+#pragma once
+
+#include <string>
+
+#include "format/bbolt/page.h"
+#include "format/etcd/sidecar.h"
+#include "io/file_system.h"
+
+namespace lifeboat::operation {
+
+struct DatabaseFront {
+  bbolt::Meta meta;
+  std::uint64_t file_bytes = 0;
+};
+// The live meta. kNotADatabase, kDatabaseDamaged, kSnapshotTruncated when the file is shorter than its pages.
+Result<DatabaseFront> read_database_front(io::File& file);
+
+// Every bucket but `key`, as a sidecar. The pages of those buckets are checked as they are read.
+Result<etcd::Sidecar> read_database_sidecar(io::File& file);
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,128 @@
+#include "operation/restore_etcd.h"
+
+#include <algorithm>
+#include <set>
+
+#include "operation/plan_file.h"
+#include "operation/restore_run.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using repository::Catalogue;
+using repository::Point;
+using repository::Repository;
+
+constexpr std::uint64_t kRowBytes = 34;        // a record's key and page element
+constexpr std::uint64_t kSmallRestBytes = 256 * 1024;
+
+// An upper estimate of the database: all records the point has, but no more than the source had in use.
+std::uint64_t estimate_database_bytes(const manifest::Manifest& manifest, std::int64_t revision, bool keep_history) {
+  std::uint64_t bytes = 0;
+  for (const manifest::SegmentRef& segment : manifest.segments) {
+    if (segment.lo < revision) bytes += segment.plain_bytes + segment.records * kRowBytes;
+  }
+  const bool is_the_sources = !keep_history && revision == manifest.revision && manifest.source.in_use_bytes > 0;
+  if (is_the_sources) bytes = std::min(bytes, manifest.source.in_use_bytes);
+  return bytes + bytes * 3 / 100 + kSmallRestBytes;
+}
+
+// Lineages of the same cluster: by name, and by descent in either direction.
+std::set<LineageId> relatives(const Catalogue& catalogue, const manifest::Manifest& manifest) {
+  std::set<LineageId> related{manifest.lineage.id};
+  if (!manifest.lineage.parent.is_zero()) related.insert(manifest.lineage.parent);
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const repository::LineageInfo& info : catalogue.lineages()) {
+      const LineageId& parent = info.lineage.parent;
+      const bool same_name = !info.cluster.empty() && info.cluster == manifest.source.cluster;
+      const bool descends = !parent.is_zero() && related.contains(parent);
+      if (same_name || descends) grown |= related.insert(info.lineage.id).second;
+      if (related.contains(info.lineage.id) && !parent.is_zero()) grown |= related.insert(parent).second;
+    }
+  }
+  return related;
+}
+
+Result<std::int64_t> greatest_known_revision(const Repository& repo, const manifest::Manifest& manifest) {
+  const Catalogue catalogue = TRY(Catalogue::load(repo));
+  std::int64_t known = manifest.revision;
+  for (const LineageId& lineage : relatives(catalogue, manifest)) {
+    if (const Point* newest = catalogue.newest_of(lineage)) known = std::max(known, newest->manifest.revision);
+  }
+  return known;
+}
+
+std::optional<etcd::Minor> version_of(const manifest::Manifest& manifest, const etcd::Sidecar& sidecar) {
+  const std::optional<etcd::Minor> told = etcd::parse_minor(manifest.source.etcd_version);
+  return told ? told : etcd::source_minor(sidecar);
+}
+
+// A backup of an idle cluster repeated gives one point several manifests; the plan file names the one to use.
+Result<Point> pinned_point(const Repository& repo, io::World& world, const Point& point, const std::string& plan_file) {
+  if (plan_file.empty()) return point;
+  const std::optional<SharedPlan> plan = TRY(read_plan_file(world.files, plan_file));
+  const bool other = plan && plan->repo == repo.format().repo && plan->lineage == point.manifest.lineage.id &&
+                     plan->point == point.id && plan->object != point.object;
+  if (!other) return point;
+  Point pinned = point;
+  pinned.object = plan->object;
+  pinned.manifest = TRY(repository::read_manifest(repo, plan->object));
+  return pinned;
+}
+
+void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
+  const Point& point = *target.point;
+  const bool agreed = point.hash_proof && point.hash_proof->agreed;
+  if (target.revision != point.manifest.revision) {
+    source.proof_reason = "It lies before the point it is cut from, and the proof is of that point.";
+    return;
+  }
+  source.proven = agreed;
+  source.proof_reason = agreed ? "HashKV of a live member equals the one of the stored records." : point.proof_reason;
+  if (agreed) source.restore_hash = point.hash_proof->restore_hash;
+}
+
+Result<RestoreSource> source_of(const Repository& repo, io::World& world, const Catalogue::Target& target,
+                                const RestoreOptions& options) {
+  const manifest::Manifest& manifest = target.point->manifest;
+  RestoreSource source;
+  source.sidecar = TRY(repository::read_sidecar(repo, target.point->object));
+  source.facts.repo = repo.format().repo;
+  source.facts.point = target.point->id;
+  source.facts.object = target.point->object;
+  source.facts.lineage = manifest.lineage.id;
+  source.facts.point_revision = manifest.revision;
+  source.facts.revision = target.revision;
+  source.facts.known_revision = TRY(greatest_known_revision(repo, manifest));
+  source.facts.source_version = version_of(manifest, source.sidecar);
+  for (const etcd::Lease& lease : TRY(source.sidecar.leases())) {
+    source.facts.largest_lease_ttl_seconds = std::max(source.facts.largest_lease_ttl_seconds, lease.ttl_seconds);
+  }
+  source.facts.database_bytes = estimate_database_bytes(manifest, target.revision, options.keep_history);
+  describe_proof(target, source);
+  source.build = [&repo, &world, target](const BuildOptions& build, const SidecarFor& sidecar_for,
+                                         bbolt::PageSink& sink, Progress& progress) {
+    return build_database(repo, world, target, build, sidecar_for, sink, progress);
+  };
+  return source;
+}
+
+}  // namespace
+
+Result<RestoreReport> restore_etcd(const Repository& repo, io::World& world, const Catalogue::Target& target,
+                                   const RestoreOptions& options, Progress& progress) {
+  const Point point = TRY(pinned_point(repo, world, *target.point, options.plan_file));
+  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}, options));
+  return restore_fresh(world, source, options, progress);
+}
+
+Result<RestoreReport> restore_etcd_in_place(const Repository& repo, io::World& world,
+                                            const Catalogue::Target& target, const RestoreOptions& options,
+                                            Progress& progress) {
+  const Point point = TRY(pinned_point(repo, world, *target.point, options.plan_file));
+  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}, options));
+  return restore_in_place(world, source, options, progress);
+}
+
+}  // namespace lifeboat::operation

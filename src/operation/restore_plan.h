@@ -1,0 +1,91 @@
+// What a restore decides before it touches a disk: identities, bump, leases, paths and steps, as values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "format/etcd/cluster.h"
+#include "format/etcd/rewrite.h"
+#include "operation/restore_etcd.h"
+
+namespace lifeboat::operation {
+
+// What the repo says about the point and the cluster it is of.
+struct PointFacts {
+  RepoId repo;
+  std::string point;    // id
+  std::string object;   // the manifest's name: it pins the sidecar
+  LineageId lineage;
+  std::int64_t point_revision = 0;
+  std::int64_t revision = 0;                // to restore, <= point_revision
+  std::int64_t known_revision = 0;          // the greatest one stored of this cluster, later lineages included
+  std::optional<etcd::Minor> source_version;
+  std::int64_t largest_lease_ttl_seconds = 0;  // of the leases the point has; 0: none
+  std::uint64_t database_bytes = 0;         // estimated
+};
+
+// What all hosts of one restore must agree on: the content of the plan file.
+struct SharedPlan {
+  RepoId repo;
+  std::string point;
+  std::string object;
+  LineageId lineage;
+  std::int64_t revision = 0;
+  std::int64_t bump = 0;  // increment; 0: none
+  bool keep_history = false;
+  bool keep_alarms = false;
+  std::optional<etcd::Minor> target_version;
+  std::string token;
+  std::vector<etcd::InitialMember> members;
+  std::int64_t synthesized_lease_ttl_seconds = 0;
+  bool operator==(const SharedPlan&) const;
+};
+
+struct MemberPlan {
+  std::string name, data_dir;
+  std::string wal_dir;  // empty: <data_dir>/member/wal
+  std::uint64_t id = 0;
+};
+
+struct RestorePlan {
+  SharedPlan shared;
+  etcd::NewCluster cluster;
+  std::vector<MemberPlan> members;  // the ones this run builds
+  std::int64_t last_revision = 0;   // of the store after boot
+};
+
+// The increment. `auto` exceeds everything that clients may have seen: what the repo stored of the cluster, and the
+// live revision when one was asked, by a thousand million more. kUsage when it is negative, when it would not fit 63
+// bits, or when one is asked for together with the history (marking it compacted would drop the history).
+Result<std::int64_t> bump_increment(const RestoreOptions& options, const PointFacts& facts);
+
+// The first run's decisions. `fresh_token` is used when the options have none.
+Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts, const std::string& fresh_token);
+
+// kPlanMismatch when a plan that was read contradicts the point or an option that was given.
+Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const PointFacts& facts);
+
+// Paths and ids of the members this run builds. kBadCluster when --name or its peer URLs are not in the plan.
+Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options);
+
+struct LeaseChoice {
+  std::vector<etcd::Lease> leases;       // ascending id, full TTL (nothing remaining)
+  std::vector<std::string> synthesized;  // one sentence each
+};
+// A lease for every id in use: as the sidecar has it, else synthesized. `keep_unused`: those of the sidecar that no
+// key uses as well.
+LeaseChoice choose_leases(const std::vector<std::int64_t>& in_use, const std::vector<etcd::Lease>& stored,
+                          bool keep_unused, std::int64_t synthesized_ttl_seconds);
+
+// Bytes the members need at most, by estimate, and the sentence-by-sentence plan.
+std::uint64_t bytes_needed(const RestorePlan& plan, const PointFacts& facts);
+std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& facts, bool in_place,
+                                    const std::string& plan_file);
+
+// The options mean "whatever it is": name and initial cluster were left at their defaults.
+bool has_default_identity(const RestoreOptions& options);
+std::string minor_text(const etcd::Minor& minor);
+
+}  // namespace lifeboat::operation

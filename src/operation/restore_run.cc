@@ -1,0 +1,224 @@
+#include "operation/restore_run.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "operation/fresh_target.h"
+#include "operation/plan_file.h"
+#include "operation/swap_record.h"
+
+namespace lifeboat::operation {
+namespace {
+
+// The small rest of the database, for its new cluster, once the leases in use are known.
+class SidecarMaker {
+ public:
+  SidecarMaker(const RestoreSource& source, const RestorePlan& plan) : source_(source), plan_(plan) {}
+
+  Result<etcd::Sidecar> make(const BuiltDatabase& so_far) {
+    const SharedPlan& shared = plan_.shared;
+    leases = choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()),
+                           source_.facts.revision == source_.facts.point_revision,
+                           shared.synthesized_lease_ttl_seconds);
+    etcd::RewriteOptions rewrite;
+    rewrite.cluster = plan_.cluster;
+    rewrite.target = shared.target_version;
+    rewrite.compact_revision =
+        shared.keep_history ? std::max<std::int64_t>(so_far.compact_revision, 0) : shared.revision;
+    rewrite.scheduled_compact_revision = shared.bump > 0 ? plan_.last_revision : rewrite.compact_revision;
+    rewrite.leases = leases.leases;
+    rewrite.keep_alarms = shared.keep_alarms;
+    sidecar = etcd::rewrite_for_restore(source_.sidecar, rewrite, report);
+    return sidecar;
+  }
+
+  etcd::Sidecar sidecar;
+  LeaseChoice leases;
+  etcd::RewriteReport report;
+
+ private:
+  const RestoreSource& source_;
+  const RestorePlan& plan_;
+};
+
+BuildOptions build_options(const SharedPlan& shared, const RestoreOptions& options) {
+  BuildOptions build;
+  build.revision = shared.revision;
+  build.keep_history = shared.keep_history;
+  build.bump = shared.bump;
+  build.mark_compacted = !shared.keep_history;
+  build.threads = options.threads;
+  build.index_memory_bytes = options.index_memory_bytes;
+  build.spool_directory = options.spool_directory;
+  return build;
+}
+
+// What the booted server will say must be what the plan says, and the records what was proven.
+Status require_as_planned(const BuiltDatabase& built, const RestorePlan& plan, const RestoreSource& source) {
+  if (built.last_revision != plan.last_revision) {
+    return fail(ErrorCode::kInternal, "the database was built for another revision",
+                fmt::format("{} was planned, {} was built", plan.last_revision, built.last_revision));
+  }
+  if (source.restore_hash == 0 || built.point_hash == source.restore_hash) return {};
+  return fail(ErrorCode::kProofMismatch, "the restored records are not the proven ones",
+              fmt::format("their hash is {:08x}, the point's is {:08x}", built.point_hash, source.restore_hash));
+}
+
+Status stop_when_cancelled(const Progress& progress) {
+  if (!progress.cancelled()) return {};
+  return fail(ErrorCode::kInterrupted, "the restore was interrupted", "nothing was published");
+}
+
+void describe(const BuiltDatabase& built, const SidecarMaker& maker, RestoreReport& report) {
+  report.live_keys = built.live_keys;
+  report.leases = maker.leases.leases.size();
+  report.synthesized_leases = maker.leases.synthesized;
+  report.dropped = maker.report.dropped;
+  report.file_bytes = built.file.file_bytes;
+  report.hash = built.hash;
+  report.compact_revision = built.compact_revision;
+  report.bumped_to = built.last_revision;
+}
+
+std::vector<MemberLayout> final_layouts(const RestorePlan& plan) {
+  std::vector<MemberLayout> layouts;
+  for (const MemberPlan& member : plan.members) layouts.emplace_back(member.data_dir, member.wal_dir);
+  return layouts;
+}
+
+FreshTarget target_of(io::World& world, const RestorePlan& plan, const RestoreOptions& options) {
+  const std::string data_dir = options.all_members ? options.data_dir : plan.members.front().data_dir;
+  return {world, data_dir, options.wal_dir, final_layouts(plan), options.all_members};
+}
+
+}  // namespace
+
+std::string random_hex(io::Random& random) {
+  std::array<std::byte, 8> raw{};
+  random.fill(raw);
+  return hex(raw);
+}
+
+Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, const RestoreOptions& options) {
+  std::optional<SharedPlan> shared;
+  if (!options.plan_file.empty()) shared = TRY(read_plan_file(world.files, options.plan_file));
+  if (shared) {
+    TRY(require_fit(*shared, options, source.facts));
+  } else {
+    shared = TRY(decide(options, source.facts, "lifeboat-" + random_hex(world.random)));
+  }
+  return lay_out(*shared, options);
+}
+
+RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, const RestoreOptions& options,
+                        bool in_place) {
+  RestoreReport report;
+  report.point = source.facts.point;
+  report.lineage = source.facts.lineage;
+  report.revision = plan.shared.revision;
+  report.bumped_to = plan.last_revision;
+  report.compact_revision = plan.shared.keep_history ? 0 : plan.last_revision;
+  report.cluster_id = plan.cluster.id;
+  report.token = plan.shared.token;
+  for (const MemberPlan& member : plan.members) {
+    const MemberLayout layout(member.data_dir, member.wal_dir);
+    report.members.push_back({member.name, member.data_dir, layout.wal(), member.id});
+  }
+  report.proven = source.proven;
+  report.proof_reason = source.proof_reason;
+  report.dry_run = options.dry_run;
+  report.plan = plan_steps(plan, source.facts, in_place, options.plan_file);
+  const bool alone = plan.cluster.members.size() == 1 || options.all_members || !options.plan_file.empty();
+  if (!alone) {
+    report.warnings.push_back(fmt::format(
+        "The other members must be restored from the same point with the same token and --bump-revision {}.",
+        plan.shared.bump));
+  }
+  if (plan.shared.keep_history && plan.shared.bump == 0) {
+    report.warnings.push_back("The history is kept, so the revision is not bumped: clients that saw a later revision "
+                              "of the old cluster must be restarted.");
+  }
+  return report;
+}
+
+Status require_space(io::FileSystem& files, const std::string& directory, std::uint64_t needed_bytes) {
+  const std::uint64_t free = TRY(files.free_bytes(directory));
+  if (free >= needed_bytes) return {};
+  return fail(ErrorCode::kNotEnoughSpace, "not enough space in " + directory,
+              fmt::format("{} ({} bytes) are needed, {} ({} bytes) are free", size_text(needed_bytes), needed_bytes,
+                          size_text(free), free));
+}
+
+Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan) {
+  if (options.plan_file.empty()) return {};
+  if (TRY(io::exists(world.files, options.plan_file))) return {};
+  const SharedPlan settled = TRY(publish_plan_file(world.files, options.plan_file, plan.shared));
+  if (settled == plan.shared) return {};
+  return fail(ErrorCode::kPlanMismatch, "another host wrote the plan file at the same moment",
+              "its plan is not the one made here", "Run the same command again: it takes the plan that is there.");
+}
+
+Status build_members(io::World& world, const RestoreSource& source, const RestorePlan& plan,
+                     const RestoreOptions& options, const Placement& placement, RestoreReport& report,
+                     Progress& progress) {
+  std::vector<std::unique_ptr<MemberBuilder>> builders;
+  std::vector<io::BulkFileWriter*> writers;
+  for (std::size_t i = 0; i < plan.members.size(); ++i) {
+    builders.push_back(TRY(MemberBuilder::begin(world.files, placement.layouts[i],
+                                                {plan.cluster, plan.members[i].id}, placement.mark,
+                                                placement.closed_gate)));
+    writers.push_back(&builders.back()->database());
+  }
+  progress.stage("build the database", source.facts.database_bytes);
+  TeeSink sink(writers);
+  SidecarMaker maker(source, plan);
+  const BuiltDatabase built =
+      TRY(source.build(build_options(plan.shared, options),
+                       [&](const BuiltDatabase& so_far) { return maker.make(so_far); }, sink, progress));
+  TRY(require_as_planned(built, plan, source));
+  describe(built, maker, report);
+  progress.stage("sync and verify", 0);
+  for (const auto& builder : builders) TRY(builder->finish());
+  for (const auto& builder : builders) TRY(builder->verify(maker.sidecar, built.file));
+  for (const auto& builder : builders) TRY(builder->seal(placement.owner));
+  return stop_when_cancelled(progress);
+}
+
+Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, const RestoreOptions& options,
+                                    Progress& progress) {
+  const auto begun = world.clock.monotonic();
+  RestorePlan plan = TRY(make_plan(world, source, options));
+  RestoreReport report = report_of(plan, source, options, false);
+  FreshTarget target = target_of(world, plan, options);
+
+  // Nothing is written before the target is known to be free and large enough.
+  if (!options.dry_run) TRY(target.clean_up());
+  TRY(target.check());
+  TRY(require_space(world.files, plan.members.front().data_dir, bytes_needed(plan, source.facts)));
+  if (options.dry_run) return report;
+
+  // The plan is durable before anything is built by it.
+  TRY(settle_plan(world, options, plan));
+  Placement placement;
+  placement.layouts = TRY(target.prepare());
+  placement.closed_gate = target.needs_gate();
+  placement.owner = options.owner ? options.owner : target.present_owner();
+  if (placement.closed_gate) {
+    SwapRecord record;
+    record.id = random_hex(world.random);
+    record.point = source.facts.point;
+    record.revision = plan.shared.revision;
+    record.wal_dir = options.wal_dir;
+    placement.mark = encode_record(record);
+  }
+  TRY(build_members(world, source, plan, options, placement, report, progress));
+
+  // The renames that make it live are last.
+  TRY(target.publish());
+  report.total_seconds = std::chrono::duration<double>(world.clock.monotonic() - begun).count();
+  return report;
+}
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,51 @@
+// A restore apart from the repo: what the repo gives is a value and one function, so that it can be run without one.
+#pragma once
+
+#include <functional>
+
+#include "operation/member_directory.h"
+#include "operation/restore_plan.h"
+
+namespace lifeboat::operation {
+
+// The point, as the repo gives it.
+struct RestoreSource {
+  PointFacts facts;
+  etcd::Sidecar sidecar;
+  bool proven = false;
+  std::string proof_reason;        // why it is, or is not
+  std::uint32_t restore_hash = 0;  // HashKV recorded for facts.revision; 0: none
+  std::function<Result<BuiltDatabase>(const BuildOptions&, const SidecarFor&, bbolt::PageSink&, Progress&)> build;
+};
+
+Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, const RestoreOptions& options,
+                                    Progress& progress);
+Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& source, RestoreOptions options,
+                                       Progress& progress);
+
+// ---- the steps that both share ----
+
+// Reads the plan file when it exists, else decides; the layout that follows from it.
+Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, const RestoreOptions& options);
+// The report as far as the plan and the point determine it.
+RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, const RestoreOptions& options,
+                        bool in_place);
+// kNotEnoughSpace with both figures.
+Status require_space(io::FileSystem& files, const std::string& directory, std::uint64_t needed_bytes);
+// Writes the plan file when the options name one that does not exist; `plan` becomes the one that is there.
+Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan);
+
+struct Placement {
+  std::vector<MemberLayout> layouts;   // where each member of the plan is built
+  std::optional<Bytes> mark;
+  bool closed_gate = false;
+  std::optional<Owner> owner;
+};
+// Builds, verifies and seals every member; fills in what the report says of the database.
+Status build_members(io::World& world, const RestoreSource& source, const RestorePlan& plan,
+                     const RestoreOptions& options, const Placement& placement, RestoreReport& report,
+                     Progress& progress);
+
+std::string random_hex(io::Random& random);  // 16 digits
+
+}  // namespace lifeboat::operation

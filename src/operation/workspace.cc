@@ -1,0 +1,87 @@
+#include "operation/workspace.h"
+
+#include <array>
+
+namespace lifeboat::operation {
+namespace {
+
+constexpr const char* kLockName = "lock";
+constexpr int kMostAttempts = 100;
+
+// The lock goes last, so that a half-removed workspace is still known for one.
+Status remove_workspace(io::FileSystem& files, const std::string& path) {
+  for (const io::DirEntry& entry : TRY(files.list(path))) {
+    if (entry.name != kLockName) TRY(io::remove_tree(files, io::join(path, entry.name)));
+  }
+  const std::string lock = io::join(path, kLockName);
+  if (TRY(io::exists(files, lock))) TRY(files.remove_file(lock));
+  return files.remove_directory(path);
+}
+
+enum class Found { kRemoved, kAlive };
+
+Result<Found> remove_if_dead(io::FileSystem& files, const std::string& path) {
+  auto lock = files.open(io::join(path, kLockName), {.write = true});
+  if (!lock && lock.error().code() == ErrorCode::kFileNotFound) {
+    // Its maker died before it had a lock, or is about to make one: then the maker takes another name.
+    const Status removed = files.remove_directory(path);
+    return removed ? Found::kRemoved : Found::kAlive;
+  }
+  if (!lock) return std::unexpected(lock.error());
+  if (!TRY((*lock)->try_lock())) return Found::kAlive;
+  TRY(remove_workspace(files, path));
+  return Found::kRemoved;
+}
+
+// Null when somebody swept the folder away before it was locked.
+Result<std::unique_ptr<io::File>> lock_new(io::FileSystem& files, const std::string& path) {
+  const std::string name = io::join(path, kLockName);
+  auto lock = files.open(name, {.write = true, .create = true, .exclusive = true, .mode = 0600});
+  if (!lock && lock.error().code() == ErrorCode::kFileNotFound) return nullptr;
+  if (!lock) return std::unexpected(lock.error());
+  if (!TRY((*lock)->try_lock())) return nullptr;
+  if (!TRY(io::exists(files, name))) return nullptr;
+  return *std::move(lock);
+}
+
+}  // namespace
+
+Result<Workspace> Workspace::create(io::World& world, const std::string& directory, const std::string& prefix) {
+  TRY(io::make_directories(world.files, directory, 0700));
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    std::array<std::byte, 8> raw{};
+    world.random.fill(raw);
+    const std::string path = io::join(directory, prefix + hex(raw));
+    TRY(world.files.make_directory(path, 0700));
+    std::unique_ptr<io::File> lock = TRY(lock_new(world.files, path));
+    if (lock != nullptr) return Workspace(world.files, path, std::move(lock));
+  }
+  return fail(ErrorCode::kInternal, "no workspace could be made in " + directory, "each was swept away at once");
+}
+
+Workspace::~Workspace() {
+  if (lock_ != nullptr) static_cast<void>(remove());
+}
+
+Status Workspace::remove() {
+  const std::unique_ptr<io::File> lock = std::move(lock_);
+  TRY(remove_workspace(*files_, path_));
+  return files_->sync_directory(io::parent_of(path_));
+}
+
+std::string workspace_prefix_beside(const std::string& target) {
+  return io::base_name(target) + ".lifeboat-tmp-";
+}
+
+Result<std::size_t> sweep_workspaces(io::FileSystem& files, const std::string& directory,
+                                     const std::string& prefix) {
+  if (!TRY(io::exists(files, directory))) return 0;
+  std::size_t alive = 0;
+  for (const io::DirEntry& entry : TRY(files.list(directory))) {
+    const bool ours = entry.kind == io::FileKind::kDirectory && entry.name.starts_with(prefix);
+    if (ours && TRY(remove_if_dead(files, io::join(directory, entry.name))) == Found::kAlive) ++alive;
+  }
+  return alive;
+}
+
+}  // namespace lifeboat::operation
