@@ -140,11 +140,11 @@ constexpr ErrorEntry kRepoErrors[] = {
      "Use the key of this repo; `lifeboat status` names the recipients that can open it."},
     {ErrorCode::kPointNotFound, ExitCode::kNotFound, "no such point",
      "The repo has no point that fits what was asked: no point with that id, none at or before "
-     "that time, or no point at all for that cluster.",
+     "that time, or no point at all for that cluster. The repo itself was found and opened.",
      "`lifeboat ls` lists the points there are."},
     {ErrorCode::kPointAmbiguous, ExitCode::kUsage, "more than one point fits",
-     "What was given names several points, or points of several clusters, and Lifeboat does not "
-     "guess which one was meant.",
+     "What was given names several points, or points of several clusters. Lifeboat does not guess "
+     "which one was meant, because a restore of the wrong one would be worse than none.",
      "Give more characters of the id, or name the cluster with --cluster; `lifeboat ls` lists the "
      "points."},
     {ErrorCode::kRevisionInGap, ExitCode::kRefused, "revision is not recoverable",
@@ -236,7 +236,8 @@ constexpr ErrorEntry kRestoreErrors[] = {
      "Free some space or choose another target; `df -h` shows where there is room."},
     {ErrorCode::kBadCluster, ExitCode::kUsage, "cluster description does not fit together",
      "The names and peer URLs given for the new cluster contradict each other: a member is not in "
-     "--initial-cluster, a name or URL occurs twice, or a URL does not parse.",
+     "--initial-cluster, a name or URL occurs twice, or a URL does not parse. It was found before "
+     "anything was written.",
      "Correct --name, --initial-cluster and --initial-advertise-peer-urls; all hosts take the "
      "same --initial-cluster."},
     {ErrorCode::kConfirmationNeeded, ExitCode::kRefused, "confirmation needed",
@@ -250,8 +251,8 @@ constexpr ErrorEntry kRestoreErrors[] = {
      "Pass the plan that the first host wrote, and the same flags; or delete it and start over on "
      "the first host."},
     {ErrorCode::kNothingToUndo, ExitCode::kNotFound, "nothing to undo",
-     "No kept tree of an earlier in-place restore was found beside the data directory, so there "
-     "is nothing that could be put back.",
+     "No kept tree of an earlier in-place restore was found beside the data directory. It may have "
+     "been removed to free space, or the restore went to another directory.",
      "List the kept trees with `ls -d DATA-DIR.lifeboat-*`; restore a point instead if there are "
      "none."},
     {ErrorCode::kSandboxFailed, ExitCode::kIntegrity,

@@ -279,8 +279,9 @@ Result<FileInfo> MemoryFileSystem::stat(const std::string& path) {
 
 Result<std::vector<DirEntry>> MemoryFileSystem::list(const std::string& directory) {
   const std::lock_guard lock(mutex_);
+  const NodeRef found = TRY(find_directory(directory));
   std::vector<DirEntry> entries;
-  for (const auto& [name, node] : TRY(find_directory(directory))->entries) {
+  for (const auto& [name, node] : found->entries) {
     entries.push_back({name, node->kind});
   }
   return entries;
