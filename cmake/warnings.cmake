@@ -6,7 +6,7 @@ target_compile_options(lifeboat_warnings INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these with std::expected and std::vector at -O2.
   target_compile_options(lifeboat_warnings INTERFACE
-    -Wno-maybe-uninitialized -Wno-null-dereference -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict)
+    -Wno-maybe-uninitialized -Wno-null-dereference -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict)
 endif()
 
 if(LIFEBOAT_SANITIZE)
