@@ -1,4 +1,4 @@
-// membership.Member as the `members` bucket and the conf-change entries hold it: JSON.
+// The JSON that etcd keeps in its buckets: members, and the conf state.
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -10,8 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Far beyond any member that etcd would take; bounds what one row may allocate.
-constexpr std::size_t kMaxMemberJsonBytes = 1024 * 1024;
+// Far beyond any member or conf state; bounds what one row may allocate.
+constexpr std::size_t kMaxJsonBytes = 64 * 1024;
 
 std::unexpected<Error> damaged(std::string why) {
   return fail(ErrorCode::kDatabaseDamaged, "member description does not parse", std::move(why));
@@ -70,10 +70,25 @@ std::string member_key(std::uint64_t id) {
 }
 
 Result<Member> parse_member_json(std::string_view json) {
-  if (json.size() > kMaxMemberJsonBytes) return damaged("it is longer than 1 MiB");
+  if (json.size() > kMaxJsonBytes) return damaged("it is longer than 64 KiB");
   const Json parsed = Json::parse(json, nullptr, false);
   if (parsed.is_discarded()) return damaged("it is not JSON");
   return read_member(parsed);
+}
+
+std::optional<std::vector<std::uint64_t>> parse_conf_state_voters(std::string_view json) {
+  if (json.size() > kMaxJsonBytes) return std::nullopt;
+  const Json parsed = Json::parse(json, nullptr, false);
+  if (!parsed.is_object()) return std::nullopt;
+  std::vector<std::uint64_t> voters;
+  const auto list = parsed.find("voters");
+  if (list == parsed.end() || list->is_null()) return voters;
+  if (!list->is_array()) return std::nullopt;
+  for (const Json& voter : *list) {
+    if (!voter.is_number_unsigned()) return std::nullopt;
+    voters.push_back(voter.get<std::uint64_t>());
+  }
+  return voters;
 }
 
 }  // namespace lifeboat::etcd

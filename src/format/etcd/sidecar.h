@@ -81,5 +81,7 @@ Bytes lease_key(std::int64_t id);        // 8 bytes BE
 std::string member_json(const Member& member);       // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
 std::string member_key(std::uint64_t id);            // lowercase hex without padding
 Result<Member> parse_member_json(std::string_view json);
+// raftpb.ConfState as meta's `confState` holds it: {"voters":[..],..}. nullopt when it is something else.
+std::optional<std::vector<std::uint64_t>> parse_conf_state_voters(std::string_view json);
 
 }  // namespace lifeboat::etcd

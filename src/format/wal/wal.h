@@ -43,7 +43,8 @@ struct WalSummary {
   std::size_t records = 0;
 };
 // All frames of one file up to the zeros or the end; every length bounded, the running crc checked.
-// `crc_before` is the chain value of the previous file (0 for the first). kWalDamaged.
+// `crc_before` is the chain value of the previous file: the crc of its last record; 0 for the first file, or when
+// it is not known, and then the file's own checksum record is believed. kWalDamaged.
 Result<std::vector<WalRecord>> read_wal(ByteView file, std::uint32_t crc_before = 0);
 Result<WalSummary> summarise_wal(ByteView file, std::uint32_t crc_before = 0);
 
