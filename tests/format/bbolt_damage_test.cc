@@ -205,7 +205,8 @@ TEST_F(BboltDamage, FindsAChildAboveTheHighWaterMark) {
 TEST_F(BboltDamage, FindsAHighWaterMarkThatIsTooLow) {
   Meta meta = editor_.meta();
   const Pgid branch = key_root();
-  store_le(editor_.page(key_leaf(0)) + 12, std::uint32_t{100});
+  const auto to_the_end = static_cast<std::uint32_t>(meta.high_water - 1 - key_leaf(0));
+  store_le(editor_.page(key_leaf(0)) + 12, to_the_end);
   meta.freelist = kNoFreelist;
   meta.high_water = meta.root;  // the root page itself is above now
   editor_.set_metas(meta);
