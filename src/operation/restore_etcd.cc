@@ -4,7 +4,7 @@
 #include <set>
 
 #include "operation/plan_file.h"
-#include "operation/restore_run.h"
+#include "operation/restore_in_place.h"
 
 namespace lifeboat::operation {
 namespace {

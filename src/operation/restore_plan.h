@@ -8,7 +8,7 @@
 #include "base/ids.h"
 #include "format/etcd/cluster.h"
 #include "format/etcd/rewrite.h"
-#include "operation/restore_etcd.h"
+#include "operation/restore_types.h"
 
 namespace lifeboat::operation {
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "operation/build_database.h"
 #include "operation/member_directory.h"
 #include "operation/restore_plan.h"
 
@@ -20,10 +21,8 @@ struct RestoreSource {
 
 Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, const RestoreOptions& options,
                                     Progress& progress);
-Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& source, RestoreOptions options,
-                                       Progress& progress);
 
-// ---- the steps that both share ----
+// ---- the steps it shares with a restore in place ----
 
 // Reads the plan file when it exists, else decides; the layout that follows from it.
 Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, const RestoreOptions& options);

@@ -1,0 +1,174 @@
+#include "operation/restore_in_place.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "operation/database_sidecar.h"
+#include "operation/in_place_swap.h"
+#include "operation/workspace.h"
+
+namespace lifeboat::operation {
+namespace {
+
+std::unexpected<Error> not_a_member(const std::string& data_dir, std::string why, std::string fix) {
+  return fail(ErrorCode::kUsage, "cannot swap the data in " + data_dir, std::move(why), std::move(fix));
+}
+
+Status require_folder(io::FileSystem& files, const std::string& data_dir, const std::string& path) {
+  const auto info = files.stat(path);
+  if (!info && info.error().code() == ErrorCode::kFileNotFound) {
+    return not_a_member(data_dir, "there is no " + path, "Leave out --in-place to restore into a new directory.");
+  }
+  if (!info) return std::unexpected(info.error());
+  if (info->kind == io::FileKind::kDirectory) return {};
+  return not_a_member(data_dir, path + " is " + (info->kind == io::FileKind::kSymlink ? "a symbolic link" : "no folder"),
+                      "Pass the folder itself.");
+}
+
+Result<bool> holds_wal(io::FileSystem& files, const std::string& folder) {
+  if (!TRY(io::exists(files, folder))) return false;
+  for (const io::DirEntry& entry : TRY(files.list(folder))) {
+    if (entry.name.ends_with(".wal")) return true;
+  }
+  return false;
+}
+
+// The WAL must be where we are told: a new database beside an old WAL would be neither state.
+Status require_member(io::FileSystem& files, const MemberLayout& live) {
+  TRY(require_folder(files, live.data_dir(), live.data_dir()));
+  TRY(require_folder(files, live.data_dir(), live.member()));
+  if (live.wal_is_elsewhere()) TRY(require_folder(files, live.data_dir(), live.wal()));
+  if (TRY(holds_wal(files, live.wal()))) return {};
+  return not_a_member(live.data_dir(), "there is no write-ahead log in " + live.wal(),
+                      "Pass the --wal-dir that this etcd runs with, or restore into a new directory.");
+}
+
+MemberLayout live_layout(const RestoreOptions& options) {
+  const std::string inside = io::join(io::join(options.data_dir, "member"), "wal");
+  return {options.data_dir, options.wal_dir == inside ? "" : options.wal_dir};
+}
+
+// Name and peer URLs of the only member, when the options leave them open.
+Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOptions& options) {
+  if (!has_default_identity(options)) return {};
+  if (!options.plan_file.empty() && TRY(io::exists(files, options.plan_file))) return {};
+  const std::string fix = "Pass --name, --initial-cluster and --initial-advertise-peer-urls.";
+  const std::string what = "the identity of the member in " + live.data_dir() + " is not known";
+  const std::string database = TRY(find_database(files, live));
+  if (database.empty()) return fail(ErrorCode::kBadCluster, what, "it has no database", fix);
+  const auto file = TRY(files.open(database, {}));
+  const auto sidecar = read_database_sidecar(*file);
+  if (!sidecar) return fail(ErrorCode::kBadCluster, what, sidecar.error().why(), fix);
+  const auto members = sidecar->members();
+  if (!members) return fail(ErrorCode::kBadCluster, what, members.error().why(), fix);
+  if (members->size() != 1) {
+    return fail(ErrorCode::kBadCluster, what, fmt::format("its database names {} members", members->size()), fix);
+  }
+  const etcd::Member& member = members->front();
+  if (member.name.empty() || member.peer_urls.empty()) return fail(ErrorCode::kBadCluster, what, "it never ran", fix);
+  options.name = member.name;
+  options.initial_advertise_peer_urls = fmt::format("{}", fmt::join(member.peer_urls, ","));
+  options.initial_cluster.clear();  // made of the two
+  return {};
+}
+
+Status require_alone(io::FileSystem& files, const MemberLayout& live) {
+  std::size_t alive = TRY(sweep_workspaces(files, live.data_dir(), kWorkspacePrefixInside));
+  if (live.wal_is_elsewhere()) {
+    alive += TRY(sweep_workspaces(files, io::parent_of(live.wal()), workspace_prefix_beside(live.wal())));
+  }
+  TRY(sweep_workspaces(files, io::parent_of(live.data_dir()), workspace_prefix_beside(live.data_dir())));
+  if (alive == 0) return {};
+  return fail(ErrorCode::kTargetNotEmpty, "cannot swap the data in " + live.data_dir(),
+              "another restore is at work there");
+}
+
+Status require_stopped(io::FileSystem& files, const MemberLayout& live) {
+  const std::string database = TRY(find_database(files, live));
+  return DatabaseLocks().take(files, database);
+}
+
+// Whether a folder can be renamed from inside the data directory to beside it. It cannot where the data directory is a
+// file system of its own; what is kept then stays inside.
+bool can_keep_beside(io::World& world, const Workspace& workspace, const std::string& data_dir) {
+  const std::string probe = io::join(workspace.path(), "probe");
+  const std::string beside = io::join(io::parent_of(data_dir), workspace_prefix_beside(data_dir) +
+                                                                   random_hex(world.random));
+  const bool renamed = world.files.make_directory(probe, 0700) && world.files.rename_new(probe, beside);
+  static_cast<void>(world.files.remove_directory(renamed ? beside : probe));
+  return renamed;
+}
+
+std::string undo_command(const RestoreOptions& options) {
+  return fmt::format("lifeboat restore etcd --undo --data-dir {}{}", options.data_dir,
+                     options.wal_dir.empty() ? "" : " --wal-dir " + options.wal_dir);
+}
+
+Status warn_of_link(io::FileSystem& files, const MemberLayout& live, RestoreReport& report) {
+  if (live.wal_is_elsewhere() || TRY(files.stat(live.wal())).kind != io::FileKind::kSymlink) return {};
+  report.warnings.push_back(live.wal() + " is a symbolic link: the new write-ahead log lies in the data directory "
+                            "itself, and the link is kept with the old member.");
+  return {};
+}
+
+}  // namespace
+
+Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& source, RestoreOptions options,
+                                       Progress& progress) {
+  const auto begun = world.clock.monotonic();
+  if (options.all_members || options.data_dir.empty()) {
+    return fail(ErrorCode::kUsage, "which member is to be swapped?", "--in-place takes one member's --data-dir",
+                "Pass --data-dir DIR, and --name with --plan for a member of several.");
+  }
+  const MemberLayout live = live_layout(options);
+  if (!live.wal_is_elsewhere()) options.wal_dir.clear();
+
+  // What a crash interrupted is settled first; after it the target is one whole member.
+  TRY(require_folder(world.files, live.data_dir(), live.data_dir()));
+  if (!options.dry_run) {
+    const Recovered recovered = TRY(recover_swap(world.files, live.data_dir()));
+    if (recovered.what == Recovery::kTakenBack) progress.note("An interrupted swap was taken back.");
+    TRY(require_alone(world.files, live));
+  }
+  TRY(require_member(world.files, live));
+  TRY(require_stopped(world.files, live));
+
+  // The plan, and room for it.
+  TRY(take_identity(world.files, live, options));
+  RestorePlan plan = TRY(make_plan(world, source, options));
+  RestoreReport report = report_of(plan, source, options, true);
+  TRY(warn_of_link(world.files, live, report));
+  TRY(require_space(world.files, live.data_dir(), bytes_needed(plan, source.facts)));
+  if (options.dry_run) return report;
+  TRY(settle_plan(world, options, plan));
+
+  // Built inside the data directory: there the exchange stays within one file system, wherever disks are mounted.
+  const Workspace workspace = TRY(Workspace::create(world, live.data_dir(), kWorkspacePrefixInside));
+  std::optional<Workspace> wal_workspace;
+  if (live.wal_is_elsewhere()) {
+    wal_workspace.emplace(TRY(Workspace::create(world, io::parent_of(live.wal()), workspace_prefix_beside(live.wal()))));
+  }
+  const std::string built = io::join(workspace.path(), "tree");
+  const std::string built_wal = wal_workspace ? io::join(wal_workspace->path(), "wal") : "";
+  SwapRecord record =
+      TRY(new_swap_record(world, live, !can_keep_beside(world, workspace, live.data_dir())));
+  record.point = source.facts.point;
+  record.revision = plan.shared.revision;
+  const io::FileInfo old = TRY(world.files.stat(live.member()));
+  Placement placement;
+  placement.layouts.emplace_back(built, built_wal);
+  placement.mark = encode_record(record);
+  placement.closed_gate = live.wal_is_elsewhere();
+  placement.owner = options.owner ? options.owner : Owner{old.uid, old.gid};
+  TRY(build_members(world, source, plan, options, placement, report, progress));
+
+  // The exchange that makes it live is last.
+  TRY(swap_in(world.files, live.data_dir(), record, built, built_wal));
+  TRY(require_no_waiting_etcd(world, trees_of(live.data_dir(), record).kept));
+  report.replaced_dir = record.kept_path(live.data_dir());
+  report.undo_command = undo_command(options);
+  report.total_seconds = std::chrono::duration<double>(world.clock.monotonic() - begun).count();
+  return report;
+}
+
+}  // namespace lifeboat::operation
