@@ -60,6 +60,7 @@ ErrorCode storage_code(int error_number) {
     case EPERM:
       return ErrorCode::kStoragePermission;
     case ENOENT:
+    case ENOTDIR:  // something on the way is a file, so what is asked for cannot exist
       return ErrorCode::kFileNotFound;
     default:
       return ErrorCode::kStorageFailed;

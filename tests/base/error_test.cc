@@ -83,6 +83,7 @@ TEST(SystemError, ChoosesTheCodeByErrno) {
   EXPECT_EQ(system_error(EROFS, "x").code(), ErrorCode::kStorageReadOnly);
   EXPECT_EQ(system_error(EACCES, "x").code(), ErrorCode::kStoragePermission);
   EXPECT_EQ(system_error(ENOENT, "x").code(), ErrorCode::kFileNotFound);
+  EXPECT_EQ(system_error(ENOTDIR, "x").code(), ErrorCode::kFileNotFound);
   EXPECT_EQ(system_error(EIO, "x").code(), ErrorCode::kStorageFailed);
   EXPECT_EQ(system_error(EIO, "x").why(), "Input/output error");
   EXPECT_EQ(system_error(99999, "x").why(), "error number 99999");
