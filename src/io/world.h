@@ -30,8 +30,8 @@ class Random {
 
 struct ProcessSpec {
   std::vector<std::string> argv;              // argv[0] is looked up on PATH when it has no slash
-  std::vector<std::string> environment;       // exactly these, "K=V"; nothing is inherited
-  std::string output_path;                    // stdout and stderr go here; empty: discarded
+  std::vector<std::string> environment = {};  // exactly these, "K=V"; nothing is inherited
+  std::string output_path = {};               // stdout and stderr go here; empty: discarded
   bool dies_with_parent = true;               // SIGKILL when the *thread* that called start() ends: start
                                               // such children from a thread that outlives them
 };
