@@ -134,6 +134,8 @@ std::vector<std::string> EtcdCluster::arguments_of(const EtcdMember::Spec& spec)
       "--initial-cluster", initial_cluster(), "--initial-cluster-token", config_.token,
       "--initial-cluster-state", "new",
       "--heartbeat-interval", alone ? "50" : "200", "--election-timeout", alone ? "500" : "2000"};
+  // Else a member added within five seconds of the start is refused.
+  result.push_back("--strict-reconfig-check=false");
   if (spec.version == "3.4") append(result, {"--logger", "zap", "--log-outputs", "stderr"});
   if (config_.tls) {
     append(result, {"--cert-file", certificates_->server().certificate, "--key-file", certificates_->server().key,

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "support/etcd.h"
+#include "support/oracle.h"
 #include "support/paths.h"
 #include "support/port.h"
 
@@ -72,6 +73,33 @@ TEST_P(EveryVersion, ServesOnlyClientsWithCertificateAndPassword) {
   EXPECT_EQ(get(certificates.client(), "root:" + cluster.password()).out, "a\nb\n");
   EXPECT_FALSE(get(certificates.client(), "root:wrong").ok());
   EXPECT_FALSE(get(cluster.certificates().expired_client(), "root:" + cluster.password()).ok());
+}
+
+TEST_P(EveryVersion, IsLoadedDumpedAndAlive) {
+  EtcdCluster cluster({.version = GetParam(), .tls = true});
+  cluster.start();
+  load(cluster, {"--objects", "200", "--tiny", "300", "--binary", "--txns", "2", "--leases", "4", "--updates", "50",
+                 "--deletes", "10", "--auth"});
+  const auto before = dump(cluster);
+  EXPECT_EQ(difference(before, dump(cluster)), "");
+
+  cluster.etcdctl_ok({"put", "tiny/0000007", "changed"});
+  EXPECT_THAT(difference(before, dump(cluster)), HasSubstr("- {\"kind\":\"key\",\"key\":\"dGlueS8wMDAwMDA3\""));
+
+  EXPECT_THAT(check_alive(cluster, 3), HasSubstr("compacted")) << "nothing was compacted yet";
+  cluster.etcdctl_ok({"compact", std::to_string(current_revision(cluster))});
+  EXPECT_EQ(check_alive(cluster, current_revision(cluster)), "");
+}
+
+TEST(Oracle, MakesTheSameDataFromTheSameSeed) {
+  const std::vector<std::string> flags = {"--objects", "300", "--updates", "30", "--txns", "2", "--concurrency", "1"};
+  EtcdCluster one({.version = "3.5"});
+  EtcdCluster two({.version = "3.7"});
+  one.start();
+  two.start();
+  load(one, flags);
+  load(two, flags);
+  EXPECT_EQ(difference(dump(one), dump(two)), "");
 }
 
 TEST(EtcdCluster, OfThreeSurvivesAPausedMember) {
