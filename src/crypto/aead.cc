@@ -95,16 +95,15 @@ void Aead::seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByte
 
 bool Aead::open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView tag16, MutableByteView out) {
   if (out.size() != cipher.size()) std::abort();
-  if (tag16.size() != kAeadTagBytes) return false;
   EVP_CIPHER_CTX* context = state_->opening.get();
   begin(context, counter, aad);
   update(context, cipher, out);
-  std::byte expected[kAeadTagBytes];
-  std::ranges::copy(tag16, expected);
+  std::byte expected[kAeadTagBytes] = {};
+  std::ranges::copy_n(tag16.begin(), std::min(std::ssize(tag16), std::ssize(expected)), expected);
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes, expected));
   int written = 0;
   unsigned char none[kAeadTagBytes];
-  if (EVP_CipherFinal_ex(context, none, &written) == 1) return true;
+  if (EVP_CipherFinal_ex(context, none, &written) == 1 && tag16.size() == kAeadTagBytes) return true;
   std::ranges::fill(out, std::byte{0});
   return false;
 }
