@@ -1,0 +1,282 @@
+// The client against real servers: every version, several members, password authentication.
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "crypto/hash.h"
+#include "recording.h"
+#include "source/etcd/bare_stream.h"
+#include "source/etcd/client.h"
+#include "support/etcd.h"
+
+namespace lifeboat::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using namespace std::chrono_literals;
+
+source::ClientOptions options_of(EtcdCluster& cluster, const std::string& user = {}, const std::string& password = {}) {
+  source::ClientOptions options;
+  for (std::size_t i = 0; i < cluster.size(); ++i) options.endpoints.push_back(cluster.member(i).client_url());
+  options.user = user;
+  options.password = crypto::Secret(as_bytes(password));
+  options.dial_timeout = 2s;
+  options.call_timeout = 10s;
+  return options;
+}
+
+std::unique_ptr<source::Client> client_of(source::ClientOptions options) {
+  return source::Client::make(std::move(options)).value();
+}
+
+const Bytes kFirst = {std::byte{0}};
+
+class EtcdClientVersions : public ::testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Etcd, EtcdClientVersions, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
+                         [](const auto& instance) {
+                           return "v" + instance.param.substr(0, 1) + "_" + instance.param.substr(2);
+                         });
+
+TEST_P(EtcdClientVersions, AnswersEveryCall) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  cluster.etcdctl_ok({"put", "b", "2"});
+  cluster.etcdctl_ok({"put", "a", "3"});
+  cluster.etcdctl_ok({"lease", "grant", "1000"});
+  cluster.etcdctl_ok({"compact", "3"});
+  const auto client = client_of(options_of(cluster));
+  const std::string endpoint = client->endpoints().front();
+
+  const auto status = client->status(endpoint);
+  ASSERT_TRUE(status.has_value()) << status.error().to_string();
+  EXPECT_THAT(status->version, HasSubstr(GetParam() + "."));
+  EXPECT_EQ(status->revision, 4);
+  EXPECT_NE(status->cluster_id, 0u);
+  EXPECT_EQ(status->leader, status->member_id);
+  EXPECT_GT(status->db_bytes, 0);
+  EXPECT_FALSE(status->is_learner);
+  EXPECT_THAT(status->errors, IsEmpty());
+
+  const auto hash = client->hash_kv(endpoint, 4);
+  ASSERT_TRUE(hash.has_value()) << hash.error().to_string();
+  EXPECT_NE(hash->hash, 0u);
+  EXPECT_EQ(hash->compact_revision, 3);
+  EXPECT_EQ(hash->hash_revision, GetParam() < "3.6" ? 0 : 4);
+
+  const auto members = client->members().value();
+  ASSERT_THAT(members, SizeIs(1));
+  EXPECT_EQ(members[0].id, status->member_id);
+  EXPECT_EQ(members[0].name, "m1");
+  EXPECT_THAT(members[0].client_urls, UnorderedElementsAre(endpoint));
+
+  const auto leases = client->leases().value();
+  ASSERT_THAT(leases, SizeIs(1));
+  const auto ttl = client->lease_ttl(leases[0]).value();
+  ASSERT_TRUE(ttl.has_value());
+  EXPECT_EQ(ttl->granted_seconds, 1000);
+  EXPECT_GT(ttl->remaining_seconds, 900);
+  EXPECT_FALSE(client->lease_ttl(12345).value().has_value());
+
+  const auto all = client->range(kFirst, kFirst, 0, 0, false).value();
+  EXPECT_EQ(all.revision, 4);
+  ASSERT_EQ(all.count, 2u);
+  EXPECT_EQ(to_string(all.keys[0]), "a");
+  EXPECT_EQ(to_string(all.values[0]), "3");
+  EXPECT_EQ(to_string(client->range(as_bytes("a"), {}, 3, 1, false).value().values.at(0)), "1");
+  const auto counted = client->range(kFirst, kFirst, 0, 0, true).value();
+  EXPECT_EQ(counted.count, 2u);
+  EXPECT_THAT(counted.keys, IsEmpty());
+}
+
+TEST_P(EtcdClientVersions, GivesTheServersWordsForRevisionsItCannotHash) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  for (const char* value : {"1", "2", "3"}) cluster.etcdctl_ok({"put", "a", value});
+  cluster.etcdctl_ok({"compact", "3"});
+  const auto client = client_of(options_of(cluster));
+  const std::string endpoint = client->endpoints().front();
+  const auto compacted = client->hash_kv(endpoint, 2);
+  ASSERT_FALSE(compacted.has_value());
+  EXPECT_EQ(compacted.error().code(), ErrorCode::kEtcdFailed);
+  EXPECT_THAT(compacted.error().why(), HasSubstr("compacted"));
+  const auto future = client->hash_kv(endpoint, 400);
+  ASSERT_FALSE(future.has_value());
+  EXPECT_EQ(future.error().code(), ErrorCode::kEtcdFailed);
+  EXPECT_THAT(future.error().why(), HasSubstr("future"));
+}
+
+TEST_P(EtcdClientVersions, ReceivesTheSnapshotWithItsChecksum) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  for (int i = 0; i < 20; ++i) cluster.etcdctl_ok({"put", "key-" + std::to_string(i), std::string(50'000, 'v')});
+  const auto client = client_of(options_of(cluster));
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_EQ(info->file_bytes, sink.bytes.size());
+  EXPECT_GT(sink.bytes.size(), 1'000'000u);
+  EXPECT_EQ(info->file_bytes, static_cast<std::uint64_t>(client->status(info->endpoint).value().db_bytes));
+  EXPECT_EQ(info->sha256_hex, crypto::sha256(as_bytes(sink.bytes)).text());
+  EXPECT_EQ(info->version.empty(), GetParam() < "3.6") << info->version;
+  EXPECT_EQ(source::receive_bare_snapshot(options_of(cluster), info->endpoint).value(), info->file_bytes);
+}
+
+TEST_P(EtcdClientVersions, LogsInWithAPassword) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  cluster.enable_auth();
+  const auto client = client_of(options_of(cluster, "root", cluster.password()));
+  const std::string endpoint = client->endpoints().front();
+  EXPECT_TRUE(client->hash_kv(endpoint, 2).has_value());
+  EXPECT_EQ(client->range(as_bytes("a"), {}, 0, 0, false).value().count, 1u);
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  EXPECT_TRUE(info.has_value()) << info.error().to_string();
+}
+
+TEST_P(EtcdClientVersions, TellsApartAWrongPasswordAMissingUserAndAMissingRole) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  cluster.etcdctl_ok({"user", "add", "reader:secret"});
+  cluster.enable_auth();
+  const auto snapshot_error = [&](const std::string& user, const std::string& password) {
+    RecordingSink sink;
+    RecordingProgress progress;
+    const auto result = client_of(options_of(cluster, user, password))->snapshot("", sink, progress);
+    return result ? Error(ErrorCode::kInternal, "accepted") : result.error();
+  };
+  EXPECT_EQ(snapshot_error("root", "wrong").code(), ErrorCode::kCredentialsRefused);
+  EXPECT_EQ(snapshot_error("nobody", "wrong").code(), ErrorCode::kCredentialsRefused);
+  const Error anonymous = snapshot_error("", "");
+  EXPECT_EQ(anonymous.code(), ErrorCode::kCredentialsRefused) << anonymous.to_string();
+  EXPECT_THAT(anonymous.fix(), HasSubstr("--user"));
+  const Error reader = snapshot_error("reader", "secret");
+  EXPECT_EQ(reader.code(), ErrorCode::kPermissionDenied) << reader.to_string();
+}
+
+TEST(EtcdClientAuth, IgnoresAUserWhenAuthenticationIsOff) {
+  EtcdCluster cluster;
+  cluster.start();
+  EXPECT_TRUE(client_of(options_of(cluster, "root", "whatever"))->members().has_value());
+}
+
+TEST(EtcdClientAuth, RenewsATokenThatHasExpired) {
+  EtcdCluster cluster({.version = "3.6", .flags = {"--auth-token-ttl=1"}});
+  cluster.start();
+  cluster.enable_auth();
+  const auto client = client_of(options_of(cluster, "root", cluster.password()));
+  const std::string endpoint = client->endpoints().front();
+  const auto revision = client->range(kFirst, kFirst, 0, 0, true).value().revision;
+  for (int i = 0; i < 2; ++i) {
+    sleep_ms(3000);
+    const auto hash = client->hash_kv(endpoint, revision);
+    EXPECT_TRUE(hash.has_value()) << hash.error().to_string();
+    sleep_ms(3000);
+    RecordingSink sink;
+    RecordingProgress progress;
+    const auto info = client->snapshot("", sink, progress);
+    EXPECT_TRUE(info.has_value()) << info.error().to_string();
+  }
+}
+
+TEST(EtcdClientAuth, LogsInAnewWhenTheServerHasForgottenTheToken) {
+  EtcdCluster cluster;
+  cluster.start();
+  cluster.enable_auth();
+  const auto client = client_of(options_of(cluster, "root", cluster.password()));
+  ASSERT_TRUE(client->leases().has_value());
+  cluster.member().stop();
+  cluster.member().start();
+  const auto again = client->range(kFirst, kFirst, 0, 0, true);
+  EXPECT_TRUE(again.has_value()) << again.error().to_string();
+}
+
+TEST(EtcdClientFailover, AnswersFromTheMembersThatAreLeft) {
+  EtcdCluster cluster({.members = 3});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  const auto client = client_of(options_of(cluster));
+  EXPECT_THAT(client->members().value(), SizeIs(3));
+  cluster.member(0).kill();
+  ASSERT_TRUE(wait_until([&] { return cluster.member(1).healthy(); }, 30));
+  EXPECT_THAT(client->members().value(), SizeIs(3));
+  EXPECT_EQ(client->range(as_bytes("a"), {}, 0, 0, false).value().count, 1u);
+  RecordingSink sink;
+  RecordingProgress progress;
+  const std::string dead = cluster.member(0).client_url();
+  const auto info = client->snapshot(dead, sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_NE(info->endpoint, dead);
+  EXPECT_THAT(progress.notes, HasSubstr(dead + " does not answer"));
+}
+
+TEST(EtcdClientFailover, NeedsNoQuorumForMembersAndSnapshot) {
+  EtcdCluster cluster({.members = 3});
+  cluster.start();
+  cluster.member(0).kill();
+  cluster.member(1).kill();
+  const auto client = client_of(options_of(cluster));
+  EXPECT_THAT(client->members().value(), SizeIs(3));
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_EQ(info->endpoint, cluster.member(2).client_url());
+}
+
+TEST(EtcdClientFailover, GivesUpOnAFrozenMemberInTime) {
+  EtcdCluster cluster({.members = 3});
+  cluster.start();
+  auto options = options_of(cluster);
+  options.call_timeout = 1s;
+  const auto client = client_of(std::move(options));
+  ASSERT_TRUE(client->status(client->endpoints()[0]).has_value());
+  cluster.member(0).pause();
+  const auto status = client->status(client->endpoints()[0]);
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  cluster.member(0).resume();
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code(), ErrorCode::kTimeout) << status.error().to_string();
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_NE(info->endpoint, cluster.member(0).client_url());
+}
+
+TEST(EtcdClientFailover, NamesEveryEndpointWhenNoneAnswers) {
+  source::ClientOptions options;
+  options.endpoints = {"http://127.0.0.1:1", "http://127.0.0.1:2"};
+  options.dial_timeout = 1s;
+  const auto members = client_of(std::move(options))->members();
+  ASSERT_FALSE(members.has_value());
+  EXPECT_EQ(members.error().code(), ErrorCode::kEndpointUnreachable);
+  EXPECT_THAT(members.error().why(), HasSubstr("127.0.0.1:1: Connection refused"));
+  EXPECT_THAT(members.error().why(), HasSubstr("127.0.0.1:2: Connection refused"));
+}
+
+TEST(EtcdClientFailover, ReconnectsToAMemberThatComesBack) {
+  EtcdCluster cluster;
+  cluster.start();
+  const auto client = client_of(options_of(cluster));
+  const std::string endpoint = client->endpoints().front();
+  ASSERT_TRUE(client->status(endpoint).has_value());
+  cluster.member().kill();
+  const auto down = client->status(endpoint);
+  ASSERT_FALSE(down.has_value());
+  EXPECT_EQ(down.error().code(), ErrorCode::kEndpointUnreachable) << down.error().to_string();
+  cluster.member().start();
+  const auto up = client->status(endpoint);
+  EXPECT_TRUE(up.has_value()) << up.error().to_string();
+}
+
+}  // namespace
+}  // namespace lifeboat::testing

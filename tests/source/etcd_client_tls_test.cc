@@ -1,0 +1,191 @@
+// The client and TLS: what is refused, and whether the reason is said.
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "fake_etcd.h"
+#include "recording.h"
+#include "source/etcd/certificates.h"
+#include "source/etcd/client.h"
+#include "support/certificates.h"
+#include "support/etcd.h"
+#include "support/temp_dir.h"
+
+namespace lifeboat::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+// One cluster for all tests of this file: only its clients differ.
+class EtcdClientTls : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = new EtcdCluster({.version = "3.6", .tls = true});
+    cluster_->start();
+  }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    cluster_ = nullptr;
+  }
+
+  static source::ClientOptions options(const std::string& endpoint, const std::string& ca_file,
+                                       const KeyPair& client) {
+    source::ClientOptions options;
+    options.endpoints = {endpoint};
+    options.dial_timeout = 2s;
+    if (!ca_file.empty()) options.ca_certificate = read_file(ca_file);
+    if (!client.certificate.empty()) {
+      options.client_certificate = read_file(client.certificate);
+      options.client_key = crypto::Secret(as_bytes(read_file(client.key)));
+    }
+    return options;
+  }
+  static std::string endpoint() { return cluster_->member().client_url(); }
+  static Certificates& certificates() { return cluster_->certificates(); }
+
+  static Result<source::MemberStatus> status(source::ClientOptions options) {
+    const std::string endpoint = options.endpoints.front();
+    auto client = source::Client::make(std::move(options));
+    if (!client) return std::unexpected(client.error());
+    return (*client)->status(endpoint);
+  }
+  static Error error_of(source::ClientOptions options) {
+    const auto result = status(std::move(options));
+    return result ? Error(ErrorCode::kInternal, "accepted") : result.error();
+  }
+
+  static EtcdCluster* cluster_;
+};
+EtcdCluster* EtcdClientTls::cluster_ = nullptr;
+
+// A TLS server that wants no client certificate.
+std::shared_ptr<grpc::ServerCredentials> server_credentials(const KeyPair& pair) {
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  options.pem_key_cert_pairs.push_back({read_file(pair.key), read_file(pair.certificate)});
+  return grpc::SslServerCredentials(options);
+}
+
+TEST_F(EtcdClientTls, ConnectsWithTheRightCertificates) {
+  const auto answer = status(options(endpoint(), certificates().ca(), certificates().client()));
+  ASSERT_TRUE(answer.has_value()) << answer.error().to_string();
+  EXPECT_THAT(answer->version, HasSubstr("3.6."));
+}
+
+TEST_F(EtcdClientTls, ReceivesASnapshotOverTls) {
+  const auto client =
+      source::Client::make(options(endpoint(), certificates().ca(), certificates().client())).value();
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_EQ(sink.bytes.size(), info->file_bytes);
+}
+
+TEST_F(EtcdClientTls, ABareAddressMeansTlsWhenTlsFilesAreGiven) {
+  const std::string bare = cluster_->member().endpoint();
+  const auto answer = status(options(bare, certificates().ca(), certificates().client()));
+  EXPECT_TRUE(answer.has_value()) << answer.error().to_string();
+}
+
+TEST_F(EtcdClientTls, SaysThatTheServersCaIsNotTheGivenOne) {
+  const TempDir directory;
+  const Certificates other(directory.path().string(), "another CA");
+  const Error error = error_of(options(endpoint(), other.ca(), certificates().client()));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("not signed by the given CA"));
+  EXPECT_THAT(error.fix(), HasSubstr("--cacert"));
+}
+
+TEST_F(EtcdClientTls, SaysThatTheSystemsRootsDoNotKnowTheServersCa) {
+  const Error error = error_of(options(endpoint(), "", certificates().client()));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("not signed by"));
+}
+
+TEST_F(EtcdClientTls, SaysThatTheServerWantsAClientCertificate) {
+  const Error error = error_of(options(endpoint(), certificates().ca(), {}));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("wants a client certificate"));
+  EXPECT_THAT(error.fix(), HasSubstr("--cert"));
+}
+
+TEST_F(EtcdClientTls, SaysThatTheServerDoesNotTrustTheClientCertificate) {
+  const TempDir directory;
+  const Certificates other(directory.path().string(), "another CA");
+  const Error error = error_of(options(endpoint(), certificates().ca(), other.client()));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("client certificate"));
+}
+
+TEST_F(EtcdClientTls, SaysThatAPlainEndpointIsATlsServer) {
+  const Error error = error_of(options("http://" + cluster_->member().endpoint(), "", {}));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("the server speaks TLS"));
+  EXPECT_THAT(error.fix(), HasSubstr("https://"));
+}
+
+TEST_F(EtcdClientTls, SaysThatAnHttpsEndpointIsAPlainServer) {
+  EtcdCluster plain;
+  plain.start();
+  const Error error = error_of(options("https://" + plain.member().endpoint(), certificates().ca(), {}));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("does not speak TLS"));
+  EXPECT_THAT(error.fix(), HasSubstr("http://"));
+}
+
+TEST_F(EtcdClientTls, SaysThatTheServersCertificateIsForAnotherName) {
+  const FakeEtcd server(well_behaved("x"), "127.0.0.2:0", server_credentials(certificates().server()));
+  ASSERT_TRUE(server.listens());
+  const Error error = error_of(options(server.endpoint("https", "127.0.0.2"), certificates().ca(), {}));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("not valid for this host name or address"));
+}
+
+TEST_F(EtcdClientTls, SaysThatTheServersCertificateHasExpired) {
+  const FakeEtcd server(well_behaved("x"), "127.0.0.1:0",
+                        server_credentials(certificates().issue("old-server", "127.0.0.1", -1)));
+  const Error error = error_of(options(server.endpoint("https"), certificates().ca(), {}));
+  EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
+  EXPECT_THAT(error.why(), HasSubstr("expired"));
+}
+
+TEST_F(EtcdClientTls, RefusesAnExpiredClientCertificateBeforeDialing) {
+  const Error error = error_of(options("https://127.0.0.1:1", certificates().ca(), certificates().expired_client()));
+  EXPECT_EQ(error.code(), ErrorCode::kClientCertificateUnusable) << error.to_string();
+  EXPECT_THAT(error.what(), HasSubstr("has expired"));
+  EXPECT_THAT(error.why(), HasSubstr("it was valid until 20"));
+}
+
+TEST_F(EtcdClientTls, RefusesAKeyOfAnotherCertificate) {
+  const KeyPair mixed{certificates().client().certificate, certificates().server().key};
+  const Error error = error_of(options(endpoint(), certificates().ca(), mixed));
+  EXPECT_EQ(error.code(), ErrorCode::kClientCertificateUnusable);
+  EXPECT_THAT(error.what(), HasSubstr("do not belong together"));
+}
+
+TEST_F(EtcdClientTls, RefusesHalfAPairAndTextThatIsNoPem) {
+  auto half = options(endpoint(), certificates().ca(), certificates().client());
+  half.client_key = {};
+  EXPECT_EQ(error_of(std::move(half)).code(), ErrorCode::kClientCertificateUnusable);
+  auto garbage = options(endpoint(), certificates().ca(), certificates().client());
+  garbage.client_certificate = "not a certificate";
+  EXPECT_EQ(error_of(std::move(garbage)).code(), ErrorCode::kClientCertificateUnusable);
+  auto garbage_ca = options(endpoint(), certificates().ca(), certificates().client());
+  garbage_ca.ca_certificate = "not a certificate";
+  EXPECT_EQ(error_of(std::move(garbage_ca)).code(), ErrorCode::kClientCertificateUnusable);
+}
+
+TEST_F(EtcdClientTls, RefusesACertificateThatIsNotValidYet) {
+  const auto given = options(endpoint(), certificates().ca(), certificates().client());
+  const auto yesterday = std::time(nullptr) - 86'400;
+  const Status status = source::check_certificates(given.ca_certificate, given.client_certificate,
+                                                   given.client_key, yesterday);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code(), ErrorCode::kClientCertificateUnusable);
+  EXPECT_THAT(status.error().what(), HasSubstr("not valid yet"));
+}
+
+}  // namespace
+}  // namespace lifeboat::testing
