@@ -1,0 +1,422 @@
+#include "repository/points.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <random>
+
+#include "repository/support.h"
+
+namespace lifeboat::repository {
+namespace {
+
+using namespace testing;  // NOLINT: the helpers of this folder
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const LineageId kA = lineage_id(1);
+const LineageId kB = lineage_id(2);
+
+Catalogue catalogue_of(const std::vector<manifest::Manifest>& manifests,
+                       std::vector<manifest::Attestation> attestations = {}) {
+  std::vector<StoredManifest> all;
+  for (const auto& m : manifests) all.push_back(stored(m));
+  return Catalogue::build(std::move(all), std::move(attestations));
+}
+
+manifest::Attestation hash_proof(std::int64_t revision, std::int64_t minute, bool agreed,
+                                 std::vector<std::uint32_t> live, std::string reason = {}) {
+  manifest::Attestation a;
+  a.lineage = kA;
+  a.revision = revision;
+  a.made = at_minute(minute);
+  a.kind = "hashkv";
+  a.agreed = agreed;
+  a.reason = std::move(reason);
+  for (const std::uint32_t hash : live) a.members.push_back({"1", "http://a", 5, hash, 7});
+  return a;
+}
+
+// ---- merging
+
+TEST(Catalogue, ListsPointsOldestFirstWhateverTheOrderTheyAreReadIn) {
+  std::vector<manifest::Manifest> manifests;
+  for (std::int64_t i = 1; i <= 5; ++i) {
+    manifests.push_back(manifest_of(kA, i, {segment_ref(kA, 0, i * 10, 1)}));
+  }
+  std::mt19937 random(3);
+  for (int round = 0; round < 10; ++round) {
+    std::ranges::shuffle(manifests, random);
+    const Catalogue catalogue = catalogue_of(manifests);
+    std::vector<std::int64_t> revisions;
+    for (const Point& p : catalogue.points()) revisions.push_back(p.manifest.revision);
+    EXPECT_THAT(revisions, ElementsAre(10, 20, 30, 40, 50));
+    EXPECT_EQ(catalogue.newest_of(kA)->manifest.revision, 50);
+    EXPECT_EQ(catalogue.newest_of(kB), nullptr);
+  }
+}
+
+TEST(Catalogue, MergesManifestsOfOneRevisionAndTheNewestSpeaks) {
+  manifest::Manifest first = manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)});
+  manifest::Manifest second = manifest_of(kA, 9, {segment_ref(kA, 0, 100, 40)});
+  second.leases = 3;
+  const Catalogue catalogue = catalogue_of({second, first});
+  ASSERT_THAT(catalogue.points(), SizeIs(1));
+  const Point& p = catalogue.points().front();
+  EXPECT_EQ(p.manifest.leases, 3u);
+  EXPECT_EQ(p.first_seen, first.earliest);
+  EXPECT_EQ(p.last_seen, second.latest);
+  EXPECT_EQ(p.certain_from, first.latest);
+  EXPECT_EQ(p.added_bytes, 100u + 10u + 10u);
+}
+
+TEST(Catalogue, OfEqualTimesTheLaterSequenceSpeaks) {
+  manifest::Manifest first = manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)});
+  manifest::Manifest second = first;
+  second.sequence = 2;
+  const Catalogue catalogue = catalogue_of({second, first});
+  ASSERT_THAT(catalogue.points(), SizeIs(1));
+  EXPECT_EQ(catalogue.points().front().manifest.sequence, 2u);
+}
+
+TEST(Catalogue, AddedBytesAreWhatThePredecessorDoesNotList) {
+  const auto base = segment_ref(kA, 0, 100, 40, 5000);
+  const auto delta = segment_ref(kA, 100, 120, 60, 70);
+  const auto more = segment_ref(kA, 120, 130, 60, 8);
+  const Catalogue catalogue =
+      catalogue_of({manifest_of(kA, 1, {base}), manifest_of(kA, 2, {base, delta}),
+                    manifest_of(kA, 3, {base, delta, more}), manifest_of(kB, 4, {base})});
+  std::vector<std::uint64_t> added;
+  for (const Point& p : catalogue.points()) added.push_back(p.added_bytes);
+  EXPECT_THAT(added, ElementsAre(5010, 80, 18, 5010));
+}
+
+TEST(Catalogue, CoverageIsTheUnionOverTheManifestsOfALineage) {
+  const auto base = segment_ref(kA, 0, 100, 40);
+  const Catalogue catalogue = catalogue_of(
+      {manifest_of(kA, 5, {base, segment_ref(kA, 100, 150, 130)}), manifest_of(kA, 4, {base}),
+       manifest_of(kA, 6, {segment_ref(kA, 0, 30, 20)})});  // imported later, older
+  ASSERT_NE(catalogue.lineage(kA), nullptr);
+  EXPECT_THAT(catalogue.lineage(kA)->coverage,
+              ElementsAre(Coverage{20, 30}, Coverage{40, 100}, Coverage{130, 150}));
+  EXPECT_EQ(catalogue.lineage(kA)->cluster, "prod");
+}
+
+TEST(Catalogue, PointIdsAreStableAndDifferByLineageAndRevision) {
+  EXPECT_THAT(point_id(kA, 7), SizeIs(12));
+  EXPECT_EQ(point_id(kA, 7), point_id(kA, 7));
+  EXPECT_NE(point_id(kA, 7), point_id(kA, 8));
+  EXPECT_NE(point_id(kA, 7), point_id(kB, 7));
+}
+
+// ---- proof
+
+Proof proof_of(const std::vector<manifest::Attestation>& attestations) {
+  return catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, attestations)
+      .points()
+      .front()
+      .proof;
+}
+
+TEST(CatalogueProof, IsMissingUntilAMemberWasCompared) {
+  const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})});
+  EXPECT_EQ(catalogue.points().front().proof, Proof::kUnproven);
+  EXPECT_FALSE(catalogue.points().front().proof_reason.empty());
+}
+
+TEST(CatalogueProof, ComesFromTheAttestationsOfItsOwnRevision) {
+  EXPECT_EQ(proof_of({hash_proof(100, 2, true, {7})}), Proof::kProven);
+  EXPECT_EQ(proof_of({hash_proof(99, 2, true, {7})}), Proof::kUnproven);
+}
+
+TEST(CatalogueProof, ADisagreementIsNeverOutvoted) {
+  const auto yes = hash_proof(100, 2, true, {7});
+  const auto no = hash_proof(100, 1, false, {7, 8}, "member b has another hash");
+  EXPECT_EQ(proof_of({yes, no}), Proof::kDisagrees);
+  EXPECT_EQ(proof_of({no, yes}), Proof::kDisagrees);
+  EXPECT_EQ(proof_of({hash_proof(100, 2, true, {8})}), Proof::kDisagrees);
+}
+
+TEST(CatalogueProof, AnAttemptThatProvedNothingDoesNotUndoAProof) {
+  EXPECT_EQ(
+      proof_of({hash_proof(100, 1, true, {7}), hash_proof(100, 2, false, {}, "no permission")}),
+      Proof::kProven);
+  EXPECT_EQ(
+      proof_of({hash_proof(100, 1, false, {}, "no permission"), hash_proof(100, 2, true, {7})}),
+      Proof::kProven);
+  const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})},
+                                           {hash_proof(100, 1, false, {}, "no permission")});
+  EXPECT_EQ(catalogue.points().front().proof_reason, "no permission");
+}
+
+TEST(CatalogueProof, KeepsTheNewestVerification) {
+  manifest::Attestation early;
+  early.lineage = kA;
+  early.revision = 100;
+  early.kind = "verify";
+  early.made = at_minute(1);
+  early.level = 4;
+  manifest::Attestation late = early;
+  late.made = at_minute(2);
+  late.level = 2;
+  const Catalogue catalogue =
+      catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, {late, early});
+  ASSERT_TRUE(catalogue.points().front().verification);
+  EXPECT_EQ(catalogue.points().front().verification->level, 2);
+}
+
+// ---- resolve
+
+class Resolve : public ::testing::Test {
+ protected:
+  // Lineage A: points at 100, 150 (with a gap 101..129) and 180; minutes 10, 20, 30.
+  Catalogue one_ = catalogue_of(points_of_a());
+
+  static std::vector<manifest::Manifest> points_of_a(std::string cluster = "prod") {
+    const auto base = segment_ref(kA, 0, 100, 40);
+    const auto after_gap = segment_ref(kA, 100, 150, 130);
+    const auto last = segment_ref(kA, 150, 180, 140);
+    return {manifest_of(kA, 10, {base}, cluster), manifest_of(kA, 20, {base, after_gap}, cluster),
+            manifest_of(kA, 30, {base, after_gap, last}, cluster)};
+  }
+  static Catalogue with_b(std::string cluster_b, LineageId parent = {}, std::int64_t fork = 0) {
+    auto all = points_of_a();
+    manifest::Manifest b =
+        manifest_of(kB, 40, {segment_ref(kB, 0, 170, 150)}, std::move(cluster_b));
+    b.lineage.parent = parent;
+    b.lineage.fork_revision = fork;
+    all.push_back(b);
+    return catalogue_of(all);
+  }
+  static std::string at(std::int64_t minute) { return "@" + rfc3339(at_minute(minute)); }
+
+  static std::string found(const Catalogue& catalogue, const std::string& text,
+                           const std::string& cluster = {}) {
+    const auto target = catalogue.resolve(text, cluster, at_minute(60));
+    if (!target) return code_text(target.error().code());
+    return std::to_string(target->point->manifest.revision) + "@" +
+           std::to_string(target->revision);
+  }
+  static Error error(const Catalogue& catalogue, const std::string& text,
+                     const std::string& cluster = {}) {
+    const auto target = catalogue.resolve(text, cluster, at_minute(60));
+    return target ? Error(ErrorCode::kInternal, "it resolved") : target.error();
+  }
+  const std::string not_found_ = code_text(ErrorCode::kPointNotFound);
+  const std::string ambiguous_ = code_text(ErrorCode::kPointAmbiguous);
+  const std::string in_gap_ = code_text(ErrorCode::kRevisionInGap);
+};
+
+TEST_F(Resolve, LatestIsTheHighestRevisionOfTheNewestLineage) {
+  EXPECT_EQ(found(one_, "latest"), "180@180");
+  EXPECT_EQ(found(with_b("prod"), "latest"), "170@170");
+}
+
+TEST_F(Resolve, LatestWithinALineageGoesByRevisionNotByClock) {
+  auto all = points_of_a();
+  all[0].latest = at_minute(500);  // a clock that ran ahead
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
+}
+
+TEST_F(Resolve, AnIdPrefixNamesItsPoint) {
+  const std::string id = point_id(kA, 150);
+  EXPECT_EQ(found(one_, id), "150@150");
+  EXPECT_EQ(found(one_, id.substr(0, 6)), "150@150");
+  EXPECT_EQ(found(one_, id + "0"), not_found_);
+  EXPECT_EQ(found(one_, "0000"), not_found_);
+}
+
+TEST_F(Resolve, AnIdPrefixOfSeveralPointsListsThem) {
+  std::vector<manifest::Manifest> many;
+  for (std::int64_t r = 1; r <= 3000; ++r)
+    many.push_back(manifest_of(kA, r, {segment_ref(kA, 0, r, 1)}));
+  const Catalogue catalogue = catalogue_of(many);
+  std::map<std::string, std::vector<std::string>> by_prefix;
+  for (const Point& p : catalogue.points()) by_prefix[p.id.substr(0, 4)].push_back(p.id);
+  const auto shared =
+      std::ranges::find_if(by_prefix, [](const auto& entry) { return entry.second.size() > 1; });
+  ASSERT_NE(shared, by_prefix.end());
+  const Error refused = error(catalogue, shared->first);
+  EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
+  for (const std::string& id : shared->second) EXPECT_THAT(refused.why(), HasSubstr(id));
+}
+
+TEST_F(Resolve, ATimeTakesTheLastPointCertainlyAtOrBeforeIt) {
+  EXPECT_EQ(found(one_, at(9)), not_found_);
+  EXPECT_EQ(found(one_, at(10)), not_found_) << "taken within minute 10: not certain yet";
+  EXPECT_EQ(found(one_, at(11)), "100@100");
+  EXPECT_EQ(found(one_, at(20)), "100@100");
+  EXPECT_EQ(found(one_, at(21)), "150@150");
+  EXPECT_EQ(found(one_, at(1000)), "180@180");
+  EXPECT_EQ(found(one_, "@-35m"), "150@150");
+  EXPECT_EQ(found(one_, "@-2h"), not_found_);
+  EXPECT_THAT(error(one_, at(9)).why(), HasSubstr(point_id(kA, 100)));
+}
+
+TEST_F(Resolve, ATimeWithinAnIdleSpanTakesThePointSeenBeforeAndAfter) {
+  auto all = points_of_a();
+  manifest::Manifest again = all[0];
+  again.earliest = at_minute(15);
+  again.latest = at_minute(16);
+  all.push_back(again);
+  EXPECT_EQ(found(catalogue_of(all), at(12)), "100@100");
+}
+
+TEST_F(Resolve, ATimeNeverTakesALaterRevisionThatAClockPutEarlier) {
+  auto all = points_of_a();
+  all[1].earliest = all[1].latest = at_minute(5);  // its clock was behind
+  EXPECT_EQ(found(catalogue_of(all), at(6)), not_found_);
+  EXPECT_EQ(found(catalogue_of(all), at(11)), "150@150");
+}
+
+TEST_F(Resolve, ATimeAfterARestoreTakesTheNewLineage) {
+  EXPECT_EQ(found(with_b("prod"), at(35)), "180@180");
+  EXPECT_EQ(found(with_b("prod"), at(45)), "170@170");
+}
+
+TEST_F(Resolve, ARevisionIsReadFromTheSmallestManifestThatCoversIt) {
+  EXPECT_EQ(found(one_, "rev:40"), "100@40");
+  EXPECT_EQ(found(one_, "rev:100"), "100@100");
+  EXPECT_EQ(found(one_, "rev:130"), "150@130");
+  EXPECT_EQ(found(one_, "rev:151"), "180@151");
+  EXPECT_EQ(found(one_, "rev:180"), "180@180");
+}
+
+TEST_F(Resolve, ARevisionInAGapNamesItsNeighbours) {
+  for (const char* text : {"rev:101", "rev:115", "rev:129"}) {
+    const Error refused = error(one_, text);
+    EXPECT_EQ(refused.code(), ErrorCode::kRevisionInGap) << text;
+    EXPECT_THAT(refused.why(), HasSubstr("101 to 129"));
+    EXPECT_THAT(refused.fix(), AllOf(HasSubstr(point_id(kA, 100)), HasSubstr("rev:130"),
+                                     HasSubstr(point_id(kA, 150))));
+  }
+}
+
+TEST_F(Resolve, ARevisionBeforeTheFirstOrAfterTheLastNamesTheNearest) {
+  const Error before = error(one_, "rev:39");
+  EXPECT_EQ(before.code(), ErrorCode::kRevisionInGap);
+  EXPECT_THAT(before.fix(), HasSubstr("rev:40"));
+  const Error after = error(one_, "rev:181");
+  EXPECT_EQ(after.code(), ErrorCode::kPointNotFound);
+  EXPECT_THAT(after.fix(), HasSubstr(point_id(kA, 180)));
+}
+
+TEST_F(Resolve, ARevisionOfTwoClustersIsAmbiguousUntilTheClusterIsNamed) {
+  const Catalogue both = with_b("staging");
+  const Error refused = error(both, "rev:160");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
+  EXPECT_THAT(refused.why(),
+              AllOf(HasSubstr("rev:160 --cluster prod"), HasSubstr("rev:160 --cluster staging")));
+  EXPECT_EQ(found(both, "rev:160", "prod"), "180@160");
+  EXPECT_EQ(found(both, "rev:160", "staging"), "170@160");
+  EXPECT_EQ(found(both, "rev:100"), "100@100") << "only one history has it";
+}
+
+TEST_F(Resolve, ARevisionOfTwoHistoriesOfOneClusterListsTheirPoints) {
+  const Error refused = error(with_b("prod"), "rev:160");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
+  EXPECT_THAT(refused.why(), AllOf(HasSubstr(point_id(kA, 180)), HasSubstr(point_id(kB, 170))));
+}
+
+TEST_F(Resolve, ARevisionThatAChildSharesWithItsParentIsNotAmbiguous) {
+  const Catalogue forked = with_b("prod", kA, 160);
+  EXPECT_EQ(found(forked, "rev:160"), "180@160");
+  EXPECT_EQ(found(forked, "rev:161"), ambiguous_);
+}
+
+TEST_F(Resolve, SeveralClustersNeedANameForTimesAndLatest) {
+  const Catalogue both = with_b("staging");
+  for (const std::string& text : {std::string("latest"), at(50), std::string("@-5m")}) {
+    const Error refused = error(both, text);
+    EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous) << text;
+    EXPECT_THAT(refused.why(), AllOf(HasSubstr("prod"), HasSubstr("staging")));
+  }
+  EXPECT_EQ(found(both, "latest", "prod"), "180@180");
+  EXPECT_EQ(found(both, "latest", "staging"), "170@170");
+  EXPECT_EQ(found(both, at(35), "staging"), not_found_);
+}
+
+TEST_F(Resolve, AClusterIsAlsoKnownByItsEtcdId) {
+  auto all = points_of_a();
+  for (auto& m : all) m.source.cluster_id = "cdf818194e3a8c32";
+  EXPECT_EQ(found(catalogue_of(all), "latest", "cdf818194e3a8c32"), "180@180");
+}
+
+TEST_F(Resolve, AnUnknownClusterListsTheKnown) {
+  const Error refused = error(one_, "latest", "produ");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointNotFound);
+  EXPECT_THAT(refused.why(), HasSubstr("prod"));
+}
+
+TEST_F(Resolve, AnIdOfAnotherClusterIsSaidSo) {
+  const Error refused = error(with_b("staging"), point_id(kB, 170), "prod");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointNotFound);
+  EXPECT_THAT(refused.why(), HasSubstr("staging"));
+}
+
+TEST_F(Resolve, AnEmptyRepoSaysSo) {
+  const Error refused = error(catalogue_of({}), "latest");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointNotFound);
+  EXPECT_THAT(refused.fix(), HasSubstr("lifeboat backup"));
+}
+
+TEST_F(Resolve, AManifestThatCoversMoreThanTheNewestOfItsRevisionStaysReachable) {
+  const auto base = segment_ref(kA, 0, 100, 40);
+  manifest::Manifest chain = manifest_of(kA, 10, {base, segment_ref(kA, 100, 150, 60)});
+  manifest::Manifest alone = manifest_of(kA, 20, {segment_ref(kA, 0, 150, 140)});
+  const Catalogue catalogue = catalogue_of({chain, alone});
+  ASSERT_THAT(catalogue.points(), SizeIs(1));
+  EXPECT_EQ(catalogue.points().front().manifest.segments.size(), 1u);
+  EXPECT_EQ(found(catalogue, "rev:120"), "150@120");
+  EXPECT_EQ(catalogue.resolve("rev:120", "", {})->point->manifest.segments.size(), 2u);
+  EXPECT_EQ(catalogue.resolve("rev:150", "", {})->point->manifest.segments.size(), 1u);
+}
+
+// Every revision, over random histories: found exactly when covered, by a manifest that covers it,
+// the smallest.
+TEST_F(Resolve, EveryRevisionIsFoundExactlyWhenItIsCovered) {
+  std::mt19937 random(11);
+  std::size_t resolved = 0;
+  std::size_t refused = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<manifest::Manifest> manifests;
+    std::vector<manifest::SegmentRef> chain;
+    std::int64_t hi = 0;
+    for (std::int64_t i = 0; i < 6; ++i) {
+      const std::int64_t lo = hi;
+      hi += 1 + static_cast<std::int64_t>(random() % 10);
+      chain.push_back(segment_ref(kA, lo, hi,
+                                  lo == 0 ? static_cast<std::int64_t>(random()) % hi
+                                          : lo - 2 + static_cast<std::int64_t>(random() % 8)));
+      manifests.push_back(manifest_of(kA, i, chain));
+    }
+    const Catalogue catalogue = catalogue_of(manifests);
+    for (std::int64_t revision = 1; revision <= hi; ++revision) {
+      const auto target = catalogue.resolve("rev:" + std::to_string(revision), "", {});
+      const bool covered = covers(catalogue.lineage(kA)->coverage, revision);
+      ASSERT_EQ(target.has_value(), covered) << round << " rev:" << revision;
+      if (!covered) {
+        const ErrorCode code = target.error().code();
+        EXPECT_TRUE(code == ErrorCode::kRevisionInGap || code == ErrorCode::kPointNotFound);
+        ++refused;
+        continue;
+      }
+      ++resolved;
+      EXPECT_EQ(target->revision, revision);
+      EXPECT_TRUE(covers(coverage_of(target->point->manifest.segments), revision));
+      for (const manifest::Manifest& m : manifests) {
+        const bool smaller =
+            m.revision >= revision && m.revision < target->point->manifest.revision;
+        EXPECT_FALSE(smaller && covers(coverage_of(m.segments), revision));
+      }
+    }
+  }
+  EXPECT_GT(resolved, 1000u);
+  EXPECT_GT(refused, 100u);
+}
+
+}  // namespace
+}  // namespace lifeboat::repository
