@@ -17,11 +17,13 @@ using namespace std::chrono_literals;
 
 std::string some_database() {
   std::string database(5 * kBlobBytes + 4096, '\0');
-  for (std::size_t i = 0; i < database.size(); ++i) database[i] = static_cast<char>(i * 31 + i / 977);
+  for (std::size_t i = 0; i < database.size(); ++i)
+    database[i] = static_cast<char>(i * 31 + i / 977);
   return database;
 }
 
-std::unique_ptr<source::Client> client_of(std::vector<std::string> endpoints, std::chrono::milliseconds stall = 20s) {
+std::unique_ptr<source::Client> client_of(std::vector<std::string> endpoints,
+                                          std::chrono::milliseconds stall = 20s) {
   source::ClientOptions options;
   options.endpoints = std::move(endpoints);
   options.stall_timeout = stall;
@@ -120,7 +122,8 @@ TEST(EtcdClientStream, CallsAStreamWithoutItsChecksumTruncated) {
 }
 
 TEST(EtcdClientStream, CallsAStreamThatSendsNothingTruncated) {
-  const Error error = error_of([](grpc::ServerContext&, SnapshotWriter&) { return grpc::Status::OK; });
+  const Error error =
+      error_of([](grpc::ServerContext&, SnapshotWriter&) { return grpc::Status::OK; });
   EXPECT_EQ(error.code(), ErrorCode::kSnapshotTruncated);
 }
 
@@ -179,7 +182,8 @@ TEST(EtcdClientStream, FailsOverWhenAMemberNeverBeginsToSend) {
   const FakeEtcd good(well_behaved(some_database()));
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info = client_of({silent.endpoint(), good.endpoint()}, 400ms)->snapshot(silent.endpoint(), sink, progress);
+  const auto info = client_of({silent.endpoint(), good.endpoint()}, 400ms)
+                        ->snapshot(silent.endpoint(), sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_EQ(silent.snapshot_calls, 1);
   EXPECT_EQ(info->endpoint, good.endpoint());
@@ -194,7 +198,8 @@ TEST(EtcdClientStream, StartsAnewOnAnotherEndpointWhenOneDiesInTheMiddle) {
   const FakeEtcd good(well_behaved(database));
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info = client_of({dying.endpoint(), good.endpoint()})->snapshot(dying.endpoint(), sink, progress);
+  const auto info =
+      client_of({dying.endpoint(), good.endpoint()})->snapshot(dying.endpoint(), sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(sink.attempts, ElementsAre(dying.endpoint(), good.endpoint()));
   EXPECT_EQ(sink.bytes, database);
@@ -212,7 +217,8 @@ TEST(EtcdClientStream, ReportsTheLastErrorWhenEveryEndpointFails) {
   });
   RecordingSink sink;
   RecordingProgress progress;
-  const auto result = client_of({one.endpoint(), two.endpoint()})->snapshot(one.endpoint(), sink, progress);
+  const auto result =
+      client_of({one.endpoint(), two.endpoint()})->snapshot(one.endpoint(), sink, progress);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), ErrorCode::kSnapshotStreamBroken);
   EXPECT_THAT(result.error().why(), HasSubstr("disk on fire"));
@@ -258,8 +264,8 @@ TEST(EtcdClientStream, ReadsFromTheMostAdvancedVoterAndSaysWhoLags) {
   learner.answer.set_islearner(true);
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info =
-      client_of({behind.endpoint(), learner.endpoint(), ahead.endpoint()})->snapshot("", sink, progress);
+  const auto info = client_of({behind.endpoint(), learner.endpoint(), ahead.endpoint()})
+                        ->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_EQ(info->endpoint, ahead.endpoint());
   EXPECT_THAT(progress.notes, HasSubstr(behind.endpoint() + " lags: it is 1,500 revisions behind"));
@@ -271,7 +277,8 @@ TEST(EtcdClientStream, SaysThatAMemberRaisesAnAlarmOrDoesNotAnswer) {
   alarmed.answer.add_errors("memberID:1 alarm:NOSPACE ");
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info = client_of({"http://127.0.0.1:1", alarmed.endpoint()})->snapshot("", sink, progress);
+  const auto info =
+      client_of({"http://127.0.0.1:1", alarmed.endpoint()})->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(progress.notes, HasSubstr("raises an alarm: memberID:1 alarm:NOSPACE"));
   EXPECT_THAT(progress.notes, HasSubstr("http://127.0.0.1:1 does not answer: Connection refused"));
@@ -295,6 +302,27 @@ TEST(EtcdClientStream, RefusesAPreferredEndpointThatWasNotGiven) {
   const auto result = client_of({one.endpoint()})->snapshot("http://127.0.0.1:2", sink, progress);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), ErrorCode::kBadSetting);
+}
+
+TEST(EtcdClientStream, BoundsTheSizeOfAnAnswerByItsKind) {
+  FakeEtcd huge([](grpc::ServerContext&, SnapshotWriter& writer) {
+    const std::string database(8 << 20, 'x');
+    send(writer, 0, database);
+    send(writer, 0, checksum_of(database));
+    return grpc::Status::OK;
+  });
+  const auto client = client_of({huge.endpoint()});
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client->snapshot("", sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_EQ(sink.bytes.size(), 8u << 20);
+
+  huge.answer.add_errors(std::string(5 << 20, 'x'));
+  const auto status = client->status(huge.endpoint());
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code(), ErrorCode::kEtcdFailed);
+  EXPECT_THAT(status.error().why(), HasSubstr("larger than max"));
 }
 
 TEST(EtcdClientStream, SpeaksOverIpv6AndUnixSockets) {

@@ -75,7 +75,8 @@ TEST_F(EtcdClientTls, ConnectsWithTheRightCertificates) {
 
 TEST_F(EtcdClientTls, ReceivesASnapshotOverTls) {
   const auto client =
-      source::Client::make(options(endpoint(), certificates().ca(), certificates().client())).value();
+      source::Client::make(options(endpoint(), certificates().ca(), certificates().client()))
+          .value();
   RecordingSink sink;
   RecordingProgress progress;
   const auto info = client->snapshot("", sink, progress);
@@ -129,16 +130,19 @@ TEST_F(EtcdClientTls, SaysThatAPlainEndpointIsATlsServer) {
 TEST_F(EtcdClientTls, SaysThatAnHttpsEndpointIsAPlainServer) {
   EtcdCluster plain;
   plain.start();
-  const Error error = error_of(options("https://" + plain.member().endpoint(), certificates().ca(), {}));
+  const Error error =
+      error_of(options("https://" + plain.member().endpoint(), certificates().ca(), {}));
   EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
   EXPECT_THAT(error.why(), HasSubstr("does not speak TLS"));
   EXPECT_THAT(error.fix(), HasSubstr("http://"));
 }
 
 TEST_F(EtcdClientTls, SaysThatTheServersCertificateIsForAnotherName) {
-  const FakeEtcd server(well_behaved("x"), "127.0.0.2:0", server_credentials(certificates().server()));
+  const FakeEtcd server(well_behaved("x"), "127.0.0.2:0",
+                        server_credentials(certificates().server()));
   ASSERT_TRUE(server.listens());
-  const Error error = error_of(options(server.endpoint("https", "127.0.0.2"), certificates().ca(), {}));
+  const Error error =
+      error_of(options(server.endpoint("https", "127.0.0.2"), certificates().ca(), {}));
   EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
   EXPECT_THAT(error.why(), HasSubstr("not valid for this host name or address"));
 }
@@ -152,7 +156,8 @@ TEST_F(EtcdClientTls, SaysThatTheServersCertificateHasExpired) {
 }
 
 TEST_F(EtcdClientTls, RefusesAnExpiredClientCertificateBeforeDialing) {
-  const Error error = error_of(options("https://127.0.0.1:1", certificates().ca(), certificates().expired_client()));
+  const Error error = error_of(
+      options("https://127.0.0.1:1", certificates().ca(), certificates().expired_client()));
   EXPECT_EQ(error.code(), ErrorCode::kClientCertificateUnusable) << error.to_string();
   EXPECT_THAT(error.what(), HasSubstr("has expired"));
   EXPECT_THAT(error.why(), HasSubstr("it was valid until 20"));

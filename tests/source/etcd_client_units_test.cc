@@ -34,8 +34,8 @@ TEST(Endpoint, SpeaksTlsByItsSchemeOrElseByDefault) {
 }
 
 TEST(Endpoint, RefusesWhatIsNoEndpoint) {
-  for (const char* text : {"", "http://", "ftp://a:1", "a:0", "a:65536", "a:x", "[::1", "[::1]x", "http://a:1/path",
-                           "http://u@a:1", "a b:1", "unix://"}) {
+  for (const char* text : {"", "http://", "ftp://a:1", "a:0", "a:65536", "a:x", "[::1", "[::1]x",
+                           "http://a:1/path", "http://u@a:1", "a b:1", "unix://"}) {
     const auto endpoint = parse_endpoint(text, false);
     ASSERT_FALSE(endpoint.has_value()) << text;
     EXPECT_EQ(endpoint.error().code(), ErrorCode::kBadSetting) << text;
@@ -111,12 +111,13 @@ EndpointState member(std::string endpoint, std::int64_t revision, std::uint64_t 
   return {std::move(endpoint), status};
 }
 
-EndpointState dead(std::string endpoint) {
-  return {std::move(endpoint), fail(ErrorCode::kEndpointUnreachable, "x", "refused")};
+EndpointState dead(const std::string& endpoint) {
+  return {endpoint, fail(ErrorCode::kEndpointUnreachable, endpoint, "refused")};
 }
 
 TEST(EndpointChoice, PrefersAFollowerAtEqualRevisions) {
-  const EndpointState states[] = {member("leader", 10, 1), member("follower", 10, 2), member("old", 9, 3)};
+  const EndpointState states[] = {member("leader", 10, 1), member("follower", 10, 2),
+                                  member("old", 9, 3)};
   EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("follower", "leader", "old"));
 }
 
@@ -131,14 +132,16 @@ TEST(EndpointChoice, PutsLearnersAndCorruptMembersLast) {
   learner.status->is_learner = true;
   corrupt.status->errors = {"memberID:3 alarm:CORRUPT "};
   const EndpointState states[] = {corrupt, learner, member("good", 10)};
-  EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("good", "learner", "corrupt"));
+  EXPECT_THAT(choose_endpoints(states, "").value().order,
+              ElementsAre("good", "learner", "corrupt"));
 }
 
-TEST(EndpointChoice, ReportsTheFirstErrorWhenNoneAnswers) {
+TEST(EndpointChoice, ReportsEveryErrorWhenNoneAnswers) {
   const EndpointState states[] = {dead("a"), dead("b")};
   const auto choice = choose_endpoints(states, "");
   ASSERT_FALSE(choice.has_value());
   EXPECT_EQ(choice.error().code(), ErrorCode::kEndpointUnreachable);
+  EXPECT_EQ(choice.error().why(), "a: refused; b: refused");
 }
 
 ErrorCode code_of(RpcCode code, std::string message) {
@@ -146,11 +149,15 @@ ErrorCode code_of(RpcCode code, std::string message) {
 }
 
 TEST(RpcError, TellsApartWhatEtcdSays) {
-  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: authentication failed, invalid user ID or password"),
+  EXPECT_EQ(code_of(RpcCode::kInvalidArgument,
+                    "etcdserver: authentication failed, invalid user ID or password"),
             ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: user name is empty"), ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kUnauthenticated, "etcdserver: invalid auth token"), ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kPermissionDenied, "etcdserver: permission denied"), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: user name is empty"),
+            ErrorCode::kCredentialsRefused);
+  EXPECT_EQ(code_of(RpcCode::kUnauthenticated, "etcdserver: invalid auth token"),
+            ErrorCode::kCredentialsRefused);
+  EXPECT_EQ(code_of(RpcCode::kPermissionDenied, "etcdserver: permission denied"),
+            ErrorCode::kPermissionDenied);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "etcdserver: no leader"), ErrorCode::kEtcdFailed);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "etcdserver: request timed out"), ErrorCode::kTimeout);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "Socket closed"), ErrorCode::kEndpointUnreachable);

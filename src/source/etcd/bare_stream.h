@@ -1,4 +1,5 @@
-// The bare snapshot stream, for benchmarks: what the server and the transport cost without any use of the bytes.
+// The bare snapshot stream, for benchmarks: what the server and the transport cost without any use
+// of the bytes.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,8 @@
 
 namespace lifeboat::source {
 
-// Receives a snapshot from `endpoint` (one of the options') and drops it, unhashed and unchecked; the bytes of all
-// blobs but the checksum.
+// Receives a snapshot from `endpoint` (one of the options') and drops it, unhashed and unchecked;
+// the bytes of all blobs but the checksum.
 Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::string& endpoint);
 
 }  // namespace lifeboat::source

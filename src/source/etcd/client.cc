@@ -1,4 +1,5 @@
-// The client's calls: requests and answers in Lifeboat's own types, and the snapshot with its failover.
+// The client's calls: requests and answers in Lifeboat's own types, and the snapshot with its
+// failover.
 #include "source/etcd/client.h"
 
 #include <future>
@@ -26,7 +27,8 @@ template <typename Message>
 Result<Message> decoded(ByteView bytes, std::string_view action) {
   Message message;
   if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
-  return fail(ErrorCode::kEtcdFailed, std::string(action) + " cannot be read", "the answer does not parse");
+  return fail(ErrorCode::kEtcdFailed, std::string(action) + " cannot be read",
+              "the answer does not parse");
 }
 
 MemberStatus to_status(const std::string& endpoint, const etcdserverpb::StatusResponse& answer) {
@@ -65,9 +67,11 @@ Error interrupted() {
 // A stream that fails after it began is broken, whatever the transport calls it.
 Error as_broken_stream(const Error& error, const std::string& endpoint, std::uint64_t received) {
   const bool transport = error.code() == ErrorCode::kEndpointUnreachable ||
-                         error.code() == ErrorCode::kTimeout || error.code() == ErrorCode::kEtcdFailed;
+                         error.code() == ErrorCode::kTimeout ||
+                         error.code() == ErrorCode::kEtcdFailed;
   if (!transport) return error;
-  return Error(ErrorCode::kSnapshotStreamBroken, "the snapshot stream from " + endpoint + " broke off",
+  return Error(ErrorCode::kSnapshotStreamBroken,
+               "the snapshot stream from " + endpoint + " broke off",
                "after " + std::to_string(received) + " bytes: " + error.why());
 }
 
@@ -82,9 +86,10 @@ class EtcdClient final : public Client {
   Result<std::vector<etcd::Member>> members() override;
   Result<std::vector<std::int64_t>> leases() override;
   Result<std::optional<LeaseTtl>> lease_ttl(std::int64_t id) override;
-  Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision, std::int64_t limit,
-                            bool count_only) override;
-  Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) override;
+  Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision,
+                            std::int64_t limit, bool count_only) override;
+  Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink,
+                                Progress& progress) override;
 
  private:
   std::vector<EndpointState> ask_all();
@@ -106,9 +111,9 @@ Result<MemberStatus> EtcdClient::status(const std::string& endpoint) {
 Result<HashKvAnswer> EtcdClient::hash_kv(const std::string& endpoint, std::int64_t revision) {
   etcdserverpb::HashKVRequest request;
   request.set_revision(revision);
-  const Bytes bytes =
-      TRY(session_->call(endpoint, "/etcdserverpb.Maintenance/HashKV", encoded(request),
-                         session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys"));
+  const Bytes bytes = TRY(session_->call(
+      endpoint, "/etcdserverpb.Maintenance/HashKV", encoded(request),
+      session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys"));
   const auto answer = TRY(decoded<etcdserverpb::HashKVResponse>(bytes, "the hash of the keys"));
   return HashKvAnswer{answer.hash(), answer.compact_revision(), answer.hash_revision(),
                       answer.header().member_id()};
@@ -116,7 +121,8 @@ Result<HashKvAnswer> EtcdClient::hash_kv(const std::string& endpoint, std::int64
 
 // A local read of one member: it also works without a quorum.
 Result<std::vector<etcd::Member>> EtcdClient::members() {
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
+  const Bytes bytes =
+      TRY(session_->call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
   const auto answer = TRY(decoded<etcdserverpb::MemberListResponse>(bytes, "the list of members"));
   std::vector<etcd::Member> members;
   for (const auto& member : answer.members()) members.push_back(to_member(member));
@@ -124,7 +130,8 @@ Result<std::vector<etcd::Member>> EtcdClient::members() {
 }
 
 Result<std::vector<std::int64_t>> EtcdClient::leases() {
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
+  const Bytes bytes =
+      TRY(session_->call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseLeasesResponse>(bytes, "the list of leases"));
   std::vector<std::int64_t> ids;
   for (const auto& lease : answer.leases()) ids.push_back(lease.id());
@@ -134,21 +141,24 @@ Result<std::vector<std::int64_t>> EtcdClient::leases() {
 Result<std::optional<Client::LeaseTtl>> EtcdClient::lease_ttl(std::int64_t id) {
   etcdserverpb::LeaseTimeToLiveRequest request;
   request.set_id(id);
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
+  const Bytes bytes =
+      TRY(session_->call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseTimeToLiveResponse>(bytes, "a lease"));
   if (answer.ttl() < 0) return std::nullopt;
   return LeaseTtl{answer.grantedttl(), answer.ttl()};
 }
 
-Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end, std::int64_t revision,
-                                              std::int64_t limit, bool count_only) {
+Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end,
+                                              std::int64_t revision, std::int64_t limit,
+                                              bool count_only) {
   etcdserverpb::RangeRequest request;
   request.set_key(key.data(), key.size());
   request.set_range_end(range_end.data(), range_end.size());
   request.set_revision(revision);
   request.set_limit(limit);
   request.set_count_only(count_only);
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
+  const Bytes bytes =
+      TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
   const auto response = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of keys"));
   RangeAnswer answer;
   answer.revision = response.header().revision();
@@ -164,10 +174,12 @@ Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end, 
 std::vector<EndpointState> EtcdClient::ask_all() {
   std::vector<std::future<Result<MemberStatus>>> answers;
   for (const std::string& endpoint : endpoints()) {
-    answers.push_back(std::async(std::launch::async, [this, &endpoint] { return status(endpoint); }));
+    answers.push_back(
+        std::async(std::launch::async, [this, &endpoint] { return status(endpoint); }));
   }
   std::vector<EndpointState> states;
-  for (std::size_t i = 0; i < answers.size(); ++i) states.push_back({endpoints()[i], answers[i].get()});
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    states.push_back({endpoints()[i], answers[i].get()});
   return states;
 }
 
@@ -177,16 +189,16 @@ EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, Snaps
   SnapshotMessage message;
   std::optional<Error> broken_rule;
   const auto handle = [&](std::span<const ByteView> pieces) {
-    const Status accepted =
-        parse_snapshot_message(pieces, message)
-            ? receiver.accept(message)
-            : fail(ErrorCode::kSnapshotStreamBroken, "the snapshot stream from " + endpoint + " is broken",
-                   "a message of it does not parse");
+    const Status accepted = parse_snapshot_message(pieces, message)
+                                ? receiver.accept(message)
+                                : fail(ErrorCode::kSnapshotStreamBroken,
+                                       "the snapshot stream from " + endpoint + " is broken",
+                                       "a message of it does not parse");
     if (!accepted) broken_rule = accepted.error();
     return accepted.has_value();
   };
-  const auto end = session_->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot", handle,
-                                    [&] { return progress.cancelled(); });
+  const auto end = session_->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot",
+                                    handle, [&] { return progress.cancelled(); });
   if (broken_rule) {
     const bool final = receiver.sink_refused() || !worth_asking_another(broken_rule->code());
     return {std::unexpected(*broken_rule), final};
@@ -201,7 +213,8 @@ EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, Snaps
   return {receiver.finish(), false};
 }
 
-Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) {
+Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink,
+                                          Progress& progress) {
   if (!preferred.empty()) TRY(session_->known(preferred));
   const auto choice = TRY(choose_endpoints(ask_all(), preferred));
   for (const std::string& note : choice.notes) progress.note(note);

@@ -1,6 +1,7 @@
 // The gRPC channel to one endpoint: settings, dialing, unary calls and message streams.
 #include "source/etcd/connection.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -8,6 +9,8 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -19,13 +22,17 @@ using Clock = std::chrono::system_clock;
 // How often a waiting stream looks whether it was cancelled.
 constexpr std::chrono::milliseconds kCancelTick{100};
 
-// Sizes that fit each answer. A snapshot comes in blobs of 32 KiB; a range is bounded by the server at 2 GiB,
-// and by the callers, who page; a million leases are 11 MB.
+// Sizes that fit each answer. A snapshot comes in blobs of 32 KiB; a range is bounded by the server
+// at 2 GiB, and by the callers, who page; a million leases are 11 MB.
 constexpr const char* kServiceConfig = R"({"methodConfig":[
-  {"name":[{}],"maxResponseMessageBytes":4194304},
-  {"name":[{"service":"etcdserverpb.Maintenance","method":"Snapshot"}],"maxResponseMessageBytes":67108864},
-  {"name":[{"service":"etcdserverpb.Lease","method":"LeaseLeases"}],"maxResponseMessageBytes":268435456},
-  {"name":[{"service":"etcdserverpb.KV","method":"Range"}],"maxResponseMessageBytes":2147483647}]})";
+  {"name":[{}],
+   "maxResponseMessageBytes":4194304},
+  {"name":[{"service":"etcdserverpb.Maintenance","method":"Snapshot"}],
+   "maxResponseMessageBytes":67108864},
+  {"name":[{"service":"etcdserverpb.Lease","method":"LeaseLeases"}],
+   "maxResponseMessageBytes":268435456},
+  {"name":[{"service":"etcdserverpb.KV","method":"Range"}],
+   "maxResponseMessageBytes":2147483647}]})";
 
 // etcd refuses pings more frequent than one in 5 s (--grpc-keepalive-min-time).
 constexpr int kKeepaliveMs = 10'000;
@@ -44,6 +51,16 @@ grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout)
   args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return args;
+}
+
+// gRPC writes to standard error on its own; what it says comes back in errors anyhow. Its own
+// switch brings the lines back.
+void silence_grpc() {
+  static const bool once = [] {
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
+    return true;
+  }();
+  static_cast<void>(once);
 }
 
 grpc::ByteBuffer to_buffer(ByteView bytes) {
@@ -75,7 +92,8 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   grpc::ClientContext context;
   context.set_deadline(Clock::now() + std::chrono::seconds(1));
   grpc::CompletionQueue queue;
-  const auto call = stub.PrepareUnaryCall(&context, "/etcdserverpb.Maintenance/Status", to_buffer({}), &queue);
+  const auto call =
+      stub.PrepareUnaryCall(&context, "/etcdserverpb.Maintenance/Status", to_buffer({}), &queue);
   grpc::ByteBuffer response;
   grpc::Status status;
   call->StartCall();
@@ -83,11 +101,12 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   void* tag = nullptr;
   bool ok = false;
   queue.Next(&tag, &ok);
-  return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message()};
+  return {RpcCode::kNotConnected,
+          status.ok() ? "the connection came too late" : status.error_message()};
 }
 
-// One server stream driven from the calling thread: every step waits on the queue, so that a stall or a wish to
-// stop is noticed without a second thread.
+// One server stream driven from the calling thread: every step waits on the queue, so that a stall
+// or a wish to stop is noticed without a second thread.
 class StreamCall {
  public:
   StreamCall(grpc::GenericStub& stub, std::string_view method, std::string_view token) {
@@ -137,7 +156,8 @@ class StreamCall {
 // What ended a wait: the operation itself, or one of our own reasons.
 enum class Step { kDone, kEnded, kStalled, kCancelled };
 
-Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout, const std::function<bool()>& cancelled) {
+Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout,
+              const std::function<bool()>& cancelled) {
   const auto give_up = Clock::now() + stall_timeout;
   for (;;) {
     switch (call.wait(std::min(Clock::now() + kCancelTick, give_up))) {
@@ -162,7 +182,8 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
     return std::unexpected(RpcFailure{
         RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout.count()) + " ms"});
   }
-  if (step == Step::kCancelled) return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+  if (step == Step::kCancelled)
+    return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
   if (!status.ok()) return std::unexpected(failure_of(status));
   return {};
 }
@@ -175,6 +196,7 @@ struct ChannelSecurity::State {
 };
 
 ChannelSecurity::ChannelSecurity(const TlsMaterial& material) : state_(std::make_unique<State>()) {
+  silence_grpc();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = material.ca_certificate;
   options.pem_cert_chain = material.client_certificate;
@@ -203,15 +225,16 @@ Connection::Connection(Endpoint endpoint, const ChannelSecurity& security,
       current_(std::make_unique<Current>()) {}
 Connection::~Connection() = default;
 
-// A channel that failed to connect is dropped, so that the next call dials at once and not after a back-off.
+// A channel that failed to connect is dropped, so that the next call dials at once and not after a
+// back-off.
 RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
   std::shared_ptr<Channel> channel;
   {
     const std::lock_guard lock(current_->mutex);
     if (!current_->channel) {
       const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
-      current_->channel = std::make_shared<Channel>(
-          grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_)));
+      current_->channel = std::make_shared<Channel>(grpc::CreateCustomChannel(
+          endpoint_.target, credentials, channel_arguments(dial_timeout_)));
     }
     channel = current_->channel;
   }
@@ -224,8 +247,9 @@ RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
   if (state == GRPC_CHANNEL_READY) return channel;
   drop(channel);
   if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel->stub));
-  return std::unexpected(RpcFailure{
-      RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+  return std::unexpected(
+      RpcFailure{RpcCode::kNotConnected,
+                 "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
 }
 
 void Connection::drop(const std::shared_ptr<Channel>& channel) {
@@ -233,8 +257,8 @@ void Connection::drop(const std::shared_ptr<Channel>& channel) {
   if (current_->channel == channel) current_->channel.reset();
 }
 
-RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, std::string_view token,
-                                   std::chrono::milliseconds timeout) {
+RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request,
+                                   std::string_view token, std::chrono::milliseconds timeout) {
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());
 
@@ -242,7 +266,8 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, st
   context.set_deadline(Clock::now() + timeout);
   add_token(context, token);
   grpc::CompletionQueue queue;
-  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
+  const auto call =
+      (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
   grpc::ByteBuffer response;
   grpc::Status status;
   call->StartCall();
@@ -260,8 +285,9 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, st
   return answer;
 }
 
-RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
-                                   std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
+RpcResult<void> Connection::stream(std::string_view method, ByteView request,
+                                   std::string_view token, std::chrono::milliseconds stall_timeout,
+                                   const MessageHandler& handler,
                                    const std::function<bool()>& cancelled) {
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());

@@ -38,14 +38,16 @@ class ChannelSecurity {
   std::unique_ptr<State> state_;
 };
 
-// One message of a stream as the pieces it arrived in, valid during the call. False ends the stream quietly.
+// One message of a stream as the pieces it arrived in, valid during the call. False ends the stream
+// quietly.
 using MessageHandler = std::function<bool(std::span<const ByteView> pieces)>;
 
 // Usable from several threads. Connects when first used, and again after a failure.
 class Connection {
  public:
   // `security` outlives the connection.
-  Connection(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout);
+  Connection(Endpoint endpoint, const ChannelSecurity& security,
+             std::chrono::milliseconds dial_timeout);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -55,8 +57,9 @@ class Connection {
   // `method` as on the wire: "/etcdserverpb.Maintenance/Status". An empty token is not sent.
   RpcResult<Bytes> unary(std::string_view method, ByteView request, std::string_view token,
                          std::chrono::milliseconds timeout);
-  // Calls `handler` for each message until the server ends the stream (success), the handler says false
-  // (success), `cancelled` says true (kCancelled), or nothing comes for `stall_timeout` (kStalled).
+  // Calls `handler` for each message until the server ends the stream (success), the handler says
+  // false (success), `cancelled` says true (kCancelled), or nothing comes for `stall_timeout`
+  // (kStalled).
   RpcResult<void> stream(std::string_view method, ByteView request, std::string_view token,
                          std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                          const std::function<bool()>& cancelled);

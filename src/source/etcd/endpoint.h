@@ -17,8 +17,9 @@ struct Endpoint {
   bool tls = false;
 };
 
-// "https://h:p", "http://h:p", "h:p", "h" (port 2379), "[::1]:p", "unix:PATH", "unix://PATH", "unixs://PATH".
-// Without a scheme the endpoint speaks TLS exactly if `tls_by_default`. kBadSetting for anything else.
+// "https://h:p", "http://h:p", "h:p", "h" (port 2379), "[::1]:p", "unix:PATH", "unix://PATH",
+// "unixs://PATH". Without a scheme the endpoint speaks TLS exactly if `tls_by_default`. kBadSetting
+// for anything else.
 Result<Endpoint> parse_endpoint(std::string_view text, bool tls_by_default);
 
 }  // namespace lifeboat::source

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "source/etcd/rpc.h"
 
 namespace lifeboat::source {
 namespace {
@@ -14,9 +15,10 @@ bool says_corrupt(const MemberStatus& member) {
                              [](const std::string& error) { return error.contains("CORRUPT"); });
 }
 
+// The address last: members in the order given where nothing else decides.
 auto rank(const MemberStatus& member, const std::string& preferred) {
-  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner, -member.revision,
-                    member.member_id == member.leader);
+  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner,
+                    -member.revision, member.member_id == member.leader, &member);
 }
 
 Status check_one_cluster(std::span<const MemberStatus* const> members) {
@@ -35,7 +37,8 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
     notes.push_back(member.endpoint + " is a learner: it does not vote and may be behind.");
   }
   if (const auto lag = newest - member.revision; lag > kLagWorthSaying) {
-    notes.push_back(member.endpoint + " lags: it is " + count_text(static_cast<std::uint64_t>(lag)) +
+    notes.push_back(member.endpoint + " lags: it is " +
+                    count_text(static_cast<std::uint64_t>(lag)) +
                     " revisions behind the most advanced member.");
   }
   for (const std::string& error : member.errors) {
@@ -45,22 +48,25 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
 
 }  // namespace
 
-Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred) {
+Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states,
+                                        const std::string& preferred) {
   EndpointChoice choice;
   std::vector<const MemberStatus*> members;
-  const Error* first_error = nullptr;
+  std::vector<Error> errors;
   for (const EndpointState& state : states) {
     if (state.status) {
       members.push_back(&*state.status);
       continue;
     }
-    if (!first_error) first_error = &state.status.error();
-    choice.notes.push_back(state.endpoint + " does not answer: " + state.status.error().why() + ".");
+    errors.push_back(state.status.error());
+    choice.notes.push_back(state.endpoint + " does not answer: " + state.status.error().why() +
+                           ".");
   }
-  if (members.empty() && first_error) return std::unexpected(*first_error);
+  if (members.empty()) return std::unexpected(failed_everywhere(errors, "the status"));
   TRY(check_one_cluster(members));
 
-  std::ranges::stable_sort(members, {}, [&](const MemberStatus* member) { return rank(*member, preferred); });
+  std::ranges::sort(members, {},
+                    [&](const MemberStatus* member) { return rank(*member, preferred); });
   std::int64_t newest = 0;
   for (const MemberStatus* member : members) newest = std::max(newest, member->revision);
   for (const MemberStatus* member : members) {

@@ -20,12 +20,15 @@ struct EndpointChoice {
   std::vector<std::string> notes;  // sentences
 };
 
-// Behind the most advanced member by more than this is worth saying; less is the time between two answers.
+// Behind the most advanced member by more than this is worth saying; less is the time between two
+// answers.
 inline constexpr std::int64_t kLagWorthSaying = 100;
 
-// First `preferred` if it answered (may be empty), then voters before learners, members without a CORRUPT alarm
-// before those with one, the highest revision, and at equal revisions a follower rather than the leader.
-// The first error when none answered; kBadSetting when the endpoints belong to different clusters.
-Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred);
+// First `preferred` if it answered (may be empty), then voters before learners, members without a
+// CORRUPT alarm before those with one, the highest revision, and at equal revisions a follower
+// rather than the leader. The errors together when none answered; kBadSetting when the endpoints
+// belong to different clusters.
+Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states,
+                                        const std::string& preferred);
 
 }  // namespace lifeboat::source

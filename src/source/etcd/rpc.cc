@@ -16,7 +16,8 @@ bool is_credentials_refused(const RpcFailure& failure) {
 
 ErrorCode unavailable_code(const RpcFailure& failure) {
   if (says(failure, "request timed out")) return ErrorCode::kTimeout;
-  return failure.message.starts_with("etcdserver:") ? ErrorCode::kEtcdFailed : ErrorCode::kEndpointUnreachable;
+  return failure.message.starts_with("etcdserver:") ? ErrorCode::kEtcdFailed
+                                                    : ErrorCode::kEndpointUnreachable;
 }
 
 ErrorCode code_of(const RpcFailure& failure) {
@@ -53,7 +54,8 @@ ErrorCode code_of(const RpcFailure& failure) {
 
 std::string fix_of(ErrorCode code, const RpcFailure& failure) {
   if (code == ErrorCode::kCredentialsRefused && says(failure, "user name is empty")) {
-    return "etcd has authentication enabled: pass --user and --password-file of a user with the root role.";
+    return "etcd has authentication enabled: pass --user and --password-file of a user with the "
+           "root role.";
   }
   return {};
 }
@@ -64,12 +66,27 @@ bool is_token_refused(const RpcFailure& failure) {
   return says(failure, "invalid auth token") || says(failure, "revision of auth store is old");
 }
 
-bool is_auth_disabled(const RpcFailure& failure) { return says(failure, "authentication is not enabled"); }
+bool is_auth_disabled(const RpcFailure& failure) {
+  return says(failure, "authentication is not enabled");
+}
 
 Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action) {
   const ErrorCode code = code_of(failure);
   return Error(code, std::string(action) + " at " + endpoint.text + " failed", failure.message,
                fix_of(code, failure));
+}
+
+Error failed_everywhere(std::span<const Error> errors, std::string_view action) {
+  if (errors.size() == 1) return errors.front();
+  std::string why;
+  for (const Error& error : errors) {
+    if (!why.empty()) why += "; ";
+    why += error.what() + ": " + error.why();
+  }
+  return Error(
+      errors.front().code(),
+      std::string(action) + " failed at each of " + std::to_string(errors.size()) + " endpoints",
+      std::move(why), errors.front().fix());
 }
 
 bool worth_asking_another(ErrorCode code) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -45,9 +46,12 @@ using RpcResult = std::expected<T, RpcFailure>;
 bool is_token_refused(const RpcFailure& failure);
 bool is_auth_disabled(const RpcFailure& failure);
 
-// The error for people. `action` completes "… of ENDPOINT failed" ("the status"). Does not ask the network:
-// a failed connection is explained by tls_probe.h first.
+// The error for people. `action` completes "… of ENDPOINT failed" ("the status"). Does not ask the
+// network: a failed connection is explained by tls_probe.h first.
 Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action);
+
+// One error for a call that failed at every endpoint. errors is not empty.
+Error failed_everywhere(std::span<const Error> errors, std::string_view action);
 
 // True when another member may well answer what this one could not.
 bool worth_asking_another(ErrorCode code);

@@ -15,12 +15,14 @@ namespace {
 
 Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
   if (options.endpoints.empty()) {
-    return fail(ErrorCode::kBadSetting, "no etcd endpoint is given", "the list of endpoints is empty",
-                "Pass --endpoints https://HOST:2379.");
+    return fail(ErrorCode::kBadSetting, "no etcd endpoint is given",
+                "the list of endpoints is empty", "Pass --endpoints https://HOST:2379.");
   }
-  const bool tls_by_default = !options.ca_certificate.empty() || !options.client_certificate.empty();
+  const bool tls_by_default =
+      !options.ca_certificate.empty() || !options.client_certificate.empty();
   std::vector<Endpoint> endpoints;
-  for (const std::string& text : options.endpoints) endpoints.push_back(TRY(parse_endpoint(text, tls_by_default)));
+  for (const std::string& text : options.endpoints)
+    endpoints.push_back(TRY(parse_endpoint(text, tls_by_default)));
   return endpoints;
 }
 
@@ -33,18 +35,6 @@ std::string authenticate_request(const std::string& user, const crypto::Secret& 
   std::string bytes = request.SerializeAsString();
   OPENSSL_cleanse(field->data(), field->size());
   return bytes;
-}
-
-Error none_answered(const std::vector<Error>& errors, std::string_view action) {
-  if (errors.size() == 1) return errors.front();
-  std::string why;
-  for (const Error& error : errors) {
-    if (!why.empty()) why += "; ";
-    why += error.what() + ": " + error.why();
-  }
-  return Error(errors.front().code(),
-               std::string(action) + " failed at each of " + std::to_string(errors.size()) + " endpoints",
-               std::move(why), errors.front().fix());
 }
 
 }  // namespace
@@ -69,10 +59,11 @@ TlsMaterial Session::material() const {
 }
 
 Result<Connection*> Session::find(const std::string& endpoint) {
-  const auto found = std::ranges::find(connections_, endpoint,
-                                       [](const auto& connection) { return connection->endpoint().text; });
+  const auto found = std::ranges::find(
+      connections_, endpoint, [](const auto& connection) { return connection->endpoint().text; });
   if (found != connections_.end()) return found->get();
-  return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
+  return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints",
+              "it was not given");
 }
 
 Status Session::known(const std::string& endpoint) {
@@ -94,8 +85,8 @@ RpcResult<std::string> Session::token(Connection& connection, const std::string&
 
 RpcResult<std::string> Session::authenticate(Connection& connection) {
   std::string request = authenticate_request(options_.user, options_.password);
-  const auto answer =
-      connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {}, options_.call_timeout);
+  const auto answer = connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {},
+                                       options_.call_timeout);
   OPENSSL_cleanse(request.data(), request.size());
   if (!answer) {
     if (is_auth_disabled(answer.error())) return std::string();
@@ -103,14 +94,17 @@ RpcResult<std::string> Session::authenticate(Connection& connection) {
   }
   etcdserverpb::AuthenticateResponse response;
   if (!response.ParseFromArray(answer->data(), static_cast<int>(answer->size()))) {
-    return std::unexpected(RpcFailure{RpcCode::kInternal, "the answer to Authenticate does not parse"});
+    return std::unexpected(
+        RpcFailure{RpcCode::kInternal, "the answer to Authenticate does not parse"});
   }
   return response.token();
 }
 
-Error Session::explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const {
+Error Session::explain(const Connection& connection, const RpcFailure& failure,
+                       std::string_view action) const {
   if (failure.code == RpcCode::kNotConnected) {
-    return explain_failed_dial(connection.endpoint(), material(), failure.message, options_.dial_timeout);
+    return explain_failed_dial(connection.endpoint(), material(), failure.message,
+                               options_.dial_timeout);
   }
   return rpc_error(failure, connection.endpoint(), action);
 }
@@ -132,7 +126,8 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
   return fail(ErrorCode::kInternal, "a call ended without an outcome");
 }
 
-Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action) {
+Result<Bytes> Session::call_any(std::string_view method, ByteView request,
+                                std::string_view action) {
   std::size_t first = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -150,11 +145,12 @@ Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::
     if (!worth_asking_another(answer.error().code())) return answer;
     errors.push_back(std::move(answer).error());
   }
-  return std::unexpected(none_answered(errors, action));
+  return std::unexpected(failed_everywhere(errors, action));
 }
 
-Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
-                                   const MessageHandler& handler, const std::function<bool()>& cancelled) {
+Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method,
+                                   std::string_view action, const MessageHandler& handler,
+                                   const std::function<bool()>& cancelled) {
   const auto found = find(endpoint);
   if (!found) return {found.error()};
   Connection& connection = **found;
@@ -167,7 +163,8 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   for (bool again : {true, false}) {
     const auto sent = token(connection, refused);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
-    const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
+    const auto end =
+        connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     if (!again || started || sent->empty() || !is_token_refused(end.error())) {

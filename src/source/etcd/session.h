@@ -1,4 +1,5 @@
-// Session: calls to the endpoints of one cluster with password authentication and errors for people.
+// Session: calls to the endpoints of one cluster with password authentication and errors for
+// people.
 #pragma once
 
 #include <chrono>
@@ -15,8 +16,8 @@
 
 namespace lifeboat::source {
 
-// Usable from several threads. A token is fetched before the first call when a user is given, and once more when
-// the server says that it is no longer good.
+// Usable from several threads. A token is fetched before the first call when a user is given, and
+// once more when the server says that it is no longer good.
 class Session {
  public:
   static Result<std::unique_ptr<Session>> make(ClientOptions options);
@@ -30,7 +31,8 @@ class Session {
   // `action` names the call in errors ("the status").
   Result<Bytes> call(const std::string& endpoint, std::string_view method, ByteView request,
                      std::chrono::milliseconds timeout, std::string_view action);
-  // At the endpoint that answered last, and at the others in turn when another may answer what one could not.
+  // At the endpoint that answered last, and at the others in turn when another may answer what one
+  // could not.
   Result<Bytes> call_any(std::string_view method, ByteView request, std::string_view action);
   // Connection::stream with the token; not started anew after the first message.
   struct StreamEnd {
@@ -47,7 +49,8 @@ class Session {
   // The token to send, fetched at `connection` unless one other than `refused` is at hand.
   RpcResult<std::string> token(Connection& connection, const std::string& refused);
   RpcResult<std::string> authenticate(Connection& connection);
-  Error explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const;
+  Error explain(const Connection& connection, const RpcFailure& failure,
+                std::string_view action) const;
 
   const ClientOptions options_;
   const ChannelSecurity security_;

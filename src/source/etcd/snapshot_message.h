@@ -18,8 +18,8 @@ struct SnapshotMessage {
   std::string version;         // 3.6+
 };
 
-// Reads one message that lies in `pieces`. Reuses the memory of `out`. False when the bytes are no such message;
-// unknown fields are skipped.
+// Reads one message that lies in `pieces`. Reuses the memory of `out`. False when the bytes are no
+// such message; unknown fields are skipped.
 bool parse_snapshot_message(std::span<const ByteView> pieces, SnapshotMessage& out);
 
 }  // namespace lifeboat::source

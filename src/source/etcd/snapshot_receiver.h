@@ -1,5 +1,5 @@
-// SnapshotReceiver: the rules that one snapshot stream must keep, from its first message to its checksum.
-// Source: etcd v3.6 server/etcdserver/api/v3rpc/maintenance.go (Snapshot).
+// SnapshotReceiver: the rules that one snapshot stream must keep, from its first message to its
+// checksum. Source: etcd v3.6 server/etcdserver/api/v3rpc/maintenance.go (Snapshot).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace lifeboat::source {
 
-// Passes the database's bytes on as they come. Each message must leave exactly the announced rest, no blob is empty
-// before the end, and the last message is the SHA-256 of all bytes before it.
+// Passes the database's bytes on as they come. Each message must leave exactly the announced rest,
+// no blob is empty before the end, and the last message is the SHA-256 of all bytes before it.
 class SnapshotReceiver {
  public:
   SnapshotReceiver(std::string endpoint, SnapshotSink& sink, Progress& progress);
