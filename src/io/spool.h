@@ -21,7 +21,7 @@ class Spool {
   static Result<std::unique_ptr<Spool>> create(World& world, const std::string& directory);
 
   // Appends `data` as chunks (the last one of this call padded with zeros) and returns the first chunk's number.
-  // Encrypts in place: `data` must have room up to a whole number of chunks and is garbage afterwards.
+  // Encrypts in place: `data` must have room up to a whole number of chunks and is garbage afterwards. Thread-safe.
   Result<std::uint32_t> append(Buffer& data);
 
   // Decrypts one chunk into `out` (kChunkBytes). Thread-safe. kObjectDamaged when the file was touched.
@@ -34,9 +34,13 @@ class Spool {
   struct Tag {
     std::byte bytes[crypto::kAeadTagBytes];
   };
+  crypto::Aead borrow_cipher();
+  void give_back(crypto::Aead cipher);
+  std::uint32_t reserve(std::size_t chunks);
+
   std::unique_ptr<File> file_;
   crypto::Secret key_;
-  mutable std::mutex mutex_;       // guards tags_ and readers_
+  mutable std::mutex mutex_;       // guards tags_ and idle_
   std::vector<Tag> tags_;
   std::vector<crypto::Aead> idle_;  // cipher contexts between uses
 };

@@ -1,4 +1,4 @@
-// Verifying points, level by level, and proving them against live members.
+// Verifying points, level by level.
 #pragma once
 
 #include <string>
@@ -43,9 +43,5 @@ Result<VerifyReport> verify_points(const repository::Repository& repo, io::World
                                    const repository::Catalogue& catalogue,
                                    const std::vector<repository::Catalogue::Target>& targets,
                                    const VerifyOptions& options, Progress& progress);
-
-// Compares HashKV of every reachable member with the log's at the point's revision, and records the outcome.
-Result<ProofReport> prove_point(const repository::Repository& repo, io::World& world, source::Client& client,
-                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress);
 
 }  // namespace lifeboat::operation

@@ -25,7 +25,6 @@ struct SeenRecord {
   etcd::Record record;
   bool visible = false;
   bool live_at_compaction = false;
-  bool removed_or_superseded() const { return !visible; }
 };
 
 // Opening it makes the first pass (which builds the visibility); next() is the second. Records above the revision
@@ -45,6 +44,7 @@ class LogReader {
 struct LogHash {
   std::uint32_t hash = 0;
   std::uint64_t live_keys = 0;
+  std::uint64_t records = 0;
 };
 Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
                          std::int64_t compaction, std::int64_t revision, LogReadOptions options, Progress& progress);

@@ -16,22 +16,23 @@ struct SegmentWriteOptions {
   int level = 0;
   std::int64_t lo = 0;             // records are above it
   std::int64_t complete_from = 0;
+  // Ascending: records of earlier segments that this base no longer has; invisible from complete_from on.
+  std::vector<etcd::Revision> removed;
   int zstd_level = 1;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
 };
 
-// Records in ascending order become one or more segments. Blocks are sealed (and verified) on worker threads while
-// the caller produces the next. The segments are durable when finish returns; a manifest makes them part of a point.
+// Records in ascending order become one or more segments; a revision is never cut in two. Blocks are sealed (and
+// verified) on worker threads while the caller produces the next.
 class SegmentWriter {
  public:
   SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
   ~SegmentWriter();
   Status add(const etcd::Record& record);
-  // `hi`: the revision up to which the last segment is complete (>= the last record's). `removed`: earlier records
-  // that this base no longer has (goes into the first segment; forces one when there are no records). Empty result
-  // when there is nothing to store.
-  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi, const std::vector<etcd::Revision>& removed);
+  // `hi`: the revision up to which the last segment is complete (>= the last record's). The segments are durable
+  // when it returns; a manifest makes them part of a point. Empty when there is nothing to store.
+  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi);
 
  private:
   struct State;

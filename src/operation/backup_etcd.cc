@@ -1,0 +1,79 @@
+#include "operation/backup_etcd.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "operation/commit_snapshot.h"
+#include "operation/prove_point.h"
+
+namespace lifeboat::operation {
+namespace {
+
+double seconds_since(io::World& world, std::chrono::nanoseconds began) {
+  return std::chrono::duration<double>(world.clock.monotonic() - began).count();
+}
+
+// What the member that served the snapshot says of itself; a member that does not answer now costs only detail.
+void describe_source(source::Client& client, const std::string& endpoint, manifest::Source& source,
+                     BackupReport& report) {
+  source.endpoint = endpoint;
+  const auto status = client.status(endpoint);
+  if (!status) {
+    report.warnings.push_back(fmt::format("{} served the snapshot but not its status: {}", endpoint, status.error().why()));
+    return;
+  }
+  source.cluster_id = fmt::format("{:x}", status->cluster_id);
+  source.member_id = fmt::format("{:x}", status->member_id);
+  source.etcd_version = status->version;
+  for (const auto& error : status->errors) report.warnings.push_back(fmt::format("{} reports: {}", endpoint, error));
+  if (status->is_learner) report.warnings.push_back(fmt::format("{} is a learner", endpoint));
+}
+
+void name_member(source::Client& client, manifest::Source& source) {
+  const auto members = client.members();
+  if (!members) return;
+  for (const auto& member : *members)
+    if (fmt::format("{:x}", member.id) == source.member_id) source.member_name = member.name;
+}
+
+}  // namespace
+
+Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
+                                 const BackupOptions& options, Progress& progress) {
+  const auto began = world.clock.monotonic();
+  BackupReport report;
+  CommitRequest request;
+  request.live = true;
+  request.earliest = world.clock.now();
+  request.source.kind = "snapshot";
+  request.source.cluster = options.cluster;
+
+  source::SnapshotReader snapshot(world, options.spool_directory, progress);
+  const auto info = TRY(client.snapshot(options.endpoint, snapshot, progress));
+  request.latest = world.clock.now();
+  request.source.file_sha256 = info.sha256_hex;
+  describe_source(client, info.endpoint, request.source, report);
+  name_member(client, request.source);
+  TRY(snapshot.open());
+  report.receive_seconds = seconds_since(world, began);
+
+  const auto committed = TRY(commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress));
+  report.leases = committed.manifest.leases;
+  report.total_seconds = seconds_since(world, began);
+  report.store_seconds = report.total_seconds - report.receive_seconds;
+
+  if (!options.prove) {
+    report.proof.reason = "not asked for";
+    return report;
+  }
+  // The point exists already: what goes wrong now is told, not fatal.
+  auto proof = prove_point(repo, world, client, committed.manifest, options, progress);
+  if (proof)
+    report.proof = *std::move(proof);
+  else
+    report.proof.reason = fmt::format("the proof could not be made: {}", proof.error().to_string());
+  return report;
+}
+
+}  // namespace lifeboat::operation

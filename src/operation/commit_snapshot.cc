@@ -1,0 +1,305 @@
+#include "operation/commit_snapshot.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/version.h"
+#include "format/etcd/cluster.h"
+#include "repository/coverage.h"
+#include "repository/visibility.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using repository::Catalogue;
+using repository::Point;
+
+constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
+constexpr int kBaseLevel = 4;      // a base stands at the top of the levels
+constexpr int kBackupLevel = 3;    // what a later snapshot adds
+constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
+constexpr int kBackupZstd = 9;     // little data, kept long
+
+// Counts what a snapshot holds, and checks the per-key rules, as its records pass by.
+class SnapshotCensus {
+ public:
+  SnapshotCensus(io::World& world, const BackupOptions& options, std::int64_t compact_revision)
+      : visibility_(world, {.revision = INT64_MAX,
+                            .compaction = -1,
+                            .memory_bytes = options.index_memory_bytes,
+                            .spool_directory = options.spool_directory,
+                            .check_versions = true,
+                            .gaps = {{0, compact_revision}},
+                            .removed = {}}) {}
+  Status add(const etcd::Record& record) { return visibility_.add(record); }
+  Status finish() { return visibility_.finish(); }
+  const repository::Visibility& result() const { return visibility_; }
+
+ private:
+  repository::Visibility visibility_;
+};
+
+// Everything one commit works with.
+class Commit {
+ public:
+  Commit(const repository::Repository& repo, io::World& world, source::SnapshotReader& snapshot, CommitRequest request,
+         const BackupOptions& options, BackupReport& report, Progress& progress)
+      : repo_(repo),
+        world_(world),
+        snapshot_(snapshot),
+        request_(std::move(request)),
+        options_(options),
+        report_(report),
+        progress_(progress),
+        compact_(compact_revision_of(snapshot.sidecar())) {}
+
+  Result<Committed> run() {
+    catalogue_ = TRY(Catalogue::load(repo_));
+    for (const Point* head : candidate_heads()) {
+      if (TRY(continue_lineage(*head))) return publish();
+      TRY(snapshot_.rewind());
+    }
+    TRY(begin_lineage());
+    return publish();
+  }
+
+ private:
+  // The newest point of every lineage this snapshot might continue, likeliest first.
+  std::vector<const Point*> candidate_heads() const {
+    std::vector<const Point*> heads;
+    for (const auto& lineage : catalogue_.lineages()) {
+      const Point* head = catalogue_.newest_of(lineage.lineage.id);
+      if (head != nullptr && may_continue(*head)) heads.push_back(head);
+    }
+    std::sort(heads.begin(), heads.end(), [](const Point* a, const Point* b) { return b->last_seen < a->last_seen; });
+    return heads;
+  }
+
+  bool may_continue(const Point& head) const {
+    const auto& source = head.manifest.source;
+    if (request_.live && !source.cluster_id.empty()) return source.cluster_id == request_.source.cluster_id;
+    return request_.source.cluster.empty() || source.cluster == request_.source.cluster;
+  }
+
+  // Rule 7: in one history the raft position ascends with the revision.
+  bool raft_position_fits(const Point& head, std::int64_t revision) const {
+    const std::uint64_t index = snapshot_.sidecar().consistent_index();
+    for (const auto& point : catalogue_.points()) {
+      if (point.manifest.lineage.id != head.manifest.lineage.id) continue;
+      const auto& known = point.manifest;
+      if (known.revision < revision && known.source.consistent_index > index) return false;
+      if (known.revision > revision && known.source.consistent_index < index) return false;
+    }
+    return true;
+  }
+
+  // False when the snapshot does not continue the head's lineage; nothing was published then.
+  Result<bool> continue_lineage(const Point& head) {
+    begin_census();
+    writer_.reset();
+    const auto agree = [&](const SnapshotMatch& match) { return begin_backup_segment(head, match); };
+    const auto match = TRY(match_snapshot(repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
+                                          [&](const etcd::Record& record) { return writer_->add(record); },
+                                          [&](const etcd::Record& record) { return census_->add(record); }));
+    if (!match.continues) {
+      remember_parent(head, match.last_common, match.contradiction);
+      return false;
+    }
+    if (match.common == 0 && !request_.live) return false;
+    if (!raft_position_fits(head, match.snapshot_revision)) {
+      remember_parent(head, match.last_common, std::string(kRestored));
+      return false;
+    }
+    TRY(census_->finish());
+    revision_ = match.snapshot_revision;
+    lineage_ = head.manifest.lineage;
+    report_.previous_revision = head.manifest.revision;
+    if (request_.source.cluster.empty()) request_.source.cluster = head.manifest.source.cluster;
+    return revision_ >= head.manifest.revision ? TRY(extend(head.manifest)) : TRY(add_older(head));
+  }
+
+  Result<std::string> begin_backup_segment(const Point& point, const SnapshotMatch& match) {
+    const manifest::Manifest& head = point.manifest;
+    if (!raft_position_fits(point, head.revision + 1)) return std::string(kRestored);
+    const bool gap = compact_ > head.revision;
+    writer_ = std::make_unique<repository::SegmentWriter>(
+        repo_, world_,
+        repository::SegmentWriteOptions{.lineage = head.lineage.id,
+                                        .level = kBackupLevel,
+                                        .lo = head.revision,
+                                        .complete_from = std::max(compact_, head.revision),
+                                        .removed = gap ? match.removed : std::vector<etcd::Revision>{},
+                                        .zstd_level = kBackupZstd,
+                                        .threads = options_.threads});
+    return std::string();
+  }
+
+  Result<bool> extend(const manifest::Manifest& head) {
+    segments_ = head.segments;
+    if (writer_) TRY(take_written());
+    if (compact_ > head.revision + 1) report_.gap = repository::Coverage{head.revision + 1, compact_ - 1};
+    return true;
+  }
+
+  // Older than the head. What the lineage covers needs nothing stored; else the snapshot stands alone in it.
+  Result<bool> add_older(const Point& head) {
+    if (repository::covers(repository::coverage_of(head.manifest.segments), revision_)) {
+      for (const auto& segment : head.manifest.segments)
+        if (segment.lo < revision_) segments_.push_back(segment);
+      return true;
+    }
+    TRY(snapshot_.rewind());
+    TRY(write_base());
+    return true;
+  }
+
+  void remember_parent(const Point& head, std::int64_t fork_revision, std::string reason) {
+    if (lineage_.parent != LineageId{}) return;
+    lineage_.parent = head.manifest.lineage.id;
+    lineage_.fork_revision = fork_revision;
+    lineage_.reason = std::move(reason);
+    if (request_.source.cluster.empty()) request_.source.cluster = head.manifest.source.cluster;
+  }
+
+  Status begin_lineage() {
+    world_.random.fill(lineage_.id.bytes);
+    if (lineage_.reason.empty()) lineage_.reason = "first backup of this cluster";
+    if (lineage_.parent.is_zero()) adopt_parent_by_name();
+    if (request_.source.cluster.empty()) request_.source.cluster = guessed_cluster_name();
+    report_.new_lineage = true;
+    report_.lineage_reason = lineage_.reason;
+    report_.parent = lineage_.parent;
+    return write_base();
+  }
+
+  // A cluster of the same name whose id changed: restored, or made anew.
+  void adopt_parent_by_name() {
+    const Point* newest = nullptr;
+    for (const auto& point : catalogue_.points())
+      if (!request_.source.cluster.empty() && point.manifest.source.cluster == request_.source.cluster) newest = &point;
+    if (newest == nullptr) return;
+    lineage_.parent = newest->manifest.lineage.id;
+    lineage_.reason = fmt::format("the cluster id changed from {} to {}", newest->manifest.source.cluster_id,
+                                  request_.source.cluster_id.empty() ? "unknown" : request_.source.cluster_id);
+  }
+
+  // The cluster's id: known when live, else what its first members would have given it.
+  std::string guessed_cluster_name() const {
+    if (!request_.source.cluster_id.empty()) return request_.source.cluster_id;
+    std::vector<std::uint64_t> ids;
+    if (const auto members = snapshot_.sidecar().members())
+      for (const auto& member : *members) ids.push_back(member.id);
+    return ids.empty() ? "imported" : fmt::format("{:x}", etcd::cluster_id(ids));
+  }
+
+  Status write_base() {
+    begin_census();
+    segments_.clear();
+    writer_ = std::make_unique<repository::SegmentWriter>(
+        repo_, world_,
+        repository::SegmentWriteOptions{.lineage = lineage_.id,
+                                        .level = kBaseLevel,
+                                        .lo = 0,
+                                        .complete_from = std::max(compact_, std::int64_t{1}),
+                                        .removed = {},
+                                        .zstd_level = kBaseZstd,
+                                        .threads = options_.threads});
+    progress_.stage("store", snapshot_.received_bytes());
+    etcd::Record record;
+    std::int64_t last_main = 0;
+    while (TRY(snapshot_.next(record))) {
+      if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "storing the snapshot was interrupted");
+      TRY(census_->add(record));
+      TRY(writer_->add(record));
+      progress_.advance(record.value.size());
+      last_main = record.key.revision.main;
+    }
+    revision_ = revision_of(last_main, snapshot_.sidecar());
+    TRY(census_->finish());
+    return take_written();
+  }
+
+  Status take_written() {
+    for (auto& segment : TRY(writer_->finish(revision_))) {
+      report_.new_records += segment.records;
+      report_.new_plain_bytes += segment.plain_bytes;
+      report_.stored_bytes += segment.stored_bytes;
+      segments_.push_back(std::move(segment));
+    }
+    writer_.reset();
+    return {};
+  }
+
+  void begin_census() { census_ = std::make_unique<SnapshotCensus>(world_, options_, std::max<std::int64_t>(compact_, 1)); }
+
+  Result<Committed> publish() {
+    Committed out;
+    out.manifest = TRY(compose());
+    const Bytes sidecar = snapshot_.sidecar().encode();
+    out.object = TRY(repository::publish_manifest(repo_, world_, out.manifest, sidecar));
+    report_.stored_bytes += TRY(repo_.store().head(out.object)).size_bytes;
+    report();
+    return out;
+  }
+
+  Result<manifest::Manifest> compose() {
+    manifest::Manifest m;
+    m.lineage = lineage_;
+    m.source = request_.source;
+    m.source.file_bytes = snapshot_.received_bytes();
+    m.source.page_bytes = snapshot_.meta().page_size;
+    m.source.in_use_bytes = (snapshot_.coverage().reached_pages + 2) * snapshot_.meta().page_size;
+    m.source.consistent_index = snapshot_.sidecar().consistent_index();
+    m.source.term = snapshot_.sidecar().term();
+    m.source.warnings = report_.warnings;
+    m.revision = revision_;
+    m.compact_revision = compact_;
+    m.earliest = request_.earliest;
+    m.latest = request_.latest;
+    m.live_keys = census_->result().live_keys();
+    m.records = census_->result().records();
+    m.leases = TRY(snapshot_.sidecar().leases()).size();
+    m.segments = segments_;
+    m.tags = options_.tags;
+    m.writer_version = kLifeboatVersion;
+    return m;
+  }
+
+  void report() {
+    report_.point = repository::point_id(lineage_.id, revision_);
+    report_.cluster = request_.source.cluster;
+    report_.lineage = lineage_.id;
+    report_.revision = revision_;
+    report_.complete_from = compact_;
+    report_.live_keys = census_->result().live_keys();
+    report_.received_bytes = snapshot_.received_bytes();
+    for (const auto& finding : census_->result().findings())
+      report_.warnings.push_back("the database itself breaks a rule: " + finding);
+  }
+
+  const repository::Repository& repo_;
+  io::World& world_;
+  source::SnapshotReader& snapshot_;
+  CommitRequest request_;
+  const BackupOptions& options_;
+  BackupReport& report_;
+  Progress& progress_;
+  const std::int64_t compact_;
+  Catalogue catalogue_;
+  std::unique_ptr<SnapshotCensus> census_;
+  std::unique_ptr<repository::SegmentWriter> writer_;
+  manifest::Lineage lineage_;
+  std::int64_t revision_ = 0;
+  std::vector<manifest::SegmentRef> segments_;
+};
+
+}  // namespace
+
+Result<Committed> commit_snapshot(const repository::Repository& repo, io::World& world,
+                                  source::SnapshotReader& snapshot, CommitRequest request,
+                                  const BackupOptions& options, BackupReport& report, Progress& progress) {
+  return Commit(repo, world, snapshot, std::move(request), options, report, progress).run();
+}
+
+}  // namespace lifeboat::operation

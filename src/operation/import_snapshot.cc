@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "crypto/compress.h"
+#include "crypto/hash.h"
+#include "operation/backup_etcd.h"
+#include "operation/commit_snapshot.h"
+#include "operation/prove_point.h"
+
+namespace lifeboat::operation {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kTrailerBytes = 32;   // SHA-256 of what stands before it
+constexpr std::uint64_t kAlignment = 512;   // a database is a multiple of it, a snapshot file 32 bytes more
+                                            // [etcd v3.6 etcdutl/snapshot/v3_snapshot.go]
+
+// Passes a file's plain bytes on, but for the last 32, which may be the trailer; hashes what it passes.
+class TrailerSplitter {
+ public:
+  explicit TrailerSplitter(source::SnapshotReader& out) : out_(out) {}
+
+  Status write(ByteView bytes) {
+    total_ += bytes.size();
+    append(held_, bytes);
+    if (held_.size() <= kTrailerBytes) return {};
+    const std::size_t pass = held_.size() - kTrailerBytes;
+    TRY(pass_on(ByteView(held_).first(pass)));
+    held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(pass));
+    return {};
+  }
+
+  // The file has ended. The database's SHA-256.
+  Result<Sha256> finish(bool allow_bare) {
+    if (total_ % kAlignment == kTrailerBytes) return check_trailer();
+    if (total_ % kAlignment != 0 || !allow_bare)
+      return fail(ErrorCode::kSnapshotTruncated, "the file is no whole snapshot",
+                  fmt::format("its {} bytes are neither a database nor a database and its SHA-256", total_),
+                  "bring the whole file again; a cut snapshot cannot be trusted");
+    bare_ = true;
+    TRY(pass_on(held_));
+    return hash_.finish();
+  }
+  bool bare() const { return bare_; }
+
+ private:
+  Status pass_on(ByteView bytes) {
+    hash_.update(bytes);
+    return out_.write(bytes);
+  }
+
+  Result<Sha256> check_trailer() {
+    const Sha256 sha = hash_.finish();
+    if (equal(sha.bytes, held_)) return sha;
+    return fail(ErrorCode::kSnapshotChecksum, "the snapshot's checksum does not match",
+                fmt::format("it ends with {}, its bytes give {}", hex(held_), sha.text()),
+                "bring the file again from where it was made (note: `etcdutl hashkv` changes the file it reads)");
+  }
+
+  source::SnapshotReader& out_;
+  crypto::Sha256Stream hash_;
+  Bytes held_;
+  std::uint64_t total_ = 0;
+  bool bare_ = false;
+};
+
+// A file's bytes, decoded by what its first bytes say it is.
+Status pump(io::File& file, crypto::FileEncoding encoding, Progress& progress, TrailerSplitter& out) {
+  Buffer raw(kReadBytes), plain(kReadBytes);
+  crypto::StreamDecoder decoder(encoding);
+  for (std::uint64_t offset = 0;;) {
+    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the file was interrupted");
+    const std::size_t count = TRY(file.read_at(offset, raw.whole()));
+    offset += count;
+    ByteView in = raw.whole().first(count);
+    if (encoding == crypto::FileEncoding::kPlain) TRY(out.write(in));
+    while (encoding != crypto::FileEncoding::kPlain) {
+      const std::size_t made = TRY(decoder.decode(in, plain.whole()));
+      if (made != 0) TRY(out.write(plain.whole().first(made)));
+      if (in.empty() && made < plain.capacity()) break;
+    }
+    if (count == raw.capacity()) continue;
+    if (encoding != crypto::FileEncoding::kPlain && !decoder.at_boundary())
+      return fail(ErrorCode::kSnapshotTruncated, "the compressed file ends too early");
+    return {};
+  }
+}
+
+Result<crypto::FileEncoding> encoding_of(io::File& file) {
+  std::byte front[16];
+  const std::size_t count = TRY(file.read_at(0, front));
+  return crypto::detect_encoding({front, count});
+}
+
+}  // namespace
+
+Result<BackupReport> import_snapshot(const repository::Repository& repo, io::World& world, const std::string& path,
+                                     const ImportOptions& options, Progress& progress) {
+  const auto began = world.clock.monotonic();
+  const auto seconds = [&] { return std::chrono::duration<double>(world.clock.monotonic() - began).count(); };
+  BackupReport report;
+  const auto info = TRY(world.files.stat(path));
+  if (info.kind == io::FileKind::kDirectory)
+    return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a directory", path), "a snapshot is one file",
+                "name the snapshot file, or <data-dir>/member/snap/db");
+  auto file = TRY(world.files.open(path, {}));
+  const auto encoding = TRY(encoding_of(*file));
+
+  source::SnapshotReader snapshot(world, options.spool_directory, progress);
+  TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
+  TrailerSplitter splitter(snapshot);
+  TRY(pump(*file, encoding, progress, splitter));
+  const Sha256 sha = TRY(splitter.finish(options.allow_bare_database));
+  TRY(snapshot.open());
+  report.receive_seconds = seconds();
+  if (splitter.bare())
+    report.warnings.push_back("the file has no checksum of its own (a bare database): only its structure was checked");
+
+  CommitRequest request;
+  request.source.kind = "import";
+  request.source.cluster = options.cluster;
+  request.source.file_sha256 = sha.text();
+  request.earliest = request.latest = options.taken.value_or(info.modified);
+  const auto committed = TRY(commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress));
+  report.leases = committed.manifest.leases;
+  report.total_seconds = seconds();
+  report.store_seconds = report.total_seconds - report.receive_seconds;
+  report.proof.reason = "imported from a file: no live member to compare with";
+  if (options.prove)
+    TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
+  return report;
+}
+
+}  // namespace lifeboat::operation

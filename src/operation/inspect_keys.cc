@@ -1,0 +1,118 @@
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "operation/inspect.h"
+#include "operation/live_records.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using repository::Catalogue;
+
+constexpr std::size_t kGroupsMax = 1000;
+
+KeyLine line_of(const etcd::KeyValue& kv) {
+  return {.key = to_bytes(kv.key),
+          .value_bytes = kv.value.size(),
+          .create_revision = kv.create_revision,
+          .mod_revision = kv.mod_revision,
+          .version = kv.version,
+          .lease = kv.lease};
+}
+
+// The `limit` smallest lines by key, in memory for no more than twice as many.
+class SmallestKeys {
+ public:
+  explicit SmallestKeys(std::size_t limit) : limit_(limit) {}
+
+  void add(const etcd::KeyValue& kv) {
+    if (limit_ == 0) return;
+    if (cut_ && compare(kv.key, *cut_) >= 0) return;
+    lines_.push_back(line_of(kv));
+    if (lines_.size() >= 2 * limit_) trim();
+  }
+  std::vector<KeyLine> take() {
+    trim();
+    return std::move(lines_);
+  }
+
+ private:
+  void trim() {
+    std::sort(lines_.begin(), lines_.end(), [](const KeyLine& a, const KeyLine& b) { return compare(a.key, b.key) < 0; });
+    if (lines_.size() <= limit_) return;
+    lines_.resize(limit_);
+    cut_ = lines_.back().key;
+  }
+
+  const std::size_t limit_;
+  std::vector<KeyLine> lines_;
+  std::optional<Bytes> cut_;
+};
+
+// "/registry/pods/" for a key under "/registry/": the prefix and the next path segment.
+std::string group_of(ByteView key, std::size_t prefix_bytes) {
+  const std::string_view text = as_text(key);
+  std::size_t from = prefix_bytes;
+  if (from < text.size() && text[from] == '/') ++from;
+  const std::size_t slash = text.find('/', from);
+  return std::string(text.substr(0, slash == std::string_view::npos ? text.size() : slash + 1));
+}
+
+// Sums by group; beyond a bound the rest is one group of its own.
+class Groups {
+ public:
+  void add(const etcd::KeyValue& kv, std::size_t prefix_bytes) {
+    std::string name = group_of(kv.key, prefix_bytes);
+    if (groups_.size() >= kGroupsMax && !groups_.contains(name)) name = "…";
+    auto& group = groups_[name];
+    group.prefix = name;
+    ++group.count;
+    group.bytes += kv.value.size();
+  }
+  std::vector<KeyListing::Group> take() {
+    std::vector<KeyListing::Group> out;
+    for (auto& [name, group] : groups_) out.push_back(std::move(group));
+    return out;
+  }
+
+ private:
+  std::map<std::string, KeyListing::Group> groups_;
+};
+
+}  // namespace
+
+Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
+                             ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress) {
+  auto log = TRY(open_live(repo, world, target, options, progress));
+  KeyListing out;
+  SmallestKeys smallest(limit);
+  Groups groups;
+  LiveRecord live;
+  while (TRY(next_live(*log, prefix, progress, live))) {
+    ++out.count;
+    out.value_bytes += live.kv.value.size();
+    smallest.add(live.kv);
+    groups.add(live.kv, prefix.size());
+  }
+  out.keys = smallest.take();
+  out.groups = groups.take();
+  return out;
+}
+
+Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
+                            ByteView key, const InspectOptions& options, Progress& progress) {
+  auto log = TRY(open_live(repo, world, target, options, progress));
+  std::optional<KeyValueAt> found;
+  LiveRecord live;
+  while (TRY(next_live(*log, key, progress, live)))
+    if (equal(live.kv.key, key)) found = KeyValueAt{line_of(live.kv), to_bytes(live.kv.value)};
+  if (!found)
+    return fail(ErrorCode::kKeyNotFound, fmt::format("no key {} at revision {}", printable(key), target.revision),
+                "it was not there, or was deleted by then", fmt::format("lifeboat ls {} PREFIX", target.point->id));
+  return *std::move(found);
+}
+
+}  // namespace lifeboat::operation

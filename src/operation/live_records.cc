@@ -1,0 +1,42 @@
+#include "operation/live_records.h"
+
+#include <fmt/format.h>
+
+namespace lifeboat::operation {
+namespace {
+
+bool starts_with(ByteView key, ByteView prefix) {
+  return key.size() >= prefix.size() && equal(key.first(prefix.size()), prefix);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<repository::LogReader>> open_live(const repository::Repository& repo, io::World& world,
+                                                         const repository::Catalogue::Target& target,
+                                                         const InspectOptions& options, Progress& progress) {
+  return repository::LogReader::open(repo, world, target.point->manifest,
+                                     {.revision = target.revision,
+                                      .compaction = -1,
+                                      .threads = options.threads,
+                                      .index_memory_bytes = options.index_memory_bytes,
+                                      .spool_directory = options.spool_directory},
+                                     progress);
+}
+
+Result<bool> next_live(repository::LogReader& log, ByteView prefix, Progress& progress, LiveRecord& out) {
+  repository::SeenRecord seen;
+  while (TRY(log.next(seen))) {
+    if (!seen.visible) continue;
+    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading was interrupted");
+    const auto kv = etcd::parse_key_value(seen.record.value);
+    if (!kv)
+      return fail(ErrorCode::kDatabaseDamaged,
+                  fmt::format("record at revision {} does not parse", seen.record.key.revision.main));
+    if (!starts_with(kv->key, prefix)) continue;
+    out = {seen.record.key.revision, *kv, seen.record.value};
+    return true;
+  }
+  return false;
+}
+
+}  // namespace lifeboat::operation

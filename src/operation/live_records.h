@@ -1,0 +1,20 @@
+// The live keys of a target, one after another in revision order: what listing, showing and comparing share.
+#pragma once
+
+#include "operation/inspect.h"
+
+namespace lifeboat::operation {
+
+struct LiveRecord {
+  etcd::Revision revision;
+  etcd::KeyValue kv;   // borrows from the reader until the next call
+  ByteView stored;     // the whole value as etcd stores it
+};
+
+Result<std::unique_ptr<repository::LogReader>> open_live(const repository::Repository& repo, io::World& world,
+                                                         const repository::Catalogue::Target& target,
+                                                         const InspectOptions& options, Progress& progress);
+// The next live key under `prefix`; false at the end.
+Result<bool> next_live(repository::LogReader& log, ByteView prefix, Progress& progress, LiveRecord& out);
+
+}  // namespace lifeboat::operation

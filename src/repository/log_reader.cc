@@ -1,0 +1,161 @@
+#include "repository/log_reader.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "format/etcd/hash_kv.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::size_t kFindingsMax = 20;
+
+// The segments that hold revisions at or below `revision`.
+std::vector<manifest::SegmentRef> segments_to(const manifest::Manifest& manifest, std::int64_t revision) {
+  std::vector<manifest::SegmentRef> out;
+  for (const auto& segment : manifest.segments)
+    if (segment.lo < revision) out.push_back(segment);
+  return out;
+}
+
+// What later bases say is gone, as far as they speak about `revision`.
+Result<std::vector<etcd::Revision>> removed_at(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                                               std::int64_t revision) {
+  std::vector<etcd::Revision> all;
+  for (const auto& segment : segments) {
+    if (!segment.removes || segment.complete_from > revision) continue;
+    const auto some = TRY(read_removed(repo, segment));
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+std::vector<VisibilityOptions::Gap> gaps_of(const std::vector<manifest::SegmentRef>& segments) {
+  std::vector<VisibilityOptions::Gap> out;
+  for (const auto& segment : segments)
+    if (segment.complete_from > segment.lo + 1) out.push_back({segment.lo, segment.complete_from});
+  return out;
+}
+
+// Rule 1: above a segment's complete_from every revision has a record, and its changes count from 0.
+class Contiguity {
+ public:
+  explicit Contiguity(const std::vector<manifest::SegmentRef>& segments) : segments_(segments) {}
+
+  void add(std::size_t segment, const etcd::Revision& at, std::vector<std::string>& findings) {
+    const std::int64_t from = segments_[segment].complete_from;
+    const bool same_main = at.main == previous_.main;
+    const bool continues = same_main ? at.sub == previous_.sub + 1 : at.sub == 0;
+    const bool skips = !same_main && at.main != previous_.main + 1 && at.main != from + 1;
+    if (at.main > from && (!continues || skips) && findings.size() < kFindingsMax)
+      findings.push_back(fmt::format("revision {}.{} follows {}.{}: a record is missing in between", at.main, at.sub,
+                                     previous_.main, previous_.sub));
+    previous_ = at;
+  }
+
+ private:
+  const std::vector<manifest::SegmentRef>& segments_;
+  etcd::Revision previous_;
+};
+
+class TwoPassReader final : public LogReader {
+ public:
+  TwoPassReader(const Repository& repo, io::World& world, LogReadOptions options,
+                std::vector<manifest::SegmentRef> segments, std::vector<etcd::Revision> removed)
+      : repo_(repo),
+        options_(std::move(options)),
+        segments_(std::move(segments)),
+        visibility_(world, {.revision = options_.revision,
+                            .compaction = options_.compaction,
+                            .memory_bytes = options_.index_memory_bytes,
+                            .spool_directory = options_.spool_directory,
+                            .check_versions = options_.check,
+                            .gaps = gaps_of(segments_),
+                            .removed = std::move(removed)}) {}
+
+  Status first_pass(Progress& progress) {
+    auto blocks = TRY(read_blocks(repo_, segments_, {.threads = options_.threads, .check_digests = options_.check}));
+    Contiguity contiguity(segments_);
+    DecodedBlock block;
+    etcd::Record record;
+    while (TRY(blocks->next(block))) {
+      if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
+      auto reader = TRY(segment::BlockReader::open(block.text.view()));
+      while (reader.next(record)) {
+        if (options_.check) contiguity.add(block.segment, record.key.revision, findings_);
+        TRY(visibility_.add(record));
+      }
+      progress.advance(block.text.size());
+    }
+    TRY(visibility_.finish());
+    findings_.insert(findings_.end(), visibility_.findings().begin(), visibility_.findings().end());
+    return {};
+  }
+
+  Status begin_second_pass() {
+    stream_ = TRY(read_segments(repo_, segments_, {.threads = options_.threads}));
+    return {};
+  }
+
+  Result<bool> next(SeenRecord& out) override {
+    if (ordinal_ == visibility_.records()) return false;
+    if (!TRY(stream_->next(out.record)))
+      return fail(ErrorCode::kObjectDamaged, "the log ended early", "a second reading found fewer records than the first");
+    out.visible = visibility_.visible(ordinal_);
+    out.live_at_compaction = visibility_.live_at_compaction(ordinal_);
+    ++ordinal_;
+    return true;
+  }
+
+  const Visibility& visibility() const override { return visibility_; }
+  const std::vector<std::string>& findings() const override { return findings_; }
+
+ private:
+  const Repository& repo_;
+  const LogReadOptions options_;
+  const std::vector<manifest::SegmentRef> segments_;
+  Visibility visibility_;
+  std::vector<std::string> findings_;
+  std::unique_ptr<RecordStream> stream_;
+  std::uint64_t ordinal_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<LogReader>> LogReader::open(const Repository& repo, io::World& world,
+                                                   const manifest::Manifest& manifest, LogReadOptions options,
+                                                   Progress& progress) {
+  auto segments = segments_to(manifest, options.revision);
+  auto removed = TRY(removed_at(repo, segments, options.revision));
+  std::uint64_t plain_bytes = 0;
+  for (const auto& segment : segments) plain_bytes += segment.plain_bytes;
+  progress.stage("read log", plain_bytes);
+  auto reader =
+      std::make_unique<TwoPassReader>(repo, world, std::move(options), std::move(segments), std::move(removed));
+  TRY(reader->first_pass(progress));
+  TRY(reader->begin_second_pass());
+  return reader;
+}
+
+Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                         std::int64_t compaction, std::int64_t revision, LogReadOptions options, Progress& progress) {
+  options.compaction = compaction;
+  options.revision = revision;
+  auto reader = TRY(LogReader::open(repo, world, manifest, std::move(options), progress));
+  etcd::HashKv hash(compaction, revision);
+  SeenRecord seen;
+  LogHash out;
+  while (TRY(reader->next(seen))) {
+    hash.add(seen.record, seen.visible, seen.live_at_compaction);
+    ++out.records;
+  }
+  out.live_keys = reader->visibility().live_keys();
+  out.hash = hash.value(out.live_keys > 0);
+  return out;
+}
+
+}  // namespace lifeboat::repository

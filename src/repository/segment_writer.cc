@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <optional>
+
+#include "crypto/compress.h"
+#include "io/pipeline.h"
+#include "repository/codec_pool.h"
+#include "repository/layout.h"
+#include "repository/sealed_object.h"
+#include "repository/segments.h"
+
+namespace lifeboat::repository {
+namespace {
+
+using segment::BlockBuilder;
+using segment::BlockEntry;
+
+struct NumberedBlock {
+  BlockBuilder::Block block;
+  std::uint32_t first_frame = 0;
+};
+struct SealedBlock {
+  BlockEntry entry;
+  std::vector<object::SealedFrame> frames;
+};
+
+std::uint32_t frames_for(std::size_t plain_bytes) {
+  return static_cast<std::uint32_t>((plain_bytes + object::kMaxFramePlainBytes - 1) / object::kMaxFramePlainBytes);
+}
+
+Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& codec, int zstd_level, NumberedBlock in) {
+  SealedBlock out;
+  const ByteView text = in.block.text;
+  out.entry = {.offset = 0,
+               .stored_bytes = 0,
+               .plain_bytes = static_cast<std::uint32_t>(text.size()),
+               .first_frame = in.first_frame,
+               .frames = frames_for(text.size()),
+               .records = in.block.records,
+               .first = in.block.first,
+               .last = in.block.last};
+  for (std::uint32_t i = 0; i < out.entry.frames; ++i) {
+    const std::size_t at = std::size_t{i} * object::kMaxFramePlainBytes;
+    const ByteView piece = text.subspan(at, std::min(object::kMaxFramePlainBytes, text.size() - at));
+    out.frames.push_back(TRY(sealer.seal(codec, in.first_frame + i, piece, false, zstd_level)));
+    out.entry.stored_bytes += static_cast<std::uint32_t>(out.frames.back().bytes.size());
+  }
+  return out;
+}
+
+// One segment on its way: blocks go to worker threads, come back sealed and in order, and are appended.
+class OpenSegment {
+ public:
+  OpenSegment(ObjectWriter writer, segment::Footer footer, int zstd_level, unsigned threads)
+      : writer_(std::move(writer)),
+        codecs_([this] { return object::Codec(writer_.sealer()); }),
+        footer_(std::move(footer)),
+        pool_(threads, 2 * std::size_t{threads} + 1, [this, zstd_level](NumberedBlock block) {
+          return codecs_.with_codec([&](object::Codec& codec) {
+            return seal_block(writer_.sealer(), codec, zstd_level, std::move(block));
+          });
+        }) {}
+
+  Status add(BlockBuilder::Block block) {
+    footer_.records += block.records;
+    footer_.tombstones += block.tombstones;
+    footer_.plain_bytes += block.text.size();
+    footer_.digest.add(block.digest);
+    const std::uint32_t frames = frames_for(block.text.size());
+    if (pool_.full()) TRY(take_one());
+    TRY(pool_.submit({std::move(block), next_frame_}));
+    next_frame_ += frames;
+    return {};
+  }
+
+  std::uint64_t stored_bytes() const { return writer_.size_bytes(); }
+
+  Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed) {
+    pool_.close();
+    while (TRY(take_one())) {
+    }
+    footer_.hi = hi;
+    if (!removed.empty()) TRY(append_removed(removed));
+    const Sha256 sha = TRY(writer_.finish(encode_footer(footer_)));
+    const std::string name = segment_name(footer_.lineage, level, footer_.lo, hi, sha);
+    manifest::SegmentRef ref{.object = name,
+                             .lo = footer_.lo,
+                             .hi = hi,
+                             .complete_from = footer_.complete_from,
+                             .records = footer_.records,
+                             .stored_bytes = writer_.size_bytes(),
+                             .plain_bytes = footer_.plain_bytes,
+                             .digest = footer_.digest.text(),
+                             .removes = !removed.empty()};
+    TRY(writer_.publish(name));
+    return ref;
+  }
+
+ private:
+  // False when every block was taken.
+  Result<bool> take_one() {
+    std::optional<SealedBlock> sealed = TRY(pool_.next());
+    if (!sealed) return false;
+    sealed->entry.offset = writer_.size_bytes();
+    for (const auto& frame : sealed->frames) TRY(writer_.append(frame));
+    footer_.blocks.push_back(sealed->entry);
+    return true;
+  }
+
+  Status append_removed(const std::vector<etcd::Revision>& removed) {
+    const Bytes text = segment::encode_revisions(removed);
+    segment::Section section{.name = "removed",
+                             .offset = writer_.size_bytes(),
+                             .stored_bytes = 0,
+                             .plain_bytes = text.size(),
+                             .first_frame = writer_.next_frame(),
+                             .frames = 0};
+    section.frames = TRY(writer_.append_plain(text, crypto::kMaxZstdLevel));
+    section.stored_bytes = writer_.size_bytes() - section.offset;
+    footer_.sections.push_back(section);
+    return {};
+  }
+
+  ObjectWriter writer_;
+  CodecPool codecs_;
+  segment::Footer footer_;
+  std::uint32_t next_frame_ = 0;
+  io::OrderedPool<NumberedBlock, SealedBlock> pool_;  // last: its threads use what stands above
+};
+
+}  // namespace
+
+struct SegmentWriter::State {
+  const Repository& repo;
+  io::World& world;
+  SegmentWriteOptions options;
+  BlockBuilder builder;
+  std::optional<std::int64_t> last_main;
+  std::unique_ptr<OpenSegment> open;
+  std::vector<manifest::SegmentRef> written;
+
+  Status begin() {
+    segment::Footer footer;
+    footer.lineage = options.lineage;
+    footer.lo = written.empty() ? options.lo : written.back().hi;
+    footer.complete_from = std::max(options.complete_from, footer.lo);
+    ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random,
+                                                  object::ObjectType::kSegment, object::KeyScope::kContent));
+    open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.zstd_level, options.threads);
+    return {};
+  }
+
+  Status end(std::int64_t hi) {
+    if (!builder.empty()) TRY(open->add(builder.take()));
+    static const std::vector<etcd::Revision> kNone;
+    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone)));
+    open.reset();
+    return {};
+  }
+
+  bool should_split(std::int64_t main) const {
+    return open && last_main && main != *last_main && open->stored_bytes() >= options.split_stored_bytes;
+  }
+};
+
+SegmentWriter::SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options)
+    : state_(new State{repo, world, std::move(options), {}, {}, {}, {}}) {}
+SegmentWriter::~SegmentWriter() = default;
+
+Status SegmentWriter::add(const etcd::Record& record) {
+  State& s = *state_;
+  const std::int64_t main = record.key.revision.main;
+  if (s.should_split(main)) TRY(s.end(*s.last_main));
+  if (!s.open) TRY(s.begin());
+  s.builder.add(record);
+  s.last_main = main;
+  if (s.builder.full()) TRY(s.open->add(s.builder.take()));
+  return {};
+}
+
+Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi) {
+  State& s = *state_;
+  const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
+  if (!s.open && (hi > lo || (s.written.empty() && !s.options.removed.empty()))) TRY(s.begin());
+  if (s.open) TRY(s.end(hi));
+  return std::move(s.written);
+}
+
+}  // namespace lifeboat::repository

@@ -1,0 +1,276 @@
+#include "repository/visibility.h"
+
+#include <bit>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::size_t kPartitions = 64;
+constexpr std::size_t kFindingsMax = 20;
+
+// The newest record seen of one key. Tombstones and removed records stay as "dead", so that what they ended is
+// known to be ended.
+struct Latest {
+  crypto::KeyHash hash{};
+  std::uint64_t ordinal = 0;
+  std::int64_t main = 0;
+  std::int64_t version = 0;  // 0: dead
+  std::int64_t create_revision = 0;
+  bool occupied = false;
+  bool checkable = true;  // false: removed unseen, its end is not in the log
+};
+
+class Bitmap {
+ public:
+  void push(bool bit) {
+    if (size_ % 64 == 0) words_.push_back(0);
+    if (bit) words_.back() |= std::uint64_t{1} << (size_ % 64);
+    ++size_;
+  }
+  void clear(std::uint64_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+  bool test(std::uint64_t i) const { return i < size_ && ((words_[i / 64] >> (i % 64)) & 1) != 0; }
+  std::uint64_t count() const {
+    std::uint64_t n = 0;
+    for (const auto word : words_) n += static_cast<std::uint64_t>(std::popcount(word));
+    return n;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::uint64_t size_ = 0;
+};
+
+// Open addressing, linear probing, at most three quarters full.
+class LatestTable {
+ public:
+  explicit LatestTable(std::size_t capacity = 1024) : slots_(capacity) {}
+
+  Latest& find(const crypto::KeyHash& hash) {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = hash.high & mask;
+    while (slots_[i].occupied && slots_[i].hash != hash) i = (i + 1) & mask;
+    return slots_[i];
+  }
+  void took_slot() { ++used_; }
+  bool full() const { return used_ * 4 >= slots_.size() * 3; }
+  // While growing, the old and the new table exist together.
+  std::uint64_t bytes_to_grow() const { return slots_.size() * sizeof(Latest) * 3; }
+  void grow() {
+    LatestTable bigger(slots_.size() * 2);
+    for (const auto& slot : slots_) {
+      if (!slot.occupied) continue;
+      bigger.find(slot.hash) = slot;
+      bigger.took_slot();
+    }
+    *this = std::move(bigger);
+  }
+  const std::vector<Latest>& slots() const { return slots_; }
+
+ private:
+  std::vector<Latest> slots_;
+  std::size_t used_ = 0;
+};
+
+// Entries on disk, in the order they came, apart by hash.
+class SpilledPartitions {
+ public:
+  explicit SpilledPartitions(std::unique_ptr<io::Spool> spool) : spool_(std::move(spool)) {}
+
+  Status add(const Latest& entry) {
+    auto& part = parts_[entry.hash.low % kPartitions];
+    if (part.open.capacity() == 0) part.open = Buffer(io::Spool::kChunkBytes);
+    if (part.open.room() < sizeof entry) TRY(flush(part));
+    part.open.append({reinterpret_cast<const std::byte*>(&entry), sizeof entry});
+    return {};
+  }
+
+  // Visits the entries of one partition in order.
+  template <typename Visit>
+  Status visit(std::size_t partition, Visit&& visit) {
+    auto& part = parts_[partition];
+    Buffer chunk(io::Spool::kChunkBytes);
+    for (const auto number : part.chunks) {
+      TRY(spool_->read(number, chunk.whole()));
+      visit_all(chunk.data(), kPerChunk, visit);
+    }
+    visit_all(part.open.data(), part.open.size() / sizeof(Latest), visit);
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kPerChunk = io::Spool::kChunkBytes / sizeof(Latest);
+  struct Part {
+    Buffer open;
+    std::vector<std::uint32_t> chunks;
+  };
+
+  Status flush(Part& part) {
+    part.chunks.push_back(TRY(spool_->append(part.open)));
+    part.open.clear();
+    return {};
+  }
+  template <typename Visit>
+  static void visit_all(const std::byte* at, std::size_t count, Visit&& visit) {
+    for (std::size_t i = 0; i < count; ++i, at += sizeof(Latest)) {
+      Latest entry;
+      std::memcpy(&entry, at, sizeof entry);
+      visit(entry);
+    }
+  }
+
+  std::unique_ptr<io::Spool> spool_;
+  std::array<Part, kPartitions> parts_;
+};
+
+}  // namespace
+
+struct Visibility::State {
+  io::World& world;
+  VisibilityOptions options;
+  std::array<std::byte, 16> seed{};
+  LatestTable table;
+  std::unique_ptr<SpilledPartitions> spill;
+  Bitmap visible, live_at_compaction;
+  std::uint64_t records = 0;
+  std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
+  std::size_t next_removed = 0;
+  std::vector<std::string> findings;
+
+  State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)) { world.random.fill(seed); }
+
+  bool is_removed(const etcd::Revision& revision) {
+    const auto& list = options.removed;
+    while (next_removed < list.size() && list[next_removed] < revision) ++next_removed;
+    return next_removed < list.size() && list[next_removed] == revision;
+  }
+
+  // `next` follows `previous` for the same key: what it hides, and whether it continues it.
+  void supersede(const Latest& previous, const Latest& next) {
+    visible.clear(previous.ordinal);
+    if (next.ordinal < records_to_compaction) live_at_compaction.clear(previous.ordinal);
+    if (options.check_versions) check_continues(previous, next);
+  }
+
+  bool crosses_gap(const Latest& previous, const Latest& next) const {
+    for (const auto& gap : options.gaps)
+      if (previous.main <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return true;
+    return false;
+  }
+
+  void check_continues(const Latest& previous, const Latest& next) {
+    if (next.version == 0 || !previous.checkable || findings.size() >= kFindingsMax) return;
+    if (crosses_gap(previous, next)) return;
+    const bool begins = previous.version == 0;
+    const auto version = begins ? 1 : previous.version + 1;
+    const auto create_revision = begins ? next.main : previous.create_revision;
+    if (next.version == version && next.create_revision == create_revision) return;
+    findings.push_back(fmt::format(
+        "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}",
+        next.main, next.version, next.create_revision, version, create_revision));
+  }
+
+  Status remember(const Latest& entry) {
+    if (spill) return spill->add(entry);
+    Latest& slot = table.find(entry.hash);
+    if (slot.occupied) {
+      supersede(slot, entry);
+      slot = entry;
+      return {};
+    }
+    slot = entry;
+    table.took_slot();
+    if (!table.full()) return {};
+    if (table.bytes_to_grow() <= options.memory_bytes) {
+      table.grow();
+      return {};
+    }
+    return start_spilling();
+  }
+
+  Status start_spilling() {
+    spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
+    for (const auto& slot : table.slots())
+      if (slot.occupied) TRY(spill->add(slot));
+    table = LatestTable();
+    return {};
+  }
+
+  Status settle_partition(std::size_t partition) {
+    LatestTable latest;
+    return spill->visit(partition, [&](const Latest& entry) {
+      Latest& slot = latest.find(entry.hash);
+      if (slot.occupied) {
+        supersede(slot, entry);
+        slot = entry;
+        return;
+      }
+      slot = entry;
+      latest.took_slot();
+      if (latest.full()) latest.grow();
+    });
+  }
+};
+
+Visibility::Visibility(io::World& world, VisibilityOptions options)
+    : state_(std::make_unique<State>(world, std::move(options))) {}
+Visibility::~Visibility() = default;
+Visibility::Visibility(Visibility&&) noexcept = default;
+
+Status Visibility::add(const etcd::Record& record) {
+  State& s = *state_;
+  const auto& revision = record.key.revision;
+  if (revision.main > s.options.revision) return {};
+
+  Latest entry{.ordinal = s.records, .main = revision.main, .occupied = true};
+  ByteView user_key;
+  if (s.options.check_versions && !record.key.tombstone) {
+    const auto kv = etcd::parse_key_value(record.value);
+    if (!kv) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
+    user_key = kv->key;
+    entry.version = kv->version;
+    entry.create_revision = kv->create_revision;
+  } else {
+    const auto key = etcd::parse_user_key(record.value);
+    if (!key) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} has no key", revision.main));
+    user_key = *key;
+    entry.version = record.key.tombstone ? 0 : 1;
+  }
+  entry.hash = crypto::key_hash(user_key, s.seed);
+
+  const bool removed = s.is_removed(revision);
+  if (removed) {
+    entry.version = 0;
+    entry.checkable = false;
+  }
+  const bool alive = !removed && !record.key.tombstone;
+  const bool compacted = revision.main <= s.options.compaction;
+  s.visible.push(alive);
+  s.live_at_compaction.push(alive && compacted);
+  ++s.records;
+  if (compacted) s.records_to_compaction = s.records;
+  return s.remember(entry);
+}
+
+Status Visibility::finish() {
+  State& s = *state_;
+  if (!s.spill) {
+    s.table = LatestTable();
+    return {};
+  }
+  for (std::size_t i = 0; i < kPartitions; ++i) TRY(s.settle_partition(i));
+  return {};
+}
+
+bool Visibility::visible(std::uint64_t ordinal) const { return state_->visible.test(ordinal); }
+bool Visibility::live_at_compaction(std::uint64_t ordinal) const { return state_->live_at_compaction.test(ordinal); }
+std::uint64_t Visibility::records() const { return state_->records; }
+std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
+bool Visibility::spilled() const { return state_->spill != nullptr; }
+const std::vector<std::string>& Visibility::findings() const { return state_->findings; }
+
+}  // namespace lifeboat::repository

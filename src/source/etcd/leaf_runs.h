@@ -1,0 +1,78 @@
+// LeafRuns: the leaves of the `key` bucket, collected as a snapshot arrives and given back in revision order.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/buffer.h"
+#include "format/bbolt/page.h"
+#include "format/etcd/record.h"
+#include "io/pipeline.h"
+#include "io/spool.h"
+
+namespace lifeboat::source {
+
+// A database in use is scrambled: its leaves lie in the file in no order. They are gathered into runs of some
+// megabytes, each sorted by first revision and spooled encrypted. Whoever then asks for the live leaves in revision
+// order reads every run once, from front to end; stale leaves are passed over.
+class LeafRuns {
+ public:
+  static constexpr std::size_t kNodeBytesMax = std::size_t{1} << 20;
+
+  LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_water);
+  ~LeafRuns();
+
+ private:
+  struct Entry {
+    etcd::Revision first;
+    std::size_t offset = 0, bytes = 0;
+  };
+  struct Run;
+  struct Arena {
+    explicit Arena(std::size_t capacity) : bytes(capacity) {}
+    Buffer bytes;
+    std::vector<Entry> entries;
+    std::size_t unfilled = 0;  // reserved, bytes still to come
+    Run* run = nullptr;
+  };
+
+ public:
+  // Room for one node of at most kNodeBytesMax, whose bytes may come later: `filled` says that they are there.
+  // A page id is reserved at most once.
+  struct Slot {
+    std::byte* bytes = nullptr;
+    Arena* arena = nullptr;
+  };
+  Result<Slot> reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t node_bytes);
+  Status filled(const Slot& slot);
+
+  // After the last node is filled: waits for the writer.
+  Status finish();
+
+  bool has(bbolt::Pgid id) const { return id < run_of_.size() && run_of_[id] != kNoRun; }
+  // Quick when asked in revision order; else the run is searched from its front. Valid until the next call.
+  Result<ByteView> node(bbolt::Pgid id);
+
+ private:
+  static constexpr std::uint16_t kNoRun = 0xFFFF;
+
+  Status begin_run();
+  Status end_run();
+  void write_runs();
+  Status write_run(Arena& arena);
+
+  io::Spool& spool_;
+  const std::size_t page_bytes_;
+  const std::size_t arena_bytes_;
+  std::vector<std::uint16_t> run_of_;  // by page id
+  std::vector<std::unique_ptr<Run>> runs_;
+  std::unique_ptr<Arena> current_;
+  std::unique_ptr<Arena> filling_;  // full, but for bytes of nodes at its end
+  std::uint64_t searches_ = 0;
+  io::BoundedQueue<std::unique_ptr<Arena>> free_;
+  io::BoundedQueue<std::unique_ptr<Arena>> full_;
+  std::thread writer_;
+};
+
+}  // namespace lifeboat::source
