@@ -142,7 +142,7 @@ constexpr ErrorEntry kRepoErrors[] = {
      "The repo has no point that fits what was asked: no point with that id, none at or before "
      "that time, or no point at all for that cluster. The repo itself was found and opened.",
      "`lifeboat ls` lists the points there are."},
-    {ErrorCode::kPointAmbiguous, ExitCode::kUsage, "more than one point fits",
+    {ErrorCode::kPointAmbiguous, ExitCode::kRefused, "more than one point fits",
      "What was given names several points, or points of several clusters. Lifeboat does not guess "
      "which one was meant, because a restore of the wrong one would be worse than none.",
      "Give more characters of the id, or name the cluster with --cluster; `lifeboat ls` lists the "
