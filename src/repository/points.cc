@@ -201,13 +201,15 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
                            std::vector<DamagedObject> damaged) {
   Grouped grouped = group(std::move(manifests));
   relate_to_predecessors(grouped.points);
-  std::ranges::stable_sort(attestations, {}, &manifest::Attestation::made);
+  std::ranges::sort(attestations, {}, [](const manifest::Attestation& a) {
+    return std::make_tuple(a.made, a.level, std::string_view(a.reason));
+  });
   attach(grouped.points, attestations);
   copy_proofs(grouped.points, grouped.wider);
 
   Catalogue catalogue;
   catalogue.lineages_ = summarize(grouped);
-  std::ranges::stable_sort(grouped.points, {}, [](const Point& p) {
+  std::ranges::sort(grouped.points, {}, [](const Point& p) {
     return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
   });
   catalogue.points_ = std::move(grouped.points);

@@ -240,13 +240,14 @@ class PointResolver {
   const Point* smallest_covering(const LineageInfo& info, std::int64_t revision) const {
     if (!covers(info.coverage, revision)) return nullptr;
     std::vector<const Point*> enough;
-    for (const std::vector<Point>* points : {&catalogue_.points_, &catalogue_.wider_}) {
-      for (const Point& point : *points) {
-        if (lineage_of(point) != info.lineage.id || revision_of(point) < revision) continue;
-        enough.push_back(&point);
-      }
-    }
-    std::ranges::stable_sort(enough, {}, [](const Point* point) { return revision_of(*point); });
+    const auto add = [&](const Point& point) {
+      if (lineage_of(point) != info.lineage.id || revision_of(point) < revision) return;
+      const auto at = std::ranges::upper_bound(
+          enough, revision_of(point), {}, [](const Point* other) { return revision_of(*other); });
+      enough.insert(at, &point);  // behind those of the same revision
+    };
+    std::ranges::for_each(catalogue_.points_, add);
+    std::ranges::for_each(catalogue_.wider_, add);
     const auto found = std::ranges::find_if(enough, [&](const Point* point) {
       return covers(coverage_of(point->manifest.segments), revision);
     });
