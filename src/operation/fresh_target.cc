@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "operation/swap_record.h"
-
 namespace lifeboat::operation {
 namespace {
 
@@ -69,6 +67,15 @@ Status FreshTarget::clean_up() {
   return take_back_or_finish();
 }
 
+// The member's own WAL folder, also when this run was told of none.
+std::string FreshTarget::recorded_wal(const MemberLayout& member, const SwapRecord& record) const {
+  if (member.wal_is_elsewhere()) return member.wal();
+  if (!many_ || record.wal_dir.empty()) return record.wal_dir;
+  std::string name = io::base_name(member.data_dir());
+  name.resize(name.size() - std::string_view(".etcd").size());
+  return io::join(record.wal_dir, name + ".wal");
+}
+
 Status FreshTarget::take_back_or_finish() {
   std::vector<MemberLayout> closed;
   bool live = false;
@@ -86,7 +93,7 @@ Status FreshTarget::take_back_or_finish() {
       TRY(open_gate(files_, member));
       continue;
     }
-    const MemberLayout whole(member.data_dir(), record->wal_dir);
+    const MemberLayout whole(member.data_dir(), recorded_wal(member, *record));
     const bool wal_is_its_own = !record->wal_dir.empty() && TRY(io::exists(files_, whole.wal_mark())) &&
                                 equal(TRY(io::read_whole(files_, whole.wal_mark(), 64 * 1024)), *mark);
     if (wal_is_its_own) TRY(remove_marked_wal(files_, whole));
@@ -145,7 +152,10 @@ Status FreshTarget::publish_wal() {
     TRY(files_.rename_new(tree, wal_dir_));
     return files_.sync_directory(io::parent_of(wal_dir_));
   }
-  for (const io::DirEntry& entry : TRY(files_.list(tree))) {
+  // The mark goes first: what follows it is known to be ours.
+  std::vector<io::DirEntry> entries = TRY(files_.list(tree));
+  std::ranges::stable_partition(entries, [](const io::DirEntry& entry) { return entry.name.ends_with(".tmp"); });
+  for (const io::DirEntry& entry : entries) {
     TRY(files_.rename_new(io::join(tree, entry.name), io::join(wal_dir_, entry.name)));
     TRY(files_.sync_directory(wal_dir_));
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "operation/member_directory.h"
+#include "operation/swap_record.h"
 #include "operation/workspace.h"
 
 namespace lifeboat::operation {
@@ -43,6 +44,7 @@ class FreshTarget {
 
  private:
   Result<bool> check_folder(const std::string& path);  // whether it exists
+  std::string recorded_wal(const MemberLayout& member, const SwapRecord& record) const;
   Status take_back_or_finish();
   Status publish_data();
   Status publish_wal();

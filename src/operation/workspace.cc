@@ -13,6 +13,7 @@ Status remove_workspace(io::FileSystem& files, const std::string& path) {
   for (const io::DirEntry& entry : TRY(files.list(path))) {
     if (entry.name != kLockName) TRY(io::remove_tree(files, io::join(path, entry.name)));
   }
+  TRY(files.sync_directory(path));
   const std::string lock = io::join(path, kLockName);
   if (TRY(io::exists(files, lock))) TRY(files.remove_file(lock));
   return files.remove_directory(path);
@@ -41,6 +42,8 @@ Result<std::unique_ptr<io::File>> lock_new(io::FileSystem& files, const std::str
   if (!lock) return std::unexpected(lock.error());
   if (!TRY((*lock)->try_lock())) return nullptr;
   if (!TRY(io::exists(files, name))) return nullptr;
+  // Durable before anything else in the folder: without its lock a crash would leave it unrecognisable.
+  TRY(files.sync_directory(path));
   return *std::move(lock);
 }
 
