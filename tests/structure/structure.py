@@ -92,9 +92,10 @@ def graph_of(root, node_of):
     return edges
 
 
-def cycle_in(edges):
-    """One cycle as a list of nodes, or None."""
+def cycles_in(edges):
+    """A cycle for each edge that closes one, as lists of nodes; empty when there is none."""
     state = {}  # absent: not seen; 1: on the path; 2: done
+    cycles = []
     for start in sorted(edges):
         if start in state:
             continue
@@ -106,24 +107,20 @@ def cycle_in(edges):
                 state[path.pop()] = 2
                 stack.pop()
             elif state.get(following) == 1:
-                return path[path.index(following):] + [following]
+                cycles.append(path[path.index(following):] + [following])
             elif following not in state:
                 state[following] = 1
                 path.append(following)
                 stack.append(iter(sorted(edges.get(following, ()))))
-    return None
+    return cycles
 
 
 def check_unit_cycles(root):
-    cycle = cycle_in(graph_of(root, unit_of))
-    if cycle:
-        yield 'cycle of units: ' + ' -> '.join(cycle)
+    return ['cycle of units: ' + ' -> '.join(cycle) for cycle in cycles_in(graph_of(root, unit_of))]
 
 
 def check_folder_cycles(root):
-    cycle = cycle_in(graph_of(root, os.path.dirname))
-    if cycle:
-        yield 'cycle of folders: ' + ' -> '.join(cycle)
+    return ['cycle of folders: ' + ' -> '.join(cycle) for cycle in cycles_in(graph_of(root, os.path.dirname))]
 
 
 def check_length(root):
