@@ -15,13 +15,15 @@ struct FreeContext {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
-// The frame header of RFC 8878, 3.1.1.1: whether the window it asks for is within kMaxZstdWindowLog.
+// The frame header of RFC 8878, 3.1.1.1: whether the window it asks for is within
+// kMaxZstdWindowLog.
 bool window_in_bounds(ByteView packed, std::size_t plain_bytes) {
   constexpr std::uint32_t kMagic = 0xFD2FB528;
   constexpr std::uint64_t kMaxWindow = 1ull << kMaxZstdWindowLog;
   if (packed.size() < 6 || load_le<std::uint32_t>(packed.data()) != kMagic) return false;
   const auto descriptor = std::to_integer<unsigned>(packed[4]);
-  if ((descriptor & 0x20) != 0) return plain_bytes <= kMaxWindow;  // one segment: the window is the content
+  if ((descriptor & 0x20) != 0)
+    return plain_bytes <= kMaxWindow;  // one segment: the window is the content
   const auto window = std::to_integer<unsigned>(packed[5]);
   const std::uint64_t base = 1ull << (10 + (window >> 3));
   return base + base / 8 * (window & 7) <= kMaxWindow;
@@ -49,8 +51,10 @@ std::size_t Compressor::bound(std::size_t plain_bytes) { return ZSTD_compressBou
 Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, int level) {
   ZSTD_CCtx* context = state_->context.get();
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, std::min(level, kMaxZstdLevel));
-  const std::size_t size = ZSTD_compress2(context, out.data(), out.size(), plain.data(), plain.size());
-  if (ZSTD_isError(size) != 0) return fail(ErrorCode::kInternal, "compress a frame", ZSTD_getErrorName(size));
+  const std::size_t size =
+      ZSTD_compress2(context, out.data(), out.size(), plain.data(), plain.size());
+  if (ZSTD_isError(size) != 0)
+    return fail(ErrorCode::kInternal, "compress a frame", ZSTD_getErrorName(size));
   return size;
 }
 
@@ -66,13 +70,14 @@ Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 Decompressor::~Decompressor() = default;
 
 Status Decompressor::decompress(ByteView packed, MutableByteView out) {
-  if (!window_in_bounds(packed, out.size())) return std::unexpected(damaged("its header is out of bounds"));
+  if (!window_in_bounds(packed, out.size()))
+    return std::unexpected(damaged("its header is out of bounds"));
   if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != out.size())
     return std::unexpected(damaged("it is for another length"));
   if (ZSTD_findFrameCompressedSize(packed.data(), packed.size()) != packed.size())
     return std::unexpected(damaged("it is not exactly one frame"));
-  const std::size_t size =
-      ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(), packed.data(), packed.size());
+  const std::size_t size = ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(),
+                                               packed.data(), packed.size());
   if (ZSTD_isError(size) != 0) return std::unexpected(damaged(ZSTD_getErrorName(size)));
   if (size != out.size()) return std::unexpected(damaged("it is for another length"));
   return {};

@@ -8,7 +8,7 @@
 
 namespace lifeboat::crypto {
 
-inline constexpr int kMaxZstdLevel = 12;      // libzstd 1.5.4 corrupts at 16 and up
+inline constexpr int kMaxZstdLevel = 12;  // libzstd 1.5.4 corrupts at 16 and up
 inline constexpr int kMaxZstdWindowLog = 23;
 
 // Reusable contexts, one per thread.
@@ -19,7 +19,8 @@ class Compressor {
   Compressor& operator=(Compressor&&) noexcept;
   ~Compressor();
   static std::size_t bound(std::size_t plain_bytes);
-  // The size written into `out` (at least bound(plain.size()) big). level: negative fast levels .. kMaxZstdLevel.
+  // The size written into `out` (at least bound(plain.size()) big). level: negative fast levels ..
+  // kMaxZstdLevel.
   Result<std::size_t> compress(ByteView plain, MutableByteView out, int level);
 
  private:
@@ -44,13 +45,14 @@ class Decompressor {
 enum class FileEncoding { kPlain, kGzip, kZstd };
 FileEncoding detect_encoding(ByteView front);  // by magic
 
-// Pull-style: feed() compressed bytes, read() plain ones. Concatenated members and frames are one stream.
+// Pull-style: feed() compressed bytes, read() plain ones. Concatenated members and frames are one
+// stream.
 class StreamDecoder {
  public:
   explicit StreamDecoder(FileEncoding encoding);
   ~StreamDecoder();
-  // Decodes as much of `in` as fits `out`; drops what it consumed from `in`. The count produced; 0 with `in` empty
-  // means more input is needed. kSnapshotTruncated or kUnreadableInput on bad data.
+  // Decodes as much of `in` as fits `out`; drops what it consumed from `in`. The count produced; 0
+  // with `in` empty means more input is needed. kSnapshotTruncated or kUnreadableInput on bad data.
   Result<std::size_t> decode(ByteView& in, MutableByteView out);
   bool at_boundary() const;  // ended cleanly between members or frames
 

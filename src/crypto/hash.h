@@ -34,11 +34,12 @@ struct Argon2Cost {
   std::uint32_t passes = 3;
   std::uint64_t memory_bytes = 64ull << 20;
 };
-// salt: 16 bytes. kInternal when the memory cannot be had. Bounded: memory_bytes <= 4 GiB, passes <= 100.
+// salt: 16 bytes. kInternal when the memory cannot be had. Bounded: memory_bytes <= 4 GiB, passes
+// <= 100.
 Result<Secret> argon2id(ByteView passphrase, ByteView salt, Argon2Cost cost, std::size_t size);
 
-// A 128-bit sum of per-record hashes: equal for equal sets of records whatever the order and the blocks they are
-// cut into. Detects accidents, not attackers (the AEAD does that).
+// A 128-bit sum of per-record hashes: equal for equal sets of records whatever the order and the
+// blocks they are cut into. Detects accidents, not attackers (the AEAD does that).
 struct ContentDigest {
   std::uint64_t low = 0, high = 0;
   void add(std::uint64_t main, std::uint64_t sub, bool tombstone, ByteView value);
@@ -48,8 +49,8 @@ struct ContentDigest {
   bool operator==(const ContentDigest&) const = default;
 };
 
-// 128-bit keyed hash of a user key (SipHash-128): equal hashes mean equal keys for any purpose of an index whose
-// seed is random per run.
+// 128-bit keyed hash of a user key (SipHash-128): equal hashes mean equal keys for any purpose of
+// an index whose seed is random per run.
 struct KeyHash {
   std::uint64_t low = 0, high = 0;
   auto operator<=>(const KeyHash&) const = default;

@@ -1,4 +1,5 @@
-// Secret: key bytes in locked memory that cannot be printed, copied by accident, or written to a core.
+// Secret: key bytes in locked memory that cannot be printed, copied by accident, or written to a
+// core.
 #pragma once
 
 #include "base/bytes.h"
@@ -8,8 +9,8 @@ namespace lifeboat::crypto {
 
 class Secret {
  public:
-  Secret() = default;                      // empty
-  explicit Secret(std::size_t size);       // zero bytes, to be filled
+  Secret() = default;                 // empty
+  explicit Secret(std::size_t size);  // zero bytes, to be filled
   explicit Secret(ByteView copy);
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;

@@ -40,8 +40,8 @@ struct StreamDecoder::State {
   FileEncoding encoding;
   std::unique_ptr<z_stream, FreeZlib> gzip;
   std::unique_ptr<ZSTD_DStream, FreeZstd> zstd;
-  bool between = true;   // no member or frame is under way
-  bool any = false;      // one was complete
+  bool between = true;  // no member or frame is under way
+  bool any = false;     // one was complete
 
   Result<std::size_t> decode_gzip(ByteView& in, MutableByteView out);
   Result<std::size_t> decode_zstd(ByteView& in, MutableByteView out);

@@ -11,8 +11,8 @@ Error damaged(std::string_view what, std::string why) {
   return Error(ErrorCode::kObjectDamaged, std::string(what) + " is damaged", std::move(why));
 }
 
-// The library writes recursively, so nesting is bounded before anything is parsed. Nothing we write nests deeper
-// than five levels.
+// The library writes recursively, so nesting is bounded before anything is parsed. Nothing we write
+// nests deeper than five levels.
 bool shallow(std::string_view text) {
   constexpr int kMaxDepth = 16;
   int depth = 0;
@@ -49,8 +49,10 @@ Bytes dump(const Json& value) {
 }
 
 Result<Json> parse_object(ByteView bytes, std::size_t limit, std::string_view what) {
-  if (bytes.size() > limit) return std::unexpected(damaged(what, "it is larger than any that was written"));
-  if (!shallow(as_text(bytes))) return std::unexpected(damaged(what, "it nests deeper than any that was written"));
+  if (bytes.size() > limit)
+    return std::unexpected(damaged(what, "it is larger than any that was written"));
+  if (!shallow(as_text(bytes)))
+    return std::unexpected(damaged(what, "it nests deeper than any that was written"));
   Json value = Json::parse(as_text(bytes), nullptr, false);
   if (!value.is_object()) return std::unexpected(damaged(what, "it is not a JSON object"));
   return value;
@@ -137,7 +139,8 @@ bool Fields::flag(const char* name) {
 
 void Fields::hex_bytes(const char* name, MutableByteView out) {
   const std::string value = text(name);
-  if (why_.empty() && (value.size() != 2 * out.size() || !parse_hex(value, out) || hex(out) != value))
+  if (why_.empty() &&
+      (value.size() != 2 * out.size() || !parse_hex(value, out) || hex(out) != value))
     refuse(name, "is not " + std::to_string(out.size()) + " bytes in hex");
 }
 
@@ -159,7 +162,8 @@ std::map<std::string, std::string> Fields::text_map(const char* name, std::size_
   if (object.size() > max_count) refuse(name, "has too many entries");
   if (!why_.empty()) return out;
   for (const auto& [key, value] : object.items()) {
-    if (key.size() > kMaxText || !value.is_string() || value.get_ref<const std::string&>().size() > kMaxText) {
+    if (key.size() > kMaxText || !value.is_string() ||
+        value.get_ref<const std::string&>().size() > kMaxText) {
       refuse(name, "holds what is not a short text");
       return {};
     }

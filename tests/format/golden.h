@@ -23,7 +23,8 @@ inline Bytes read_golden(const std::string& name) {
   return to_bytes(text);
 }
 
-// Compares with the kept bytes; LIFEBOAT_WRITE_GOLDEN=1 writes them (for a new version of a format only).
+// Compares with the kept bytes; LIFEBOAT_WRITE_GOLDEN=1 writes them (for a new version of a format
+// only).
 inline void expect_golden(const std::string& name, ByteView bytes) {
   if (std::getenv("LIFEBOAT_WRITE_GOLDEN") != nullptr) {
     std::ofstream file(golden_path(name), std::ios::binary);

@@ -1,4 +1,5 @@
-// Fuzz target: manifests and attestations. What is accepted must be written and read again as the same.
+// Fuzz target: manifests and attestations. What is accepted must be written and read again as the
+// same.
 #include <cstdint>
 
 #include "format/manifest/manifest.h"

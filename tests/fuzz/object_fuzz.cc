@@ -1,5 +1,5 @@
-// Fuzz target: sealed objects, key sets and format objects. Checksums are made to fit and payloads are
-// sealed with the right key, so that mutations reach what lies behind them.
+// Fuzz target: sealed objects, key sets and format objects. Checksums are made to fit and payloads
+// are sealed with the right key, so that mutations reach what lies behind them.
 #include <algorithm>
 
 #include "../format/object_support.h"
@@ -30,7 +30,8 @@ void open_any_object(ByteView input) {
              crypto::crc32c(0, ByteView(object).first(layout::kHeaderChecksum)));
     std::byte* trailer = object.data() + object.size() - kTrailerBytes;
     store_le(trailer + layout::kTotalBytes, static_cast<std::uint64_t>(object.size()));
-    store_le(trailer + layout::kTrailerChecksum, crypto::crc32c(0, ByteView(trailer, layout::kTrailerChecksum)));
+    store_le(trailer + layout::kTrailerChecksum,
+             crypto::crc32c(0, ByteView(trailer, layout::kTrailerChecksum)));
     std::ranges::copy(kTrailerMagic, trailer + layout::kTrailerMagicAt);
   }
   static const RepoKeys keys = fixed_keys();
@@ -47,11 +48,13 @@ void open_any_frames(ByteView input) {
 void open_any_payload(ByteView input) {
   if (input.size() < 4) return;
   static const RepoKeys keys = fixed_keys();
-  static const Opener opener = Opener::make(keys, fixed_sealer().header(), ObjectType::kSegment).value();
+  static const Opener opener =
+      Opener::make(keys, fixed_sealer().header(), ObjectType::kSegment).value();
   static Codec codec(opener);
   static crypto::Aead aead = [] {
     crypto::Secret key(crypto::kAeadKeyBytes);
-    crypto::hkdf_sha256(keys.epochs[0].content.view(), salt_of(7), "lifeboat/v1/segment/" + keys.repo.text(), key.view());
+    crypto::hkdf_sha256(keys.epochs[0].content.view(), salt_of(7),
+                        "lifeboat/v1/segment/" + keys.repo.text(), key.view());
     return crypto::Aead(key);
   }();
   const auto field = load_le<std::uint32_t>(input.data());
@@ -66,7 +69,8 @@ void open_any_payload(ByteView input) {
   const MutableByteView sealed = MutableByteView(frame).subspan(kFramePrefixBytes);
   aead.seal(0, aad, payload, sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
   static Buffer out;
-  if (const auto opened = opener.open(codec, 0, frame, out); opened && out.size() > kMaxFramePlainBytes)
+  if (const auto opened = opener.open(codec, 0, frame, out);
+      opened && out.size() > kMaxFramePlainBytes)
     __builtin_trap();
 }
 
@@ -95,12 +99,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const ByteView input{reinterpret_cast<const std::byte*>(data) + 1, size - 1};
   switch (data[0] % 6) {
-    case 0: open_any_object(input); break;
-    case 1: open_any_frames(input); break;
-    case 2: open_any_payload(input); break;
-    case 3: seal_and_open(input); break;
-    case 4: read_json_objects(input); break;
-    case 5: read_json_objects_with_fitting_checksum(input); break;
+    case 0:
+      open_any_object(input);
+      break;
+    case 1:
+      open_any_frames(input);
+      break;
+    case 2:
+      open_any_payload(input);
+      break;
+    case 3:
+      seal_and_open(input);
+      break;
+    case 4:
+      read_json_objects(input);
+      break;
+    case 5:
+      read_json_objects_with_fitting_checksum(input);
+      break;
   }
   return 0;
 }

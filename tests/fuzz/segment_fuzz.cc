@@ -1,5 +1,5 @@
-// Fuzz target: blocks, revision lists and footers of segments. What is accepted must be written and read
-// again as the same.
+// Fuzz target: blocks, revision lists and footers of segments. What is accepted must be written and
+// read again as the same.
 #include <cstdint>
 
 #include "format/segment/segment.h"
@@ -18,7 +18,8 @@ void read_block(ByteView input) {
   for (etcd::Revision before; reader->next(record); before = record.key.revision) {
     if (records++ != 0 && record.key.revision <= before) __builtin_trap();
     if (!record.value.empty() &&
-        (record.value.data() < input.data() || record.value.data() + record.value.size() > input.data() + input.size()))
+        (record.value.data() < input.data() ||
+         record.value.data() + record.value.size() > input.data() + input.size()))
       __builtin_trap();
     builder.add(record);
   }
@@ -27,13 +28,15 @@ void read_block(ByteView input) {
   auto again = BlockReader::open(block.text);
   auto first = BlockReader::open(input);
   for (etcd::Record copy; again->next(copy);) {
-    if (!first->next(record) || record.key != copy.key || !equal(record.value, copy.value)) __builtin_trap();
+    if (!first->next(record) || record.key != copy.key || !equal(record.value, copy.value))
+      __builtin_trap();
   }
 }
 
 void read_revisions(ByteView input) {
   const auto revisions = decode_revisions(input);
-  if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions) __builtin_trap();
+  if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions)
+    __builtin_trap();
 }
 
 void read_footer(ByteView input) {
@@ -47,9 +50,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const ByteView input{reinterpret_cast<const std::byte*>(data) + 1, size - 1};
   switch (data[0] % 3) {
-    case 0: read_block(input); break;
-    case 1: read_revisions(input); break;
-    case 2: read_footer(input); break;
+    case 0:
+      read_block(input);
+      break;
+    case 1:
+      read_revisions(input);
+      break;
+    case 2:
+      read_footer(input);
+      break;
   }
   return 0;
 }

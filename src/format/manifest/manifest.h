@@ -1,4 +1,5 @@
-// Manifests: the commit of a point; names every object it needs. docs/format/manifest.md is the specification.
+// Manifests: the commit of a point; names every object it needs. docs/format/manifest.md is the
+// specification.
 #pragma once
 
 #include <map>
@@ -18,23 +19,24 @@ struct SegmentRef {
   std::int64_t complete_from = 0;
   std::uint64_t records = 0, stored_bytes = 0, plain_bytes = 0;
   std::string digest;
-  bool removes = false;  // has a `removed` section: earlier records that are invisible from complete_from on
+  bool removes =
+      false;  // has a `removed` section: earlier records that are invisible from complete_from on
   bool operator==(const SegmentRef&) const = default;
 };
 
 struct Lineage {
   LineageId id;
-  LineageId parent;                 // zero: none
-  std::int64_t fork_revision = 0;   // the last revision shared with the parent; 0 none or unknown
-  std::string reason;               // why it began: "first backup", "cluster id changed", …
+  LineageId parent;                // zero: none
+  std::int64_t fork_revision = 0;  // the last revision shared with the parent; 0 none or unknown
+  std::string reason;              // why it began: "first backup", "cluster id changed", …
   bool operator==(const Lineage&) const = default;
 };
 
 struct Source {
-  std::string kind;          // "snapshot" (live), "import"
-  std::string cluster;       // the cluster's name, for people
-  std::string cluster_id;    // hex; empty when unknown (import)
-  std::string member_id;     // hex; empty when unknown
+  std::string kind;        // "snapshot" (live), "import"
+  std::string cluster;     // the cluster's name, for people
+  std::string cluster_id;  // hex; empty when unknown (import)
+  std::string member_id;   // hex; empty when unknown
   std::string member_name;
   std::string endpoint;
   std::string etcd_version;  // of the server; empty when unknown
@@ -49,21 +51,23 @@ struct Source {
 struct Manifest {
   Lineage lineage;
   Source source;
-  std::int64_t revision = 0;           // the point
-  std::int64_t compact_revision = 0;   // of the source when taken
-  Timestamp earliest, latest;          // the state at `revision` was current somewhere in between
+  std::int64_t revision = 0;          // the point
+  std::int64_t compact_revision = 0;  // of the source when taken
+  Timestamp earliest, latest;         // the state at `revision` was current somewhere in between
   std::uint64_t live_keys = 0, records = 0, leases = 0;
-  std::string sidecar_digest;          // SHA-256 of the encoded sidecar
-  std::vector<SegmentRef> segments;    // all that the point needs, ascending
+  std::string sidecar_digest;        // SHA-256 of the encoded sidecar
+  std::vector<SegmentRef> segments;  // all that the point needs, ascending
   std::map<std::string, std::string> tags;
-  std::string writer_version;          // of lifeboat
-  std::string writer;                  // random id of the writing run; its sequence and previous manifest: signatures, later
+  std::string writer_version;  // of lifeboat
+  std::string writer;          // random id of the writing run; its sequence and previous manifest:
+                               // signatures, later
   std::uint64_t sequence = 0;
   std::string previous;
   bool operator==(const Manifest&) const = default;
 };
 
-// Canonical JSON; unknown fields are ignored on reading, bounds are checked (segments ascending and joined, names valid).
+// Canonical JSON; unknown fields are ignored on reading, bounds are checked (segments ascending and
+// joined, names valid).
 Bytes encode_manifest(const Manifest& manifest);
 Result<Manifest> decode_manifest(ByteView bytes);
 
@@ -72,18 +76,18 @@ struct Attestation {
   LineageId lineage;
   std::int64_t revision = 0;
   Timestamp made;
-  std::string kind;           // "hashkv" or "verify"
+  std::string kind;  // "hashkv" or "verify"
   bool agreed = false;
-  std::string reason;         // when not: a sentence
-  int level = 0;              // for verify
+  std::string reason;  // when not: a sentence
+  int level = 0;       // for verify
   struct MemberHash {
     std::string member_id, endpoint;
     std::int64_t compact_revision = 0;
     std::uint32_t live = 0, computed = 0;
     bool operator==(const MemberHash&) const = default;
   };
-  std::vector<MemberHash> members;   // each compared at (its compact revision, revision)
-  std::uint32_t restore_hash = 0;    // HashKV at C = X = revision, from the log
+  std::vector<MemberHash> members;  // each compared at (its compact revision, revision)
+  std::uint32_t restore_hash = 0;   // HashKV at C = X = revision, from the log
   double duration_seconds = 0;
   std::string writer_version;
   bool operator==(const Attestation&) const = default;

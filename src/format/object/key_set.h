@@ -11,7 +11,6 @@
 
 #include "base/ids.h"
 #include "base/time.h"
-#include "base/time.h"
 #include "crypto/hash.h"
 #include "format/object/object.h"
 
@@ -24,10 +23,12 @@ struct Recipient {
   std::string label;  // [a-z0-9-]{1,32}: part of the object's name
 };
 
-// The bytes of keys/<epoch>-<generation>-<label>-<sha256>: canonical JSON (any edit is found: it must equal its own
-// re-encoding). `credential`: the passphrase, or the key file's bytes. salt, nonce: fresh random.
-Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient, ByteView credential,
-                        const std::array<std::byte, 16>& salt, crypto::Argon2Cost cost);
+// The bytes of keys/<epoch>-<generation>-<label>-<sha256>: canonical JSON (any edit is found: it
+// must equal its own re-encoding). `credential`: the passphrase, or the key file's bytes. salt,
+// nonce: fresh random.
+Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient,
+                        ByteView credential, const std::array<std::byte, 16>& salt,
+                        crypto::Argon2Cost cost);
 struct WrappedKeys {
   RepoId repo;
   std::uint32_t epoch = 0;
@@ -42,7 +43,8 @@ struct RepoFormat {
   RepoId repo;
   int version = 1;
   Timestamp created;
-  std::vector<std::string> read_features, write_features, gc_features;  // a leading '!' marks a mandatory one
+  std::vector<std::string> read_features, write_features,
+      gc_features;  // a leading '!' marks a mandatory one
 };
 Bytes encode_repo_format(const RepoFormat& format);
 // kRepoVersionUnknown, kRepoFeatureUnknown (mandatory and not known here) say which version can.

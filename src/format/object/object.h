@@ -19,7 +19,8 @@ enum class ObjectType : std::uint16_t { kSegment = 1, kManifest = 2, kAttestatio
 enum class KeyScope : std::uint8_t { kContent = 1, kPlanning = 2 };
 
 inline constexpr std::size_t kHeaderBytes = 192;
-inline constexpr std::size_t kFramePrefixBytes = 8;  // u32 stored length (with tag), u32 plain length and flag bits
+inline constexpr std::size_t kFramePrefixBytes =
+    8;  // u32 stored length (with tag), u32 plain length and flag bits
 inline constexpr std::size_t kTrailerBytes = 40;
 inline constexpr std::size_t kMaxFramePlainBytes = 8u << 20;
 
@@ -51,11 +52,12 @@ struct Header {
 Result<Header> parse_header(ByteView bytes);
 
 struct SealedFrame {
-  Bytes bytes;               // prefix, cipher text, tag: as stored
+  Bytes bytes;  // prefix, cipher text, tag: as stored
   std::uint32_t plain_bytes = 0;
 };
 
-// Seals the frames of one new object. Frames may be sealed by several threads at once, each with its own Codec.
+// Seals the frames of one new object. Frames may be sealed by several threads at once, each with
+// its own Codec.
 class Codec;  // per-thread contexts: compressor, decompressor, cipher
 class Sealer {
  public:
@@ -66,12 +68,15 @@ class Sealer {
   Sealer& operator=(Sealer&&) noexcept;
   ~Sealer();
   ByteView header() const;  // kHeaderBytes
-  // Compresses (stores raw when that is smaller), encrypts, then decrypts, decompresses and compares with `plain`:
-  // kVerifyBeforePublish when they differ. plain.size() <= kMaxFramePlainBytes. `last` marks the object's last frame.
-  // A number is sealed once (kInternal the second time), since no (key, nonce) pair may occur twice.
-  Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last, int zstd_level) const;
+  // Compresses (stores raw when that is smaller), encrypts, then decrypts, decompresses and
+  // compares with `plain`: kVerifyBeforePublish when they differ. plain.size() <=
+  // kMaxFramePlainBytes. `last` marks the object's last frame. A number is sealed once (kInternal
+  // the second time), since no (key, nonce) pair may occur twice.
+  Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
+                           int zstd_level) const;
   // The last bytes of the object. The footer is frames first_footer_frame.. up to the last.
-  static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame, std::uint64_t total_bytes);
+  static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame,
+                       std::uint64_t total_bytes);
 
  private:
   friend class Codec;
@@ -90,7 +95,8 @@ Result<Trailer> parse_trailer(ByteView last_bytes, std::uint64_t object_bytes);
 // Opens the frames of one object; same threading as Sealer.
 class Opener {
  public:
-  // kWrongKey when the epoch is unknown or the key commitment differs; kObjectDamaged for another repo or type.
+  // kWrongKey when the epoch is unknown or the key commitment differs; kObjectDamaged for another
+  // repo or type.
   static Result<Opener> make(const RepoKeys& keys, ByteView header, ObjectType expected);
   Opener(Opener&&) noexcept;
   Opener& operator=(Opener&&) noexcept;
@@ -100,8 +106,8 @@ class Opener {
   // Stored size of the frame whose prefix this is (prefix included), bounds checked.
   static Result<std::uint32_t> stored_bytes(ByteView prefix);
   static Result<std::uint32_t> plain_bytes(ByteView prefix);
-  // `stored` is the whole frame; `out` gets the plain text (resized; its capacity grows as needed, bounded).
-  // Returns whether this was the last frame. kObjectDamaged on any mismatch.
+  // `stored` is the whole frame; `out` gets the plain text (resized; its capacity grows as needed,
+  // bounded). Returns whether this was the last frame. kObjectDamaged on any mismatch.
   Result<bool> open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out) const;
 
  private:

@@ -1,5 +1,6 @@
-// Segments: sorted, immutable runs of records for revisions (lo, hi]. docs/format/segment.md is the specification.
-// Pure codecs: blocks of records as text, and the footer; sealing and IO are others' work.
+// Segments: sorted, immutable runs of records for revisions (lo, hi]. docs/format/segment.md is the
+// specification. Pure codecs: blocks of records as text, and the footer; sealing and IO are others'
+// work.
 #pragma once
 
 #include <vector>
@@ -12,14 +13,14 @@ namespace lifeboat::segment {
 
 inline constexpr std::size_t kBlockTargetBytes = 1u << 20;
 
-// Gathers records into one block's text. A block holds at least one record; a single record may be larger than the
-// target (its text is then cut into several frames by the caller).
+// Gathers records into one block's text. A block holds at least one record; a single record may be
+// larger than the target (its text is then cut into several frames by the caller).
 class BlockBuilder {
  public:
   BlockBuilder();
   // Records ascend over the life of the segment. Copies.
   void add(const etcd::Record& record);
-  bool full() const;   // reached kBlockTargetBytes
+  bool full() const;  // reached kBlockTargetBytes
   bool empty() const;
   struct Block {
     Bytes text;
@@ -70,8 +71,8 @@ struct Section {  // anything beside records, by name: "removed"; later the key 
 };
 struct Footer {
   LineageId lineage;
-  std::int64_t lo = 0, hi = 0;         // revisions (lo, hi]
-  std::int64_t complete_from = 0;      // every revision from here to hi is here whole (rule 3)
+  std::int64_t lo = 0, hi = 0;     // revisions (lo, hi]
+  std::int64_t complete_from = 0;  // every revision from here to hi is here whole (rule 3)
   std::uint64_t records = 0, tombstones = 0, plain_bytes = 0;
   crypto::ContentDigest digest;
   std::vector<BlockEntry> blocks;
