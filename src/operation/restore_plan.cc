@@ -80,6 +80,7 @@ Result<MemberPlan> one_member(const etcd::NewCluster& cluster, const RestoreOpti
   if (found == cluster.members.end()) {
     std::vector<std::string> names;
     for (const etcd::Member& member : cluster.members) names.push_back(member.name);
+    std::ranges::sort(names);
     return fail(ErrorCode::kBadCluster, "member " + options.name + " is not in the cluster",
                 fmt::format("it has {}", fmt::join(names, ", ")),
                 "Pass --name with one of these names.");
@@ -276,7 +277,7 @@ std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& f
   steps.push_back(fmt::format("Write about {} in all, which takes about {} at {} a second.", size_text(bytes),
                               duration_text(static_cast<double>(bytes) / kStatedBytesPerSecond),
                               size_text(kStatedBytesPerSecond)));
-  steps.push_back("Verify every file by reading it back, and sync it.");
+  steps.push_back("Check the database as it is written, read its small buckets, WAL and snap back, and sync everything.");
   steps.push_back(in_place ? "Exchange the member folder with the new one, and keep the old one beside it."
                            : "Rename the finished folder to its name, last of all.");
   return steps;
