@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "format/bbolt/reader.h"
+#include "format/etcd/record.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -42,6 +43,26 @@ class FileNodes final : public bbolt::NodeSource {
   Bytes node_;
 };
 
+// Deeper than any tree of 64-bit page ids with two children a branch.
+constexpr int kMostLevels = 64;
+
+Result<std::int64_t> last_record_revision(FileNodes& nodes, const bbolt::BucketRef& bucket) {
+  bbolt::Pgid id = bucket.root;
+  for (int level = 0; level < kMostLevels; ++level) {
+    const ByteView bytes = id == 0 ? ByteView(bucket.inline_page) : TRY(nodes.node(id));
+    const bbolt::NodeView node = TRY(bbolt::NodeView::parse(bytes, id));
+    if (node.count() == 0) return 0;
+    if (!node.is_leaf()) {
+      id = node.branch(node.count() - 1).child;
+      continue;
+    }
+    const auto key = etcd::parse_revision_key(node.leaf(node.count() - 1).key);
+    if (key) return key->revision.main;
+    return fail(ErrorCode::kDatabaseDamaged, "the last record has no revision", "its key has another form");
+  }
+  return fail(ErrorCode::kDatabaseDamaged, "the tree of records has no leaf", "its branches lead in a circle");
+}
+
 }  // namespace
 
 Result<DatabaseFront> read_database_front(io::File& file) {
@@ -60,6 +81,19 @@ Result<DatabaseFront> read_database_front(io::File& file) {
                     std::to_string(front.file_bytes / page));
   }
   return front;
+}
+
+Result<std::int64_t> read_database_revision(io::File& file) {
+  const etcd::Sidecar sidecar = TRY(read_database_sidecar(file));
+  const DatabaseFront front = TRY(read_database_front(file));
+  FileNodes nodes(file, front);
+  const bbolt::Database database = TRY(bbolt::Database::open(nodes, front.meta, front.file_bytes));
+  std::int64_t revision = std::max({std::int64_t{1}, sidecar.scheduled_compact_revision(),
+                                    sidecar.finished_compact_revision()});
+  for (const bbolt::BucketRef& bucket : database.buckets()) {
+    if (bucket.name == "key") revision = std::max(revision, TRY(last_record_revision(nodes, bucket)));
+  }
+  return revision;
 }
 
 Result<etcd::Sidecar> read_database_sidecar(io::File& file) {

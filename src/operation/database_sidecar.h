@@ -1,4 +1,4 @@
-// Reading the sidecar buckets of a database file that lies on disk, without reading its records.
+// What a database file on disk tells without reading its records: sidecar buckets and revision.
 #pragma once
 
 #include <string>
@@ -15,6 +15,10 @@ struct DatabaseFront {
 };
 // The live meta. kNotADatabase, kDatabaseDamaged, kSnapshotTruncated when the file is shorter than its pages.
 Result<DatabaseFront> read_database_front(io::File& file);
+
+// The revision of the store that this file holds: of its last record, or the compaction it is to do. One path down the
+// tree is read, whatever the size.
+Result<std::int64_t> read_database_revision(io::File& file);
 
 // Every bucket but `key`, as a sidecar. The pages of those buckets are checked as they are read.
 Result<etcd::Sidecar> read_database_sidecar(io::File& file);

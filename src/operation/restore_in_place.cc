@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "operation/database_sidecar.h"
 #include "operation/in_place_swap.h"
 #include "operation/workspace.h"
@@ -72,6 +74,20 @@ Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOpt
   return {};
 }
 
+// Clients of the member saw its own revision, whatever the repo knows of it.
+void raise_live_revision(io::FileSystem& files, const MemberLayout& live, RestoreOptions& options, Progress& progress) {
+  const auto database = find_database(files, live);
+  if (!database || database->empty()) return;
+  const auto file = files.open(*database, {});
+  const auto revision = file ? read_database_revision(**file) : std::unexpected(file.error());
+  if (revision) {
+    options.live_revision = std::max(options.live_revision, *revision);
+  } else {
+    progress.note("The revision of the old database is not readable, so the bump does not know it: " +
+                  revision.error().to_string());
+  }
+}
+
 Status require_alone(io::FileSystem& files, const MemberLayout& live) {
   std::size_t alive = TRY(sweep_workspaces(files, live.data_dir(), kWorkspacePrefixInside));
   if (live.wal_is_elsewhere()) {
@@ -135,6 +151,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
 
   // The plan, and room for it.
   TRY(take_identity(world.files, live, options));
+  raise_live_revision(world.files, live, options, progress);
   RestorePlan plan = TRY(make_plan(world, source, options));
   RestoreReport report = report_of(plan, source, options, true);
   TRY(warn_of_link(world.files, live, report));

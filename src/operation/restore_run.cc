@@ -171,7 +171,6 @@ Status build_members(io::World& world, const RestoreSource& source, const Restor
                                                 placement.closed_gate)));
     writers.push_back(&builders.back()->database());
   }
-  progress.stage("build the database", source.facts.database_bytes);
   TeeSink sink(writers);
   SidecarMaker maker(source, plan);
   const BuiltDatabase built =

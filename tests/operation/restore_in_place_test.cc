@@ -113,6 +113,14 @@ TEST_P(RestoreInPlace, UndoesTwoSwapsOneAfterTheOther) {
   EXPECT_EQ(view().cluster_id, old_cluster);
 }
 
+TEST_P(RestoreInPlace, ContinuesAboveWhatTheOldDatabaseHad) {
+  const auto first = run(options());
+  ASSERT_TRUE(first);
+  const auto second = run(options());
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->bumped_to, first->bumped_to + 1'000'000'000);
+}
+
 TEST_P(RestoreInPlace, RefusesWhileAnEtcdHoldsTheDatabase) {
   const auto database = m.files.open("/srv/etcd/member/snap/db", {}).value();
   ASSERT_TRUE(database->try_lock().value());
