@@ -46,7 +46,7 @@ using RpcResult = std::expected<T, RpcFailure>;
 bool is_token_refused(const RpcFailure& failure);
 bool is_auth_disabled(const RpcFailure& failure);
 
-// The error for people. `action` completes "… of ENDPOINT failed" ("the status"). Does not ask the
+// The error for people. `action` names the call: "the status" at ENDPOINT failed. Does not ask the
 // network: a failed connection is explained by tls_probe.h first.
 Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action);
 
