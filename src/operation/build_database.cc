@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "format/bbolt/checked_sink.h"
 #include "format/etcd/hash_kv.h"
 #include "repository/coverage.h"
 
@@ -140,15 +141,19 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
                                               .compaction = options.keep_history ? history_from : -1,
                                               .threads = options.threads,
                                               .index_memory_bytes = options.index_memory_bytes,
-                                              .spool_directory = options.spool_directory},
+                                              .spool_directory = options.spool_directory,
+                                              .check = options.check_rules},
                                              progress));
   progress.stage("write database", target.point->manifest.source.in_use_bytes);
-  bbolt::BulkLoader loader(sink, options.page_bytes);
+  bbolt::CheckedSink checked(sink, options.page_bytes);
+  bbolt::BulkLoader loader(checked, options.page_bytes);
   KeyBucket keys(options, history_from, loader);
   TRY(loader.begin_bucket("key"));
   TRY(add_all(*log, keys, progress));
   TRY(loader.end_bucket());
   BuiltDatabase built = keys.finish();
+  built.log_records = log->visibility().records();
+  built.findings = log->findings();
   TRY(compare_with_proof(target, built));
 
   const etcd::Sidecar sidecar = TRY(sidecar_for(built));

@@ -75,6 +75,7 @@ Status pump(io::File& file, crypto::FileEncoding encoding, Progress& progress, T
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the file was interrupted");
     const std::size_t count = TRY(file.read_at(offset, raw.whole()));
     offset += count;
+    progress.advance(count);
     ByteView in = raw.whole().first(count);
     if (encoding == crypto::FileEncoding::kPlain) TRY(out.write(in));
     while (encoding != crypto::FileEncoding::kPlain) {
@@ -110,6 +111,7 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   const auto encoding = TRY(encoding_of(*file));
 
   source::SnapshotReader snapshot(world, options.spool_directory, progress);
+  progress.stage("read the file", info.size_bytes);
   TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
   TrailerSplitter splitter(snapshot);
   TRY(pump(*file, encoding, progress, splitter));

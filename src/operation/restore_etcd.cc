@@ -5,6 +5,7 @@
 
 #include "operation/plan_file.h"
 #include "operation/restore_in_place.h"
+#include "operation/restore_source.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -83,6 +84,8 @@ void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
   if (agreed) source.restore_hash = point.hash_proof->restore_hash;
 }
 
+}  // namespace
+
 Result<RestoreSource> source_of(const Repository& repo, io::World& world, const Catalogue::Target& target,
                                 const RestoreOptions& options) {
   const manifest::Manifest& manifest = target.point->manifest;
@@ -107,8 +110,6 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
   };
   return source;
 }
-
-}  // namespace
 
 Result<RestoreReport> restore_etcd(const Repository& repo, io::World& world, const Catalogue::Target& target,
                                    const RestoreOptions& options, Progress& progress) {

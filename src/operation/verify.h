@@ -33,6 +33,7 @@ struct VerifyReport {
   int level = 0;
   std::vector<VerifiedPoint> points;
   std::vector<Finding> findings;  // of the repo: keys, format, unreadable manifests, every point's own
+  std::vector<std::string> notes; // sentences that are no findings: a result that could not be recorded
   std::uint64_t objects = 0, bytes = 0, records = 0;
   double seconds = 0;
   bool clean() const { return findings.empty(); }

@@ -24,7 +24,6 @@ Status SnapshotReader::begin(std::uint64_t file_bytes, const std::string& origin
     return fail(ErrorCode::kNotEnoughSpace, fmt::format("no room for scratch in {}", spool_directory_),
                 fmt::format("the snapshot from {} needs about {}, {} are free", origin, size_text(needed), size_text(free)),
                 "free some space, or name another directory with --spool-dir");
-  progress_.stage("receive snapshot", file_bytes);
   received_ = 0;
   front_.clear();
   partial_.clear();
@@ -37,7 +36,6 @@ Status SnapshotReader::begin(std::uint64_t file_bytes, const std::string& origin
 Status SnapshotReader::write(ByteView bytes) {
   if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "receiving the snapshot was interrupted");
   received_ += bytes.size();
-  progress_.advance(bytes.size());
   if (!pages_) {
     const std::size_t piece = std::min(bytes.size(), front_.room());
     front_.append(bytes.first(piece));

@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include "crypto/hash.h"
+#include "io/bulk_writer.h"
+#include "operation/build_database.h"
+#include "operation/inspect.h"
+
+namespace lifeboat::operation {
+namespace {
+
+// A database on its way into a file, hashed in order. Pages 0 and 1 come last in time and first in the hash, so the
+// hash is taken by reading the file back.
+class FileSink final : public bbolt::PageSink {
+ public:
+  explicit FileSink(io::BulkFileWriter& out) : out_(out) {}
+  Status append(ByteView pages) override { return out_.append(pages); }
+  Status write_front(ByteView two_pages) override { return out_.write_front(0, two_pages); }
+
+ private:
+  io::BulkFileWriter& out_;
+};
+
+Result<Sha256> hash_file(io::File& file, std::uint64_t bytes) {
+  crypto::Sha256Stream hash;
+  Buffer buffer(std::size_t{1} << 20);
+  for (std::uint64_t offset = 0; offset < bytes;) {
+    const std::size_t count = TRY(file.read_at(offset, buffer.whole()));
+    if (count == 0) return fail(ErrorCode::kStorageFailed, "the exported file ended early when read back");
+    hash.update(buffer.whole().first(count));
+    offset += count;
+  }
+  return hash.finish();
+}
+
+// The database as it was, for whoever restores it: its own members, leases, auth, alarms; etcdutl rewrites the rest.
+etcd::Sidecar exported_sidecar(etcd::Sidecar sidecar, const BuiltDatabase& built) {
+  const auto set_revision = [&](std::string_view key) {
+    std::byte value[etcd::kTombstoneKeyBytes];
+    const std::size_t bytes = etcd::write_revision_key({{built.compact_revision, 0}, false}, value);
+    sidecar.set("meta", key, {value, bytes});
+  };
+  set_revision("finishedCompactRev");
+  set_revision("scheduledCompactRev");
+  return sidecar;
+}
+
+}  // namespace
+
+Result<ExportReport> export_snapshot(const repository::Repository& repo, io::World& world,
+                                     const repository::Catalogue::Target& target, const std::string& path,
+                                     const InspectOptions& options, Progress& progress) {
+  if (TRY(io::exists(world.files, path)))
+    return fail(ErrorCode::kTargetNotEmpty, fmt::format("{} exists", path), "an export never replaces a file",
+                "name a file that does not exist yet");
+  const std::string directory = io::parent_of(path);
+  auto file = TRY(world.files.create_unnamed(directory, {.write = true}));
+  BuiltDatabase built;
+  {
+    io::BulkFileWriter writer(*file);
+    FileSink sink(writer);
+    BuildOptions build{.revision = target.revision,
+                       .threads = options.threads,
+                       .index_memory_bytes = options.index_memory_bytes,
+                       .spool_directory = options.spool_directory};
+    build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
+    const auto sidecar_for = [&](const BuiltDatabase& so_far) -> Result<etcd::Sidecar> {
+      return exported_sidecar(TRY(repository::read_sidecar(repo, target.point->object)), so_far);
+    };
+    built = TRY(build_database(repo, world, target, build, sidecar_for, sink, progress));
+    TRY(writer.finish());
+  }
+  progress.stage("hash", built.file.file_bytes);
+  const Sha256 sha = TRY(hash_file(*file, built.file.file_bytes));
+  TRY(file->write_at(built.file.file_bytes, sha.bytes));
+  TRY(file->sync());
+  TRY(file->publish(path));
+  TRY(world.files.sync_directory(directory));
+  return ExportReport{.path = path,
+                      .revision = target.revision,
+                      .file_bytes = built.file.file_bytes + sha.bytes.size(),
+                      .live_keys = built.live_keys,
+                      .sha256 = sha.text()};
+}
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,12 @@
+// RestoreSource of a point: what a restore needs of the repo, read once.
+#pragma once
+
+#include "operation/restore_run.h"
+#include "repository/points.h"
+
+namespace lifeboat::operation {
+
+Result<RestoreSource> source_of(const repository::Repository& repo, io::World& world,
+                                const repository::Catalogue::Target& target, const RestoreOptions& options);
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,169 @@
+#include "operation/sandbox.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "operation/restore_source.h"
+#include "operation/workspace.h"
+#include "source/etcd/client.h"
+
+namespace lifeboat::operation {
+namespace {
+
+constexpr std::string_view kMemoryDirectory = "/dev/shm";
+constexpr std::uint64_t kRoomBytes = std::uint64_t{256} << 20;
+constexpr std::chrono::seconds kBootTimeout{120};
+constexpr std::chrono::milliseconds kPoll{100};
+constexpr std::size_t kLogTailBytes = 2000;
+constexpr int kSigterm = 15;
+
+std::string choose_directory(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes) {
+  if (!options.sandbox_directory.empty()) return options.sandbox_directory;
+  const std::string memory(kMemoryDirectory);
+  const auto free = world.files.free_bytes(memory);
+  return free && *free > 2 * database_bytes + kRoomBytes ? memory : options.spool_directory;
+}
+
+Result<std::string> find_etcd(io::World& world, const VerifyOptions& options) {
+  const std::string wanted = options.etcd_binary.empty() ? "etcd" : options.etcd_binary;
+  if (auto found = world.processes.find_on_path(wanted)) return *found;
+  return fail(ErrorCode::kEtcdBinaryMissing, "no etcd to boot", fmt::format("{} is not on PATH and no such file", wanted));
+}
+
+std::vector<std::string> bare_environment() { return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}; }
+
+Result<std::string> read_log(io::World& world, const std::string& path) {
+  auto file = TRY(world.files.open(path, {}));
+  const std::uint64_t size = TRY(file->size());
+  Bytes tail(std::min<std::uint64_t>(size, kLogTailBytes));
+  (void)TRY(file->read_at(size - tail.size(), tail));
+  return lifeboat::to_string(ByteView(tail));
+}
+
+// The version the binary says it has.
+Result<std::optional<etcd::Minor>> version_of(io::World& world, const std::string& binary, const std::string& directory) {
+  const std::string output = io::join(directory, "version");
+  auto child = TRY(world.processes.start({{binary, "--version"}, bare_environment(), output, true}));
+  while (!TRY(child->poll_exit())) world.clock.sleep(kPoll / 10);
+  const std::string text = TRY(read_log(world, output));
+  const std::size_t at = text.find("etcd Version: ");
+  if (at == std::string::npos) return std::optional<etcd::Minor>();
+  return etcd::parse_minor(std::string_view(text).substr(at + 14, text.find('\n', at) - at - 14));
+}
+
+class SandboxedEtcd {
+ public:
+  SandboxedEtcd(io::World& world, std::string directory) : world_(world), directory_(std::move(directory)) {}
+
+  Status start(const std::string& binary, const std::string& data_dir) {
+    client_url_ = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
+    const std::string peer_url = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
+    child_ = TRY(world_.processes.start({{binary, "--name", "default", "--data-dir", data_dir,
+                                          "--listen-client-urls", client_url_, "--advertise-client-urls", client_url_,
+                                          "--listen-peer-urls", peer_url},
+                                         bare_environment(),
+                                         log_path(),
+                                         true}));
+    source::ClientOptions options;
+    options.endpoints = {client_url_};
+    options.dial_timeout = options.call_timeout = std::chrono::seconds(2);
+    client_ = TRY(source::Client::make(std::move(options)));
+    return {};
+  }
+
+  Result<source::MemberStatus> wait_until_healthy(Progress& progress) {
+    const auto until = world_.clock.monotonic() + kBootTimeout;
+    while (world_.clock.monotonic() < until) {
+      if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "the sandbox was interrupted");
+      if (const auto code = TRY(child_->poll_exit())) return failed(fmt::format("etcd ended with exit code {}", *code));
+      auto status = client_->status(client_url_);
+      if (status && status->leader != 0) return status;
+      world_.clock.sleep(kPoll);
+    }
+    return failed("etcd did not become healthy in time");
+  }
+
+  Result<std::uint32_t> hash(std::int64_t revision) {
+    const auto answer = client_->hash_kv(client_url_, revision);
+    if (!answer) return failed(answer.error().to_string());
+    return answer->hash;
+  }
+
+  void stop() {
+    if (child_) (void)child_->signal(kSigterm);
+    const auto until = world_.clock.monotonic() + std::chrono::seconds(10);
+    while (child_ && world_.clock.monotonic() < until) {
+      const auto code = child_->poll_exit();
+      if (!code || *code) break;
+      world_.clock.sleep(kPoll);
+    }
+    child_.reset();
+  }
+
+ private:
+  std::string log_path() const { return io::join(directory_, "etcd.log"); }
+  std::unexpected<Error> failed(const std::string& why) {
+    const auto log = read_log(world_, log_path());
+    return fail(ErrorCode::kSandboxFailed, "etcd does not serve the restored point",
+                log ? fmt::format("{}; its log ends: {}", why, printable(as_bytes(*log))) : why);
+  }
+
+  io::World& world_;
+  const std::string directory_;
+  std::string client_url_;
+  std::unique_ptr<io::ChildProcess> child_;
+  std::unique_ptr<source::Client> client_;
+};
+
+// The point with its authentication switched off, so that the sandbox can be asked; nothing else differs.
+Result<RestoreReport> restore_into(const repository::Repository& repo, io::World& world,
+                                   const repository::Catalogue::Target& target, const VerifyOptions& options,
+                                   std::optional<etcd::Minor> version, const std::string& data_dir, Progress& progress) {
+  RestoreOptions restore;
+  restore.data_dir = data_dir;
+  restore.bump = false;
+  restore.target_version = version;
+  restore.spool_directory = options.spool_directory;
+  restore.threads = options.threads;
+  restore.index_memory_bytes = options.index_memory_bytes;
+  RestoreSource source = TRY(source_of(repo, world, target, restore));
+  if (source.sidecar.auth_enabled()) {
+    const std::byte off[1] = {};
+    source.sidecar.set("auth", "authEnabled", off);
+  }
+  return restore_fresh(world, source, restore, progress);
+}
+
+Status compare(SandboxedEtcd& etcd, const RestoreReport& restored, Progress& progress) {
+  const auto status = TRY(etcd.wait_until_healthy(progress));
+  if (status.revision != restored.bumped_to)
+    return fail(ErrorCode::kProofMismatch, "the booted etcd is at another revision",
+                fmt::format("{} instead of {}", status.revision, restored.bumped_to));
+  const std::uint32_t hash = TRY(etcd.hash(restored.bumped_to));
+  if (hash == restored.hash) return {};
+  return fail(ErrorCode::kProofMismatch, "the booted etcd serves other data",
+              fmt::format("its HashKV is {}, the log gives {}", hash, restored.hash));
+}
+
+}  // namespace
+
+Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
+                       const repository::Catalogue::Target& target, const VerifyOptions& options, Progress& progress) {
+  const std::string binary = TRY(find_etcd(world, options));
+  const std::string parent = choose_directory(world, options, target.point->manifest.source.in_use_bytes);
+  auto workspace = TRY(Workspace::create(world, parent, "lifeboat-sandbox-"));
+  progress.note(fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
+  const auto version = TRY(version_of(world, binary, workspace.path()));
+  const std::string data_dir = io::join(workspace.path(), "default.etcd");
+  const auto restored = TRY(restore_into(repo, world, target, options, version, data_dir, progress));
+  SandboxedEtcd etcd(world, workspace.path());
+  TRY(etcd.start(binary, data_dir));
+  const Status outcome = compare(etcd, restored, progress);
+  etcd.stop();
+  const Status removed = workspace.remove();
+  return outcome ? removed : outcome;
+}
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,13 @@
+// A sandbox: a real etcd booted on a restored point, asked whether it serves the same data, and thrown away.
+#pragma once
+
+#include "operation/verify.h"
+
+namespace lifeboat::operation {
+
+// kEtcdBinaryMissing, kNotEnoughSpace, kSandboxFailed (with the end of the server's log), kProofMismatch. The plain
+// files lie in memory (/dev/shm) when there is room, else in options.sandbox_directory; they are removed again.
+Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
+                       const repository::Catalogue::Target& target, const VerifyOptions& options, Progress& progress);
+
+}  // namespace lifeboat::operation
