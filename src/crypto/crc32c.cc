@@ -60,11 +60,9 @@ constexpr std::uint32_t x_to_the(std::uint64_t power) {
   return value;
 }
 
-// The factor that moves a register `bytes` ahead: the carry-less product of two reflected 32-bit values, fed to
-// crc32q, is their product times x^33.
+// The factor that moves a register `bytes` ahead: the carry-less product of two reflected 32-bit
+// values, fed to crc32q, is their product times x^33.
 constexpr std::uint32_t shift_factor(std::uint64_t bytes) { return x_to_the(8 * bytes - 33); }
-
-
 
 [[gnu::target("sse4.2,pclmul")]] std::uint64_t product(std::uint64_t a, std::uint32_t b) {
   const __m128i result = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)),
@@ -72,10 +70,12 @@ constexpr std::uint32_t shift_factor(std::uint64_t bytes) { return x_to_the(8 * 
   return static_cast<std::uint64_t>(_mm_cvtsi128_si64(result));
 }
 
-// Three lanes of kLane bytes at a time hide the latency of the instruction; their registers are then joined.
+// Three lanes of kLane bytes at a time hide the latency of the instruction; their registers are
+// then joined.
 template <std::size_t kLane>
-[[gnu::target("sse4.2,pclmul")]] std::uint64_t update_by_lanes(std::uint64_t state, const std::byte*& p,
-                                                  std::size_t& size) {
+[[gnu::target("sse4.2,pclmul")]] std::uint64_t update_by_lanes(std::uint64_t state,
+                                                               const std::byte*& p,
+                                                               std::size_t& size) {
   static constexpr std::uint32_t kOneLane = shift_factor(kLane);
   static constexpr std::uint32_t kTwoLanes = shift_factor(2 * kLane);
   for (; size >= 3 * kLane; p += 3 * kLane, size -= 3 * kLane) {
@@ -92,8 +92,9 @@ template <std::size_t kLane>
   return state;
 }
 
-[[gnu::target("sse4.2,pclmul")]] std::uint32_t update_by_instruction(std::uint32_t start, const std::byte* p,
-                                                        std::size_t size) {
+[[gnu::target("sse4.2,pclmul")]] std::uint32_t update_by_instruction(std::uint32_t start,
+                                                                     const std::byte* p,
+                                                                     std::size_t size) {
   std::uint64_t state = start;
   state = update_by_lanes<2048>(state, p, size);
   state = update_by_lanes<128>(state, p, size);
@@ -102,7 +103,6 @@ template <std::size_t kLane>
   for (; size != 0; ++p, --size) narrow = _mm_crc32_u8(narrow, static_cast<unsigned char>(*p));
   return narrow;
 }
-
 
 #endif
 

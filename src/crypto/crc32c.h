@@ -1,5 +1,6 @@
 // CRC-32C (Castagnoli), the checksum of etcd's HashKV and write-ahead log.
-// Parameters: polynomial 0x1EDC6F41 reflected, initial and final value 0xFFFFFFFF (RFC 3720, appendix B.4).
+// Parameters: polynomial 0x1EDC6F41 reflected, initial and final value 0xFFFFFFFF (RFC 3720,
+// appendix B.4).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// SHA-1, only because etcd derives member and cluster ids with it; nothing here relies on it for security.
+// SHA-1, only because etcd derives member and cluster ids with it; nothing here relies on it for
+// security.
 #pragma once
 
 #include "base/ids.h"

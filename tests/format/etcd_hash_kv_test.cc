@@ -24,11 +24,15 @@ History random_history(unsigned seed, std::int64_t last_revision, bool delete_al
   std::set<std::string> live;
   History history;
   const auto write = [&](std::int64_t main, const std::string& key, bool tombstone) {
-    const Bytes value = encode_key_value({.key = as_bytes(key), .create_revision = tombstone ? 0 : 2,
+    const Bytes value = encode_key_value({.key = as_bytes(key),
+                                          .create_revision = tombstone ? 0 : 2,
                                           .mod_revision = tombstone ? 0 : main,
-                                          .version = tombstone ? 0 : 1, .value = {}, .lease = 0});
+                                          .version = tombstone ? 0 : 1,
+                                          .value = {},
+                                          .lease = 0});
     history.push_back({.key = {.revision = {.main = main, .sub = 0}, .tombstone = tombstone},
-                       .user_key = key, .value = value});
+                       .user_key = key,
+                       .value = value});
     if (tombstone) {
       live.erase(key);
     } else {
@@ -57,7 +61,8 @@ std::set<Revision> live_at(const History& history, std::int64_t revision) {
   return live;
 }
 
-// What compaction leaves on disk; before 3.4.34 and 3.5.16 it removed the tombstone at its own revision too.
+// What compaction leaves on disk; before 3.4.34 and 3.5.16 it removed the tombstone at its own
+// revision too.
 History compacted(const History& history, std::int64_t at, bool keep_tombstone) {
   const std::set<Revision> live = live_at(history, at);
   History left;
@@ -91,7 +96,8 @@ std::uint32_t hash_by_us(const History& history, std::int64_t compact, std::int6
   HashKv hash(compact, revision);
   for (const Stored& record : history) {
     const Revision at = record.key.revision;
-    hash.add({.key = record.key, .value = record.value}, keep.contains(at), at_compaction.contains(at));
+    hash.add({.key = record.key, .value = record.value}, keep.contains(at),
+             at_compaction.contains(at));
   }
   return hash.value(!keep.empty());
 }
@@ -113,7 +119,8 @@ TEST(HashKv, OnUncompactedRecordsEqualsEtcdsAfterCompactionAtEveryRevision) {
     for (std::int64_t c = 2; c <= 40; ++c) {
       const History disk = compacted(history, c, true);
       for (std::int64_t x = c; x <= 40; ++x) {
-        ASSERT_EQ(hash_by_us(history, c, x), hash_as_etcd(disk, c, x)) << seed << ' ' << c << ' ' << x;
+        ASSERT_EQ(hash_by_us(history, c, x), hash_as_etcd(disk, c, x))
+            << seed << ' ' << c << ' ' << x;
         ASSERT_EQ(hash_by_us(disk, c, x), hash_as_etcd(disk, c, x)) << seed << ' ' << c << ' ' << x;
       }
     }

@@ -94,8 +94,11 @@ TEST(EtcdKeyValue, ReadsTheEmptyRecordOfABumpedRevision) {
 }
 
 TEST(EtcdKeyValue, ReadsFieldsInAnyOrderAndToleratesUnknownOnes) {
-  // lease 7, value "v", unknown varint 9, unknown bytes 10, unknown fixed64 11, unknown fixed32 12, key "k", mod 5
-  const Bytes stored = from_hex("30072a0176480152017a5901020304050607086501020304" "0a016b1805");
+  // lease 7, value "v", unknown varint 9, unknown bytes 10, unknown fixed64 11, unknown fixed32 12,
+  // key "k", mod 5
+  const Bytes stored = from_hex(
+      "30072a0176480152017a5901020304050607086501020304"
+      "0a016b1805");
   const std::optional<KeyValue> kv = parse_key_value(stored);
   ASSERT_TRUE(kv);
   EXPECT_EQ(as_text(kv->key), "k");
@@ -126,7 +129,8 @@ TEST(EtcdKeyValue, RefusesBytesThatAreNoMessage) {
   EXPECT_FALSE(parse_key_value(from_hex("0a"))) << "a tag without a value";
   EXPECT_FALSE(parse_key_value(from_hex("0a05666f6f"))) << "a key cut short";
   EXPECT_FALSE(parse_key_value(from_hex("0affffffffffffffffff01"))) << "a length of 2^64-1";
-  EXPECT_FALSE(parse_key_value(from_hex("0a016b10ffffffffffffffffff02"))) << "a varint beyond 64 bits";
+  EXPECT_FALSE(parse_key_value(from_hex("0a016b10ffffffffffffffffff02")))
+      << "a varint beyond 64 bits";
   EXPECT_FALSE(parse_key_value(from_hex("0802"))) << "the key as a number";
   EXPECT_FALSE(parse_key_value(from_hex("0a016b120161"))) << "a revision as bytes";
   EXPECT_FALSE(parse_key_value(from_hex("0a016b0a016c"))) << "two keys";
@@ -142,8 +146,12 @@ TEST(EtcdKeyValue, AgreesWithItsEncoderAndWithParseUserKeyOnRandomRecords) {
     Bytes value(random() % 400);
     for (std::byte& b : key) b = static_cast<std::byte>(random());
     const auto number = [&] { return static_cast<std::int64_t>(random() >> (random() % 64)); };
-    const KeyValue kv{.key = key, .create_revision = number(), .mod_revision = number(),
-                      .version = number(), .value = value, .lease = number()};
+    const KeyValue kv{.key = key,
+                      .create_revision = number(),
+                      .mod_revision = number(),
+                      .version = number(),
+                      .value = value,
+                      .lease = number()};
     const Bytes stored = encode_key_value(kv);
     const std::optional<KeyValue> again = parse_key_value(stored);
     ASSERT_TRUE(again);
@@ -154,7 +162,8 @@ TEST(EtcdKeyValue, AgreesWithItsEncoderAndWithParseUserKeyOnRandomRecords) {
     EXPECT_EQ(encode_key_value(*again), stored);
     EXPECT_TRUE(equal(parse_user_key(stored).value(), key));
     for (std::size_t cut = 1; cut < 4; ++cut) {
-      const std::optional<KeyValue> shorter = parse_key_value(ByteView(stored).first(stored.size() - cut));
+      const std::optional<KeyValue> shorter =
+          parse_key_value(ByteView(stored).first(stored.size() - cut));
       EXPECT_TRUE(!shorter || encode_key_value(*shorter).size() <= stored.size() - cut);
     }
   }

@@ -129,8 +129,16 @@ TEST(EtcdSidecar, HasAStoredFormThatNeverChanges) {
   Sidecar sidecar;
   sidecar.set("meta", "term", be64(1));
   sidecar.get_or_add("alarm");
-  EXPECT_EQ(hex(sidecar.encode()), "4c425343" "01" "02" "05616c61726d" "00" "046d657461" "01"
-                                   "047465726d" "080000000000000001");
+  EXPECT_EQ(hex(sidecar.encode()),
+            "4c425343"
+            "01"
+            "02"
+            "05616c61726d"
+            "00"
+            "046d657461"
+            "01"
+            "047465726d"
+            "080000000000000001");
 }
 
 TEST(EtcdSidecar, RefusesEveryCutOfItsStoredForm) {
@@ -147,33 +155,50 @@ TEST(EtcdSidecar, RefusesCountsLengthsAndOrdersThatCannotBe) {
   const std::string start = "4c42534301";
   EXPECT_FALSE(Sidecar::decode(from_hex(start + "ffffffff0f"))) << "more buckets than bytes";
   EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016dffffffff0f"))) << "more rows than bytes";
-  EXPECT_FALSE(Sidecar::decode(from_hex(start + "0101" "6d01" "ffffffffffffffffff01"))) << "a key of 2^64-1";
+  EXPECT_FALSE(Sidecar::decode(from_hex(start + "0101"
+                                                "6d01"
+                                                "ffffffffffffffffff01")))
+      << "a key of 2^64-1";
   EXPECT_FALSE(Sidecar::decode(from_hex(start + "02016d00016100"))) << "buckets descend";
-  EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016d02" "016200" "016100"))) << "rows descend";
-  EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016d01" "000161"))) << "a row without a key";
-  EXPECT_EQ(Sidecar::decode(from_hex("4c4253430200")).error().code(), ErrorCode::kRepoVersionUnknown);
+  EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016d02"
+                                                "016200"
+                                                "016100")))
+      << "rows descend";
+  EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016d01"
+                                                "000161")))
+      << "a row without a key";
+  EXPECT_EQ(Sidecar::decode(from_hex("4c4253430200")).error().code(),
+            ErrorCode::kRepoVersionUnknown);
 }
 
 TEST(EtcdLease, IsEncodedAsEtcdDoesWithZerosLeftOut) {
   EXPECT_EQ(hex(encode_lease({.id = 0x3e8, .ttl_seconds = 60})), "08e807103c");
-  EXPECT_EQ(hex(encode_lease({.id = 1, .ttl_seconds = 60, .remaining_ttl_seconds = 5})), "0801103c1805");
+  EXPECT_EQ(hex(encode_lease({.id = 1, .ttl_seconds = 60, .remaining_ttl_seconds = 5})),
+            "0801103c1805");
   EXPECT_EQ(hex(lease_key(1000)), "00000000000003e8");
 }
 
 TEST(EtcdMember, IsPrintedAsGoPrintsIt) {
-  const Member member{.id = 5564534052234061883, .name = "m1", .peer_urls = {"http://h:2380"},
-                      .client_urls = {"http://h:2379"}, .is_learner = true};
-  EXPECT_EQ(member_json(member),
-            R"({"id":5564534052234061883,"peerURLs":["http://h:2380"],"isLearner":true,"name":"m1",)"
-            R"("clientURLs":["http://h:2379"]})");
-  EXPECT_EQ(member_json({.id = 18446744073709551615U, .name = {}, .peer_urls = {}, .client_urls = {}}),
-            R"({"id":18446744073709551615,"peerURLs":[]})");
+  const Member member{.id = 5564534052234061883,
+                      .name = "m1",
+                      .peer_urls = {"http://h:2380"},
+                      .client_urls = {"http://h:2379"},
+                      .is_learner = true};
+  EXPECT_EQ(
+      member_json(member),
+      R"({"id":5564534052234061883,"peerURLs":["http://h:2380"],"isLearner":true,"name":"m1",)"
+      R"("clientURLs":["http://h:2379"]})");
+  EXPECT_EQ(
+      member_json({.id = 18446744073709551615U, .name = {}, .peer_urls = {}, .client_urls = {}}),
+      R"({"id":18446744073709551615,"peerURLs":[]})");
   EXPECT_EQ(member_key(0x38940ad5cc050ae), "38940ad5cc050ae");
 }
 
 TEST(EtcdMember, SurvivesARoundTripWithAnyName) {
-  const Member member{.id = ~std::uint64_t{0}, .name = "a\"b\\c\n<&>\x01\u2028 \u00e9\U0001F600",
-                      .peer_urls = {"http://a:1", "http://b:2"}, .client_urls = {}};
+  const Member member{.id = ~std::uint64_t{0},
+                      .name = "a\"b\\c\n<&>\x01\u2028 \u00e9\U0001F600",
+                      .peer_urls = {"http://a:1", "http://b:2"},
+                      .client_urls = {}};
   const std::string json = member_json(member);
   EXPECT_NE(json.find(R"(a\"b\\c\n\u003c\u0026\u003e\u0001\u2028 )"), std::string::npos) << json;
   const Result<Member> again = parse_member_json(json);
@@ -182,14 +207,19 @@ TEST(EtcdMember, SurvivesARoundTripWithAnyName) {
 }
 
 TEST(EtcdMember, PrintsBadUtf8AsGoDoes) {
-  EXPECT_EQ(member_json({.id = 1, .name = "a\xff" "b\xc3", .peer_urls = {}, .client_urls = {}}),
+  EXPECT_EQ(member_json({.id = 1,
+                         .name = "a\xff"
+                                 "b\xc3",
+                         .peer_urls = {},
+                         .client_urls = {}}),
             R"({"id":1,"peerURLs":[],"name":"a\ufffdb\ufffd"})");
 }
 
 TEST(EtcdMember, RefusesWhatIsNoMember) {
-  for (const std::string_view json : {"", "null", "[]", "{}", R"({"id":-1})", R"({"id":1.5})", R"({"id":"1"})",
-                                      R"({"id":1,"peerURLs":"x"})", R"({"id":1,"peerURLs":[1]})",
-                                      R"({"id":1,"name":7})", R"({"id":1,"isLearner":1})", R"({"id":1)"}) {
+  for (const std::string_view json :
+       {"", "null", "[]", "{}", R"({"id":-1})", R"({"id":1.5})", R"({"id":"1"})",
+        R"({"id":1,"peerURLs":"x"})", R"({"id":1,"peerURLs":[1]})", R"({"id":1,"name":7})",
+        R"({"id":1,"isLearner":1})", R"({"id":1)"}) {
     const Result<Member> member = parse_member_json(json);
     ASSERT_FALSE(member) << json;
     EXPECT_EQ(member.error().code(), ErrorCode::kDatabaseDamaged);

@@ -63,7 +63,8 @@ struct HostPort {
   std::string_view port;
 };
 
-// Splits at the last colon; an IPv6 address must stand in brackets. nullopt when the form is another.
+// Splits at the last colon; an IPv6 address must stand in brackets. nullopt when the form is
+// another.
 std::optional<HostPort> split_host_port(std::string_view authority) {
   const std::size_t colon = authority.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
@@ -90,7 +91,9 @@ Status check_host_port(std::string_view url, std::string_view authority) {
 }
 
 Status check_socket_path(std::string_view url, std::string_view rest) {
-  const auto is_path_char = [](char c) { return is_host_char(c) || c == '/' || c == ':' || c == '@'; };
+  const auto is_path_char = [](char c) {
+    return is_host_char(c) || c == '/' || c == ':' || c == '@';
+  };
   if (rest.empty()) return bad_url(url, "the socket's address is missing");
   if (!std::ranges::all_of(rest, is_path_char)) {
     return bad_url(url, "the socket's address has a character that would need escaping");
@@ -140,13 +143,15 @@ Status check_names_once(const std::vector<InitialMember>& members) {
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
   if (twice == names.end()) return {};
-  return bad("the name " + std::string(*twice) + " occurs twice", "each member needs a name of its own");
+  return bad("the name " + std::string(*twice) + " occurs twice",
+             "each member needs a name of its own");
 }
 
 Status check_ids(const std::vector<Member>& members) {
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i].id == 0) {
-      return bad("member " + members[i].name + " would get the id 0", "raft reserves it; use another token");
+      return bad("member " + members[i].name + " would get the id 0",
+                 "raft reserves it; use another token");
     }
     if (i != 0 && members[i - 1].id == members[i].id) {
       return bad("members " + members[i - 1].name + " and " + members[i].name + " would get one id",
@@ -178,7 +183,8 @@ Result<std::string> normalise_url(std::string_view given) {
     return bad_url(url, "its scheme must be http, https, unix or unixs");
   }
   const std::size_t end = rest.find_first_of("/?#");
-  if (end != std::string_view::npos) return bad_url(url, "it must not contain a path, query or fragment");
+  if (end != std::string_view::npos)
+    return bad_url(url, "it must not contain a path, query or fragment");
   TRY(check_host_port(url, rest));
   return scheme + "://" + std::string(rest);
 }
@@ -220,7 +226,8 @@ Result<NewCluster> new_cluster(const std::vector<InitialMember>& members, std::s
   std::vector<std::uint64_t> ids;
   for (const InitialMember& member : members) {
     ids.push_back(member_id(member.peer_urls, token));
-    cluster.members.push_back({.id = ids.back(), .name = member.name, .peer_urls = member.peer_urls, .client_urls = {}});
+    cluster.members.push_back(
+        {.id = ids.back(), .name = member.name, .peer_urls = member.peer_urls, .client_urls = {}});
   }
   std::ranges::sort(cluster.members, {}, &Member::id);
   TRY(check_ids(cluster.members));

@@ -1,5 +1,6 @@
-// Identities of a new cluster: member and cluster ids as etcd derives them, and the etcdutl way to name members.
-// Source: etcd v3.6 server/etcdserver/api/membership/{member,cluster}.go, pkg/types/{urls,urlsmap}.go.
+// Identities of a new cluster: member and cluster ids as etcd derives them, and the etcdutl way to
+// name members. Source: etcd v3.6 server/etcdserver/api/membership/{member,cluster}.go,
+// pkg/types/{urls,urlsmap}.go.
 #pragma once
 
 #include <string>
@@ -15,7 +16,8 @@ struct InitialMember {
   std::vector<std::string> peer_urls;  // normalised as Go prints parsed URLs, sorted
 };
 
-// "n1=http://10.0.0.1:2380,n2=…" as --initial-cluster takes it (a name may repeat to give several URLs). kBadCluster.
+// "n1=http://10.0.0.1:2380,n2=…" as --initial-cluster takes it (a name may repeat to give several
+// URLs). kBadCluster.
 Result<std::vector<InitialMember>> parse_initial_cluster(std::string_view text);
 // scheme http, https, unix or unixs; host:port required; no path. kBadCluster says which rule.
 Result<std::string> normalise_url(std::string_view url);

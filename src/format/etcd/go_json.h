@@ -1,4 +1,5 @@
-// JSON as Go's encoding/json prints it, so that what we write equals what etcd writes byte for byte.
+// JSON as Go's encoding/json prints it, so that what we write equals what etcd writes byte for
+// byte.
 #pragma once
 
 #include <span>
@@ -7,7 +8,8 @@
 
 namespace lifeboat::etcd {
 
-// Quotes `text` as json.Marshal does: HTML characters, U+2028 and U+2029 escaped, bad UTF-8 replaced.
+// Quotes `text` as json.Marshal does: HTML characters, U+2028 and U+2029 escaped, bad UTF-8
+// replaced.
 std::string json_text(std::string_view text);
 // ["a","b"].
 std::string json_list(std::span<const std::string> texts);

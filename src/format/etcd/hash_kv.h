@@ -10,9 +10,9 @@ namespace lifeboat::etcd {
 class HashKv {
  public:
   HashKv(std::int64_t compact_revision, std::int64_t revision);
-  // `kept`: this record is its user key's latest at `revision` and no tombstone. `live_at_compaction` matters only
-  // when no key is live at `revision`: whether compaction at the compact revision would keep this record (its
-  // key's latest at or below it, and no tombstone).
+  // `kept`: this record is its user key's latest at `revision` and no tombstone.
+  // `live_at_compaction` matters only when no key is live at `revision`: whether compaction at the
+  // compact revision would keep this record (its key's latest at or below it, and no tombstone).
   void add(const Record& record, bool kept, bool live_at_compaction);
   // `any_kept`: some record was kept. When none is, etcd filters by what compaction left instead.
   std::uint32_t value(bool any_kept) const;
@@ -22,7 +22,8 @@ class HashKv {
   std::int64_t revision_;
   std::uint32_t with_keep_;
   std::uint32_t without_keep_;
-  bool any_kept_ = false;  // from the first kept record on, without_keep_ can no longer be the answer
+  bool any_kept_ =
+      false;  // from the first kept record on, without_keep_ can no longer be the answer
 };
 
 }  // namespace lifeboat::etcd

@@ -119,7 +119,8 @@ std::optional<KeyValue> parse_key_value(ByteView value) {
                         take_scalar_if(rest, kVersionTag, kv.version) &&
                         take_bytes_if(rest, kValueTag, kv.value) &&
                         take_scalar_if(rest, kLeaseTag, kv.lease);
-  if (in_order && rest.empty()) [[likely]] return kv;
+  if (in_order && rest.empty()) [[likely]]
+    return kv;
   return parse_any_order(value);
 }
 

@@ -36,7 +36,8 @@ struct Record {
   ByteView value;
 };
 
-// The fields of a stored KeyValue. Borrows from the value. Unknown fields are tolerated (and stay in the value).
+// The fields of a stored KeyValue. Borrows from the value. Unknown fields are tolerated (and stay
+// in the value).
 struct KeyValue {
   ByteView key;
   std::int64_t create_revision = 0;
@@ -45,10 +46,11 @@ struct KeyValue {
   ByteView value;
   std::int64_t lease = 0;
 };
-// nullopt when the bytes are not a well-formed KeyValue message, or name two keys. Fast: called for every record.
+// nullopt when the bytes are not a well-formed KeyValue message, or name two keys. Fast: called for
+// every record.
 std::optional<KeyValue> parse_key_value(ByteView value);
-// Only the key field (the common case has it first); says nothing of the fields behind it. Faster than
-// parse_key_value, and equal to its key wherever that one parses.
+// Only the key field (the common case has it first); says nothing of the fields behind it. Faster
+// than parse_key_value, and equal to its key wherever that one parses.
 std::optional<ByteView> parse_user_key(ByteView value);
 // As etcd itself encodes it: field order, zeros and empties left out.
 Bytes encode_key_value(const KeyValue& kv);

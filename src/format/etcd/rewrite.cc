@@ -13,8 +13,9 @@ constexpr Minor k35{.major = 3, .minor = 5};
 constexpr Minor k36{.major = 3, .minor = 6};
 
 // Every bucket that a server makes at boot, but `key`; `etcdutl snapshot status` relies on meta.
-constexpr std::string_view kSideBuckets[] = {"alarm",   "auth",    "authRoles",       "authUsers", "cluster",
-                                             "lease",   "members", "members_removed", "meta"};
+constexpr std::string_view kSideBuckets[] = {"alarm",   "auth",  "authRoles", "authUsers",
+                                             "cluster", "lease", "members",   "members_removed",
+                                             "meta"};
 
 Bytes big_endian(std::uint64_t value) {
   Bytes out;
@@ -22,7 +23,8 @@ Bytes big_endian(std::uint64_t value) {
   return out;
 }
 
-void set_text(Sidecar& sidecar, std::string_view bucket, std::string_view key, std::string_view text) {
+void set_text(Sidecar& sidecar, std::string_view bucket, std::string_view key,
+              std::string_view text) {
   sidecar.set(bucket, key, as_bytes(text));
 }
 
@@ -89,17 +91,18 @@ std::string target_text(const std::optional<Minor>& target) {
 }
 
 // A version row above the target's makes the server refuse to boot; an absent one is decided again.
-void drop_version(Sidecar& sidecar, std::string_view bucket, std::string_view key, std::string_view name,
-                  const std::optional<Minor>& target, RewriteReport& report) {
+void drop_version(Sidecar& sidecar, std::string_view bucket, std::string_view key,
+                  std::string_view name, const std::optional<Minor>& target,
+                  RewriteReport& report) {
   const std::optional<ByteView> value = sidecar.value(bucket, key);
   if (!value) return;
-  report.dropped.push_back("The " + std::string(name) + " " + printable(*value) + " was dropped: " +
-                           target_text(target) + " decides it anew.");
+  report.dropped.push_back("The " + std::string(name) + " " + printable(*value) +
+                           " was dropped: " + target_text(target) + " decides it anew.");
   sidecar.erase(bucket, key);
 }
 
-void set_versions(Sidecar& sidecar, const std::optional<Minor>& source, const std::optional<Minor>& target,
-                  RewriteReport& report) {
+void set_versions(Sidecar& sidecar, const std::optional<Minor>& source,
+                  const std::optional<Minor>& target, RewriteReport& report) {
   const std::optional<Minor> storage = parse_minor(sidecar.storage_version());
   if (!target || *target < k36 || !storage || *target < *storage) {
     drop_version(sidecar, "meta", "storageVersion", "storage version", target, report);
@@ -110,7 +113,8 @@ void set_versions(Sidecar& sidecar, const std::optional<Minor>& source, const st
   }
   if (sidecar.value("cluster", "downgrade")) {
     report.dropped.push_back(
-        "The state of a cluster downgrade was dropped: the restored cluster is not being downgraded.");
+        "The state of a cluster downgrade was dropped: the restored cluster is not being "
+        "downgraded.");
     sidecar.erase("cluster", "downgrade");
   }
 }
@@ -131,7 +135,8 @@ void drop_alarms(Sidecar& sidecar, RewriteReport& report) {
                                " was dropped: it would make the restored cluster refuse requests.");
     }
   } else {
-    report.dropped.push_back(count_text(rows.rows.size()) + " alarms that do not parse were dropped.");
+    report.dropped.push_back(count_text(rows.rows.size()) +
+                             " alarms that do not parse were dropped.");
   }
   rows.rows.clear();
 }
@@ -153,14 +158,15 @@ std::optional<Minor> parse_minor(std::string_view version) {
   version.remove_prefix(1);
   const std::optional<int> minor = take_number(version);
   if (!minor) return std::nullopt;
-  const bool ends_well = version.empty() || version.front() == '.' || version.front() == '-' ||
-                         version.front() == '+';
+  const bool ends_well =
+      version.empty() || version.front() == '.' || version.front() == '-' || version.front() == '+';
   if (!ends_well) return std::nullopt;
   return Minor{.major = *major, .minor = *minor};
 }
 
-// The rows appear with the version that first wrote them: term with 3.5, storageVersion with 3.6. During an
-// upgrade the cluster version lags behind the server, so the highest of all is the writer.
+// The rows appear with the version that first wrote them: term with 3.5, storageVersion with 3.6.
+// During an upgrade the cluster version lags behind the server, so the highest of all is the
+// writer.
 std::optional<Minor> source_minor(const Sidecar& sidecar) {
   std::optional<Minor> source = parse_minor(sidecar.cluster_version());
   if (const auto storage = parse_minor(sidecar.storage_version()); storage) {
@@ -174,7 +180,8 @@ std::optional<Minor> source_minor(const Sidecar& sidecar) {
   return source;
 }
 
-Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options, RewriteReport& report) {
+Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options,
+                            RewriteReport& report) {
   Sidecar out = source;
   for (const std::string_view bucket : kSideBuckets) out.get_or_add(bucket);
   set_versions(out, source_minor(source), options.target, report);

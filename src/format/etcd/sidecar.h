@@ -1,5 +1,5 @@
-// The sidecar: everything in an etcd database that is not the `key` bucket, verbatim, with typed readers.
-// Source: etcd v3.6 server/storage/schema/*.go; etcd v3.4 mvcc, lease, auth, membership.
+// The sidecar: everything in an etcd database that is not the `key` bucket, verbatim, with typed
+// readers. Source: etcd v3.6 server/storage/schema/*.go; etcd v3.4 mvcc, lease, auth, membership.
 #pragma once
 
 #include <optional>
@@ -78,10 +78,12 @@ class Sidecar {
 
 Bytes encode_lease(const Lease& lease);  // leasepb.Lease: zeros left out
 Bytes lease_key(std::int64_t id);        // 8 bytes BE
-std::string member_json(const Member& member);       // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
-std::string member_key(std::uint64_t id);            // lowercase hex without padding
+std::string member_json(
+    const Member& member);  // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
+std::string member_key(std::uint64_t id);  // lowercase hex without padding
 Result<Member> parse_member_json(std::string_view json);
-// raftpb.ConfState as meta's `confState` holds it: {"voters":[..],..}. nullopt when it is something else.
+// raftpb.ConfState as meta's `confState` holds it: {"voters":[..],..}. nullopt when it is something
+// else.
 std::optional<std::vector<std::uint64_t>> parse_conf_state_voters(std::string_view json);
 
 }  // namespace lifeboat::etcd

@@ -1,4 +1,5 @@
-// The stored form of a Sidecar: "LBSC", a version, then buckets and rows, every count and length a varint.
+// The stored form of a Sidecar: "LBSC", a version, then buckets and rows, every count and length a
+// varint.
 #include <algorithm>
 
 #include "format/etcd/sidecar.h"
@@ -9,7 +10,8 @@ namespace {
 
 constexpr std::string_view kMagic = "LBSC";
 constexpr std::uint64_t kVersion = 1;
-// What one bucket or row takes at least: a name or key of one byte with its length, and an empty rest.
+// What one bucket or row takes at least: a name or key of one byte with its length, and an empty
+// rest.
 constexpr std::size_t kMinItemBytes = 3;
 
 void append_sized(Bytes& out, ByteView bytes) {

@@ -1,5 +1,6 @@
-// The protobuf wire format, as far as etcd's stored messages use it: a bounded reader of fields and a writer.
-// Source: protobuf.dev, "Encoding"; field numbers of each message are named where it is read.
+// The protobuf wire format, as far as etcd's stored messages use it: a bounded reader of fields and
+// a writer. Source: protobuf.dev, "Encoding"; field numbers of each message are named where it is
+// read.
 #pragma once
 
 #include "base/varint.h"

@@ -46,8 +46,14 @@ std::optional<std::vector<std::uint64_t>> parse_voters(ByteView conf_state) {
 }
 
 bool parse_scalars(ByteView message, std::span<std::uint64_t> out) {
-  ByteView ignored;
-  return parse_scalars_then_bytes(message, out, ignored);
+  WireReader reader(message);
+  WireField field;
+  while (reader.next(field)) {
+    if (field.number > out.size()) continue;
+    if (field.type != WireType::kVarint) return false;
+    out[field.number - 1] = field.scalar;
+  }
+  return reader.ok();
 }
 
 bool parse_scalars_then_bytes(ByteView message, std::span<std::uint64_t> out, ByteView& bytes) {
@@ -57,7 +63,8 @@ bool parse_scalars_then_bytes(ByteView message, std::span<std::uint64_t> out, By
     if (field.number <= out.size()) {
       if (field.type != WireType::kVarint) return false;
       out[field.number - 1] = field.scalar;
-    } else if (field.number == out.size() + 1 && field.type == WireType::kBytes) {
+    } else if (field.number == out.size() + 1) {
+      if (field.type != WireType::kBytes) return false;
       bytes = field.bytes;
     }
   }

@@ -1,5 +1,6 @@
-// The raft snapshot file: a checksum around etcd's v2 store, which names the members, and the raft position.
-// Source: etcd v3.6 server/etcdserver/api/snap/snapshotter.go, snappb/snap.proto, api/v2store/{store,node}.go.
+// The raft snapshot file: a checksum around etcd's v2 store, which names the members, and the raft
+// position. Source: etcd v3.6 server/etcdserver/api/snap/snapshotter.go, snappb/snap.proto,
+// api/v2store/{store,node}.go.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,18 +49,19 @@ std::string member_node(const etcd::Member& member, std::uint64_t index) {
                         .index = index,
                         .value = "{\"peerURLs\":" + etcd::json_list(member.peer_urls) + '}',
                         .children = {}};
-  return print({.path = path, .index = index, .value = {},
+  return print({.path = path,
+                .index = index,
+                .value = {},
                 .children = "{\"raftAttributes\":" + print(attributes) + '}'});
 }
 
-// etcdutl adds members to the store by their first peer URL; Go prints a map by its keys.
+// Go prints a map by its keys; the order of creation, which etcdutl leaves to chance, is that of
+// the ids.
 std::string members_children(const etcd::NewCluster& cluster) {
-  std::vector<const etcd::Member*> added;
-  for (const etcd::Member& member : cluster.members) added.push_back(&member);
-  std::ranges::stable_sort(added, {}, [](const etcd::Member* m) { return m->peer_urls; });
   std::vector<std::pair<std::string, std::string>> nodes;
-  for (std::size_t i = 0; i < added.size(); ++i) {
-    nodes.emplace_back(etcd::member_key(added[i]->id), member_node(*added[i], i + 1));
+  for (std::size_t i = 0; i < cluster.members.size(); ++i) {
+    const etcd::Member& member = cluster.members[i];
+    nodes.emplace_back(etcd::member_key(member.id), member_node(member, i + 1));
   }
   std::ranges::sort(nodes);
   std::string out = "{";
@@ -72,11 +74,14 @@ std::string members_children(const etcd::NewCluster& cluster) {
 
 // Without WatcherHub and Stats, which every version from 3.4 on makes anew.
 std::string v2_store(const etcd::NewCluster& cluster) {
-  const Node members{.path = "/0/members", .index = 1, .value = {}, .children = members_children(cluster)};
-  const Node cluster_root{.path = "/0", .index = 0, .value = {},
-                          .children = "{\"members\":" + print(members) + '}'};
+  const Node members{
+      .path = "/0/members", .index = 1, .value = {}, .children = members_children(cluster)};
+  const Node cluster_root{
+      .path = "/0", .index = 0, .value = {}, .children = "{\"members\":" + print(members) + '}'};
   const Node keys_root{.path = "/1", .index = 0, .value = {}, .children = "{}"};
-  const Node root{.path = "/", .index = 0, .value = {},
+  const Node root{.path = "/",
+                  .index = 0,
+                  .value = {},
                   .children = "{\"0\":" + print(cluster_root) + ",\"1\":" + print(keys_root) + '}'};
   return fmt::format(R"({{"Root":{},"CurrentIndex":{},"CurrentVersion":2}})", print(root),
                      cluster.members.size());
@@ -106,7 +111,8 @@ Result<ByteView> checked_data(ByteView file) {
   if (crc[0] == 0 || data.empty()) return damaged("it is empty or has no checksum");
   const std::uint32_t actual = crypto::crc32c(0, data);
   if (crc[0] != actual) {
-    return damaged(fmt::format("its checksum is {:08x}, but the bytes give {:08x}", crc[0], actual));
+    return damaged(
+        fmt::format("its checksum is {:08x}, but the bytes give {:08x}", crc[0], actual));
   }
   return data;
 }
@@ -173,7 +179,8 @@ Result<etcd::Member> read_member(const std::string& key, const Json& node) {
   fields["id"] = id;
   Result<etcd::Member> member =
       etcd::parse_member_json(fields.dump(-1, ' ', false, Json::error_handler_t::replace));
-  if (!member) return damaged("member " + key + " of its store does not parse: " + member.error().why());
+  if (!member)
+    return damaged("member " + key + " of its store does not parse: " + member.error().why());
   return member;
 }
 

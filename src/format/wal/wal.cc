@@ -74,7 +74,8 @@ Bytes add_member_entry(const etcd::Member& member, std::uint64_t index) {
 }
 
 std::unexpected<Error> damaged(std::size_t offset, std::string why) {
-  return fail(ErrorCode::kWalDamaged, fmt::format("WAL record at byte {} is damaged", offset), std::move(why));
+  return fail(ErrorCode::kWalDamaged, fmt::format("WAL record at byte {} is damaged", offset),
+              std::move(why));
 }
 
 bool all_zero(ByteView bytes) {
@@ -121,35 +122,48 @@ class Reader {
 
   Result<ByteView> frame(ByteView rest, std::uint64_t length) const {
     const std::uint64_t size = length & kFrameLengthMask;
-    if (size > rest.size()) return damaged(at_, fmt::format("its {} bytes end beyond the file", size));
+    if (size > rest.size())
+      return damaged(at_, fmt::format("its {} bytes end beyond the file", size));
     const std::size_t pad = pad_of(size);
     const std::uint64_t mark = length >> 56;
     if (mark != (pad == 0 ? 0 : (kPadMark | pad))) {
-      return damaged(at_, fmt::format("its length has the mark {:#x}, which its size contradicts", mark));
+      return damaged(
+          at_, fmt::format("its length has the mark {:#x}, which its size contradicts", mark));
     }
     if (pad > rest.size() - size) return damaged(at_, "its padding ends beyond the file");
     if (!all_zero(rest.subspan(size, pad))) return damaged(at_, "its padding is not zero");
     return rest.first(size);
   }
 
-  // walpb.Record: 1 type, 2 crc, 3 data.
+  // walpb.Record: 1 type, 2 crc, 3 data. Every version writes the first two, and nothing else.
   Result<RecordView> parse(ByteView message) const {
-    std::uint64_t scalars[2] = {};
     RecordView record;
-    if (!parse_scalars_then_bytes(message, scalars, record.data)) {
-      return damaged(at_, "it is no record message");
+    bool has_type = false;
+    bool has_crc = false;
+    etcd::WireReader reader(message);
+    etcd::WireField field;
+    while (reader.next(field)) {
+      const bool is_number = field.type == etcd::WireType::kVarint;
+      if (field.number == 1 && is_number && field.scalar >= 1 && field.scalar <= 5) {
+        record.type = static_cast<RecordType>(field.scalar);
+        has_type = true;
+      } else if (field.number == 1 && is_number) {
+        return damaged(at_, fmt::format("it has the unknown type {}", field.scalar));
+      } else if (field.number == 2 && is_number && field.scalar <= 0xffffffff) {
+        record.crc = static_cast<std::uint32_t>(field.scalar);
+        has_crc = true;
+      } else if (field.number == 3 && field.type == etcd::WireType::kBytes) {
+        record.data = field.bytes;
+      } else {
+        return damaged(at_, fmt::format("its field {} is none of a record", field.number));
+      }
     }
-    if (scalars[0] < 1 || scalars[0] > 5) {
-      return damaged(at_, fmt::format("it has the unknown type {}", scalars[0]));
-    }
-    if (scalars[1] > 0xffffffff) return damaged(at_, "its checksum does not fit 32 bits");
-    record.type = static_cast<RecordType>(scalars[0]);
-    record.crc = static_cast<std::uint32_t>(scalars[1]);
+    if (!reader.ok() || !has_type || !has_crc) return damaged(at_, "it is no record message");
     return record;
   }
 
-  // A checksum record carries the chain's value from the file before; without that file it is believed, as etcd
-  // believes it, and the records after it must fit.
+  // A checksum record carries the chain's value from the file before; without that file it is
+  // believed, as etcd believes it, and the records after it must fit.
   Status check_crc(const RecordView& record) {
     if (first_ != (record.type == RecordType::kCrc)) {
       return damaged(at_, "a file starts with one checksum record, and has no other");
@@ -164,7 +178,8 @@ class Reader {
     }
     crc_ = crypto::crc32c(crc_, record.data);
     if (record.crc != crc_) {
-      return damaged(at_, fmt::format("its checksum is {:08x}, but the bytes give {:08x}", record.crc, crc_));
+      return damaged(
+          at_, fmt::format("its checksum is {:08x}, but the bytes give {:08x}", record.crc, crc_));
     }
     return {};
   }
@@ -179,25 +194,39 @@ class Reader {
 Status add_metadata(WalSummary& summary, ByteView data, std::size_t offset) {
   std::uint64_t ids[2] = {};
   if (!parse_scalars(data, ids)) return damaged(offset, "its metadata does not parse");
-  const bool other = summary.node_id != 0 && (summary.node_id != ids[0] || summary.cluster_id != ids[1]);
+  const bool other =
+      summary.node_id != 0 && (summary.node_id != ids[0] || summary.cluster_id != ids[1]);
   if (other) return damaged(offset, "its metadata contradicts that of an earlier record");
   summary.node_id = ids[0];
   summary.cluster_id = ids[1];
   return {};
 }
 
-// raftpb.Entry: 1 Type, 2 Term, 3 Index, 4 Data. A later entry of an index replaces it and all after it.
+// Whether an entry of this index may come now. Entries follow each other, but for a snapshot
+// received from the leader, which stands for all up to its own index; the record of snapshot 0
+// opens a log from its beginning.
+bool may_follow(const WalSummary& summary, std::uint64_t index) {
+  const bool has_mark = !summary.snapshots.empty();
+  const std::uint64_t mark = has_mark ? summary.snapshots.back().index : 0;
+  if (has_mark && index - 1 <= mark) return true;
+  if (summary.first_index == 0) return !has_mark || mark != 0;
+  return index <= summary.last_index + 1;
+}
+
+// raftpb.Entry: 1 Type, 2 Term, 3 Index, 4 Data. A later entry of an index replaces it and all
+// after it.
 Status add_entry(WalSummary& summary, ByteView data, std::size_t offset) {
   std::uint64_t entry[3] = {};
   if (!parse_scalars(data, entry)) return damaged(offset, "its entry does not parse");
   const std::uint64_t index = entry[2];
-  if (index == 0) return damaged(offset, "its entry has the index 0");
-  if (summary.first_index == 0) {
-    summary.first_index = index;
-  } else if (index > summary.last_index && index - summary.last_index > 1) {
+  if (index == 0 || index == ~std::uint64_t{0}) {
+    return damaged(offset, fmt::format("its entry has the index {}", index));
+  }
+  if (!may_follow(summary, index)) {
     return damaged(offset, fmt::format("its entry {} follows entry {}", index, summary.last_index));
   }
-  summary.first_index = std::min(summary.first_index, index);
+  const bool begins = summary.first_index == 0 || index > summary.last_index + 1;
+  summary.first_index = begins ? index : std::min(summary.first_index, index);
   summary.last_index = index;
   summary.last_term = entry[1];
   return {};
@@ -220,7 +249,8 @@ Status add_snapshot(WalSummary& summary, ByteView data, std::size_t offset) {
   }
   std::optional<std::vector<std::uint64_t>> voters = parse_voters(conf_state);
   if (!voters) return damaged(offset, "the conf state of its snapshot record does not parse");
-  summary.snapshots.push_back({.index = position[0], .term = position[1], .voters = std::move(*voters)});
+  summary.snapshots.push_back(
+      {.index = position[0], .term = position[1], .voters = std::move(*voters)});
   return {};
 }
 
@@ -254,7 +284,8 @@ Bytes fresh_wal(const etcd::NewCluster& cluster, std::uint64_t member_id) {
   }
   const std::uint64_t vote = cluster.members.front().id;
   writer.append(RecordType::kState, encode_scalars({kFirstTerm, vote, last}));
-  writer.append(RecordType::kSnapshot, encode_scalars_then_bytes({last, kFirstTerm}, encode_conf_state(cluster)));
+  writer.append(RecordType::kSnapshot,
+                encode_scalars_then_bytes({last, kFirstTerm}, encode_conf_state(cluster)));
   return writer.take();
 }
 

@@ -1,5 +1,6 @@
-// etcd's write-ahead log and raft snapshot files: the fresh pair a restored member boots from, and a checking reader.
-// Source: etcd v3.6 server/storage/wal/{encoder,decoder,wal}.go, api/snap/snapshotter.go, raftpb, walpb, snappb.
+// etcd's write-ahead log and raft snapshot files: the fresh pair a restored member boots from, and
+// a checking reader. Source: etcd v3.6 server/storage/wal/{encoder,decoder,wal}.go,
+// api/snap/snapshotter.go, raftpb, walpb, snappb.
 #pragma once
 
 #include <optional>
@@ -12,15 +13,21 @@
 
 namespace lifeboat::wal {
 
-// A WAL file holding what etcdutl writes: crc, metadata, empty snapshot record, one ConfChange entry per member,
-// hard state, snapshot record at index N, term 1.
+// A WAL file holding what etcdutl writes: crc, metadata, empty snapshot record, one ConfChange
+// entry per member, hard state, snapshot record at index N, term 1.
 Bytes fresh_wal(const etcd::NewCluster& cluster, std::uint64_t member_id);
 // The .snap with the v2 store tree (/0/members/<id>/raftAttributes, empty /1), index N, term 1.
 Bytes fresh_snap(const etcd::NewCluster& cluster);
 std::string wal_file_name(std::uint64_t sequence, std::uint64_t index);  // %016x-%016x.wal
 std::string snap_file_name(std::uint64_t term, std::uint64_t index);
 
-enum class RecordType : std::int64_t { kMetadata = 1, kEntry = 2, kState = 3, kCrc = 4, kSnapshot = 5 };
+enum class RecordType : std::int64_t {
+  kMetadata = 1,
+  kEntry = 2,
+  kState = 3,
+  kCrc = 4,
+  kSnapshot = 5
+};
 struct WalRecord {
   RecordType type{};
   std::uint32_t crc = 0;
@@ -43,8 +50,8 @@ struct WalSummary {
   std::size_t records = 0;
 };
 // All frames of one file up to the zeros or the end; every length bounded, the running crc checked.
-// `crc_before` is the chain value of the previous file: the crc of its last record; 0 for the first file, or when
-// it is not known, and then the file's own checksum record is believed. kWalDamaged.
+// `crc_before` is the chain value of the previous file: the crc of its last record; 0 for the first
+// file, or when it is not known, and then the file's own checksum record is believed. kWalDamaged.
 Result<std::vector<WalRecord>> read_wal(ByteView file, std::uint32_t crc_before = 0);
 Result<WalSummary> summarise_wal(ByteView file, std::uint32_t crc_before = 0);
 
@@ -55,8 +62,8 @@ struct SnapSummary {
 };
 Result<SnapSummary> read_snap(ByteView file);
 
-// What must agree before a restored member may boot (consistent_index, commit, names, ids, voters): one sentence
-// for each disagreement, empty when it may.
+// What must agree before a restored member may boot (consistent_index, commit, names, ids, voters):
+// one sentence for each disagreement, empty when it may.
 std::vector<std::string> disagreements(const etcd::Sidecar& sidecar, const WalSummary& wal,
                                        const std::string& snap_name, const SnapSummary& snap);
 
