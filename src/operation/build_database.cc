@@ -123,7 +123,8 @@ Status add_all(repository::LogReader& log, KeyBucket& bucket, Progress& progress
 
 Status compare_with_proof(const repository::Catalogue::Target& target, const BuiltDatabase& built) {
   const auto& proof = target.point->hash_proof;
-  if (!proof || target.revision != target.point->manifest.revision || proof->restore_hash == built.point_hash) return {};
+  if (!proof || proof->restore_hash == 0 || target.revision != target.point->manifest.revision) return {};
+  if (proof->restore_hash == built.point_hash) return {};
   return fail(ErrorCode::kProofMismatch, fmt::format("the database built from point {} is not what was backed up", target.point->id),
               fmt::format("its HashKV is {}, the point's proof says {}", built.point_hash, proof->restore_hash));
 }

@@ -103,12 +103,12 @@ class Commit {
                                           [&](const etcd::Record& record) { return writer_->add(record); },
                                           [&](const etcd::Record& record) { return census_->add(record); }));
     if (!match.continues) {
-      remember_parent(head, match.last_common, match.contradiction);
+      remember_parent(head, match, match.contradiction);
       return false;
     }
     if (match.common == 0 && !request_.live) return false;
     if (!raft_position_fits(head, match.snapshot_revision)) {
-      remember_parent(head, match.last_common, std::string(kRestored));
+      remember_parent(head, match, std::string(kRestored));
       return false;
     }
     TRY(census_->finish());
@@ -154,18 +154,22 @@ class Commit {
     return true;
   }
 
-  void remember_parent(const Point& head, std::int64_t fork_revision, std::string reason) {
-    if (lineage_.parent != LineageId{}) return;
+  // Used when no lineage is continued. A file that shares no record with a cluster nobody named has nothing to do
+  // with it.
+  void remember_parent(const Point& head, const SnapshotMatch& match, std::string reason) {
+    const bool related = match.common > 0 || request_.live || !request_.source.cluster.empty();
+    if (!lineage_.parent.is_zero() || !related) return;
     lineage_.parent = head.manifest.lineage.id;
-    lineage_.fork_revision = fork_revision;
+    lineage_.fork_revision = match.last_common;
     lineage_.reason = std::move(reason);
-    if (request_.source.cluster.empty()) request_.source.cluster = head.manifest.source.cluster;
+    parent_cluster_ = head.manifest.source.cluster;
   }
 
   Status begin_lineage() {
     world_.random.fill(lineage_.id.bytes);
     if (lineage_.reason.empty()) lineage_.reason = "first backup of this cluster";
     if (lineage_.parent.is_zero()) adopt_parent_by_name();
+    if (request_.source.cluster.empty()) request_.source.cluster = parent_cluster_;
     if (request_.source.cluster.empty()) request_.source.cluster = guessed_cluster_name();
     report_.new_lineage = true;
     report_.lineage_reason = lineage_.reason;
@@ -239,6 +243,8 @@ class Commit {
     const Bytes sidecar = snapshot_.sidecar().encode();
     out.object = TRY(repository::publish_manifest(repo_, world_, out.manifest, sidecar));
     report_.stored_bytes += TRY(repo_.store().head(out.object)).size_bytes;
+    if (const Status swept = repo_.store().sweep(); !swept)
+      report_.warnings.push_back("leftovers of earlier writers stay: " + swept.error().to_string());
     report();
     return out;
   }
@@ -290,6 +296,7 @@ class Commit {
   std::unique_ptr<SnapshotCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
   manifest::Lineage lineage_;
+  std::string parent_cluster_;
   std::int64_t revision_ = 0;
   std::vector<manifest::SegmentRef> segments_;
 };

@@ -1,7 +1,7 @@
 // Committing a snapshot: choosing its lineage, storing what is new, publishing the point.
 #pragma once
 
-#include "operation/backup_etcd.h"
+#include "operation/backup_types.h"
 #include "operation/snapshot_match.h"
 
 namespace lifeboat::operation {

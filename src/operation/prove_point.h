@@ -1,8 +1,10 @@
 // Proving a point: HashKV as live members answer it against the same from the log.
 #pragma once
 
-#include "operation/backup_etcd.h"
+#include "base/progress.h"
+#include "operation/backup_types.h"
 #include "repository/log_reader.h"
+#include "source/etcd/client.h"
 
 namespace lifeboat::operation {
 

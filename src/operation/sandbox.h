@@ -1,7 +1,9 @@
 // A sandbox: a real etcd booted on a restored point, asked whether it serves the same data, and thrown away.
 #pragma once
 
-#include "operation/verify.h"
+#include "base/progress.h"
+#include "operation/verify_types.h"
+#include "repository/points.h"
 
 namespace lifeboat::operation {
 

@@ -74,6 +74,7 @@ class OpenSegment {
 
   std::uint64_t stored_bytes() const { return writer_.size_bytes(); }
 
+  // Whole, but not yet visible.
   Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed) {
     pool_.close();
     while (TRY(take_one())) {
@@ -91,8 +92,12 @@ class OpenSegment {
                              .plain_bytes = footer_.plain_bytes,
                              .digest = footer_.digest.text(),
                              .removes = !removed.empty()};
-    TRY(writer_.publish(name));
     return ref;
+  }
+
+  Status publish(const std::string& name) {
+    TRY(writer_.publish(name));
+    return {};
   }
 
  private:
@@ -136,6 +141,8 @@ struct SegmentWriter::State {
   BlockBuilder builder;
   std::optional<std::int64_t> last_main;
   std::unique_ptr<OpenSegment> open;
+  // Published together at the end: a writer that dies before leaves nothing behind.
+  std::vector<std::unique_ptr<OpenSegment>> finished;
   std::vector<manifest::SegmentRef> written;
 
   Status begin() {
@@ -153,7 +160,7 @@ struct SegmentWriter::State {
     if (!builder.empty()) TRY(open->add(builder.take()));
     static const std::vector<etcd::Revision> kNone;
     written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone)));
-    open.reset();
+    finished.push_back(std::move(open));
     return {};
   }
 
@@ -163,7 +170,7 @@ struct SegmentWriter::State {
 };
 
 SegmentWriter::SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options)
-    : state_(new State{repo, world, std::move(options), {}, {}, {}, {}}) {}
+    : state_(new State{repo, world, std::move(options), {}, {}, {}, {}, {}}) {}
 SegmentWriter::~SegmentWriter() = default;
 
 Status SegmentWriter::add(const etcd::Record& record) {
@@ -182,6 +189,7 @@ Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi)
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
   if (!s.open && (hi > lo || (s.written.empty() && !s.options.removed.empty()))) TRY(s.begin());
   if (s.open) TRY(s.end(hi));
+  for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i]->publish(s.written[i].object));
   return std::move(s.written);
 }
 

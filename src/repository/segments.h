@@ -30,8 +30,8 @@ class SegmentWriter {
   SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
   ~SegmentWriter();
   Status add(const etcd::Record& record);
-  // `hi`: the revision up to which the last segment is complete (>= the last record's). The segments are durable
-  // when it returns; a manifest makes them part of a point. Empty when there is nothing to store.
+  // `hi`: the revision up to which the last segment is complete (>= the last record's). All segments become
+  // visible and durable here; a manifest makes them part of a point. Empty when there is nothing to store.
   Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi);
 
  private:

@@ -43,6 +43,7 @@ class ForwardingStore : public ObjectStore {
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
   Result<std::uint64_t> free_bytes() override;
+  Status sweep() override { return inner_.sweep(); }
   std::string url() const override { return inner_.url(); }
 
  protected:

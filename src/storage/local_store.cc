@@ -147,6 +147,11 @@ class LocalStore final : public ObjectStore {
 
   Result<std::uint64_t> free_bytes() override { return files_.free_bytes(root_); }
 
+  Status sweep() override {
+    TRY(io::sweep_stale(files_, root_));
+    return {};
+  }
+
   std::string url() const override { return "file://" + root_; }
 
  private:

@@ -46,6 +46,8 @@ class ObjectStore {
   virtual Result<std::vector<ObjectInfo>> list(const std::string& prefix) = 0;
   virtual Status remove(const std::string& name) = 0;
   virtual Result<std::uint64_t> free_bytes() = 0;  // UINT64_MAX when unlimited
+  // Removes what dead writers left that never became an object; safe beside living ones.
+  virtual Status sweep() { return {}; }
   // Where it lives, for people: "file:///backup".
   virtual std::string url() const = 0;
 };

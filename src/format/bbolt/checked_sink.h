@@ -3,8 +3,7 @@
 
 #include <unordered_map>
 
-#include "format/bbolt/page.h"
-#include "format/bbolt/writer.h"
+#include "format/bbolt/page_sink.h"
 
 namespace lifeboat::bbolt {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "format/bbolt/reader.h"
+#include "format/bbolt/node_source.h"
 
 namespace lifeboat::bbolt {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "format/bbolt/writer.h"
+#include "format/bbolt/page_sink.h"
 
 namespace lifeboat::bbolt {
 

@@ -5,9 +5,13 @@
 #include <array>
 
 #include "base/bytes.h"
-#include "format/object/object.h"
 
 namespace lifeboat::object {
+
+inline constexpr std::size_t kHeaderBytes = 192;
+inline constexpr std::size_t kFramePrefixBytes = 8;  // u32 stored length (with tag), u32 plain length and flag bits
+inline constexpr std::size_t kTrailerBytes = 40;
+inline constexpr std::size_t kMaxFramePlainBytes = 8u << 20;
 
 inline constexpr std::array<std::byte, 8> kMagic{std::byte{'L'}, std::byte{'I'}, std::byte{'F'},
                                                  std::byte{'E'}, std::byte{'B'}, std::byte{'O'},

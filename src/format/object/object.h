@@ -12,17 +12,12 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "crypto/secret.h"
+#include "format/object/layout.h"
 
 namespace lifeboat::object {
 
 enum class ObjectType : std::uint16_t { kSegment = 1, kManifest = 2, kAttestation = 3 };
 enum class KeyScope : std::uint8_t { kContent = 1, kPlanning = 2 };
-
-inline constexpr std::size_t kHeaderBytes = 192;
-inline constexpr std::size_t kFramePrefixBytes =
-    8;  // u32 stored length (with tag), u32 plain length and flag bits
-inline constexpr std::size_t kTrailerBytes = 40;
-inline constexpr std::size_t kMaxFramePlainBytes = 8u << 20;
 
 // The root keys of one epoch; every object's key is derived from one of them.
 struct EpochKeys {
