@@ -41,12 +41,13 @@ std::vector<VisibilityOptions::Gap> gaps_of(const std::vector<manifest::SegmentR
   return out;
 }
 
-// Rule 1: above a segment's complete_from every revision has a record, and its changes count from 0.
+// Rule 1: above a segment's complete_from every revision has a record, up to its hi, and its changes count from 0.
 class Contiguity {
  public:
   explicit Contiguity(const std::vector<manifest::SegmentRef>& segments) : segments_(segments) {}
 
   void add(std::size_t segment, const etcd::Revision& at, std::vector<std::string>& findings) {
+    end_segments_before(segment, findings);
     const std::int64_t from = segments_[segment].complete_from;
     const bool same_main = at.main == previous_.main;
     const bool continues = same_main ? at.sub == previous_.sub + 1 : at.sub == 0;
@@ -57,9 +58,19 @@ class Contiguity {
     previous_ = at;
   }
 
+  void end_segments_before(std::size_t segment, std::vector<std::string>& findings) {
+    for (; ended_ < segment; ++ended_) {
+      const auto& last = segments_[ended_];
+      if (last.hi > last.complete_from && previous_.main != last.hi && findings.size() < kFindingsMax)
+        findings.push_back(fmt::format("the last record up to revision {} is of revision {}: the ones behind it are missing",
+                                       last.hi, previous_.main));
+    }
+  }
+
  private:
   const std::vector<manifest::SegmentRef>& segments_;
   etcd::Revision previous_;
+  std::size_t ended_ = 0;  // segments read to their end
 };
 
 class TwoPassReader final : public LogReader {
@@ -91,6 +102,7 @@ class TwoPassReader final : public LogReader {
       }
       progress.advance(block.text.size());
     }
+    if (options_.check) contiguity.end_segments_before(segments_.size(), findings_);
     TRY(visibility_.finish());
     findings_.insert(findings_.end(), visibility_.findings().begin(), visibility_.findings().end());
     return {};

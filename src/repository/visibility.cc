@@ -138,6 +138,7 @@ struct Visibility::State {
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
   std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
+  std::uint64_t first_spilled = 0;  // entries from this ordinal on were spilled unlooked at
   std::size_t next_removed = 0;
   std::vector<std::string> findings;
 
@@ -156,19 +157,28 @@ struct Visibility::State {
     if (options.check_versions) check_continues(previous, next);
   }
 
-  bool crosses_gap(const Latest& previous, const Latest& next) const {
+  // True where `next` may follow what nobody stored: `before` is 0 for a key not seen yet.
+  bool crosses_gap(std::int64_t before, const Latest& next) const {
     for (const auto& gap : options.gaps)
-      if (previous.main <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return true;
+      if (before <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return true;
     return false;
   }
 
   void check_continues(const Latest& previous, const Latest& next) {
-    if (next.version == 0 || !previous.checkable || findings.size() >= kFindingsMax) return;
-    if (crosses_gap(previous, next)) return;
+    if (next.version == 0 || !previous.checkable || crosses_gap(previous.main, next)) return;
     const bool begins = previous.version == 0;
-    const auto version = begins ? 1 : previous.version + 1;
-    const auto create_revision = begins ? next.main : previous.create_revision;
+    check_version(next, begins ? 1 : previous.version + 1, begins ? next.main : previous.create_revision);
+  }
+
+  // A key that no record named before begins here, unless a base brought it.
+  void check_begins(const Latest& first) {
+    if (!options.check_versions || first.version == 0 || crosses_gap(0, first)) return;
+    check_version(first, 1, first.main);
+  }
+
+  void check_version(const Latest& next, std::int64_t version, std::int64_t create_revision) {
     if (next.version == version && next.create_revision == create_revision) return;
+    if (findings.size() >= kFindingsMax) return;
     findings.push_back(fmt::format(
         "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}",
         next.main, next.version, next.create_revision, version, create_revision));
@@ -182,6 +192,7 @@ struct Visibility::State {
       slot = entry;
       return {};
     }
+    check_begins(entry);
     slot = entry;
     table.took_slot();
     if (!table.full()) return {};
@@ -193,6 +204,7 @@ struct Visibility::State {
   }
 
   Status start_spilling() {
+    first_spilled = records;
     spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
     for (const auto& slot : table.slots())
       if (slot.occupied) TRY(spill->add(slot));
@@ -209,6 +221,7 @@ struct Visibility::State {
         slot = entry;
         return;
       }
+      if (entry.ordinal >= first_spilled) check_begins(entry);
       slot = entry;
       latest.took_slot();
       if (latest.full()) latest.grow();

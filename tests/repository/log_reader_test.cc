@@ -1,0 +1,257 @@
+// The log against a brute-force model: what each revision sees, its HashKV, and what breaks the rules of the log.
+#include "repository/log_reader.h"
+
+#include "repository/coverage.h"
+#include "repository/mvcc_model.h"
+#include "repository/support.h"
+
+namespace lifeboat::repository {
+namespace {
+
+using namespace testing;
+using testing_model::ModelRecord;
+using testing_model::MvccModel;
+using testing_model::RecordMap;
+using testing_model::write_some;
+
+// Stores backups of a model as segments of one lineage, as the rules of the log ask.
+class ModelLineage {
+ public:
+  void back_up(const MvccModel& model, std::uint64_t split_stored_bytes = 64u << 20) {
+    const std::int64_t head = chain.segments.empty() ? 0 : chain.segments.back().hi;
+    SegmentWriteOptions options{.lineage = lineage_id(1),
+                                .lo = head,
+                                .complete_from = std::max({model.compacted, head, std::int64_t{head == 0 ? 1 : 0}}),
+                                .removed = {},
+                                .threads = 1,
+                                .split_stored_bytes = split_stored_bytes};
+    if (head > 0 && model.compacted > head) options.removed = forget_compacted(model, head);
+    SegmentWriter writer(*repo.repo, repo.world.world, std::move(options));
+    for (const auto& [at, record] : model.database) {
+      if (at.main <= head) continue;
+      stored_.insert(at);
+      ASSERT_TRUE(writer.add(record.record()));
+    }
+    append(writer.finish(model.revision).value());
+  }
+
+  // One segment of exactly these records.
+  void store(const std::vector<ModelRecord>& records, std::int64_t hi) {
+    SegmentWriter writer(*repo.repo, repo.world.world, {.lineage = lineage_id(1), .lo = 0, .complete_from = 1, .removed = {}, .threads = 1});
+    for (const auto& record : records) ASSERT_TRUE(writer.add(record.record()));
+    append(writer.finish(hi).value());
+  }
+
+  LogReadOptions options(std::int64_t revision, std::uint64_t memory = 96u << 20) const {
+    return {.revision = revision, .compaction = -1, .threads = 1, .index_memory_bytes = memory, .spool_directory = "/", .check = true};
+  }
+
+  Result<std::unique_ptr<LogReader>> open(const LogReadOptions& options) {
+    return LogReader::open(*repo.repo, repo.world.world, chain, options, progress);
+  }
+
+  manifest::Manifest chain;
+  TestRepo repo;
+  NoProgress progress;
+
+ private:
+  void append(std::vector<manifest::SegmentRef> segments) {
+    chain.segments.insert(chain.segments.end(), segments.begin(), segments.end());
+  }
+  std::vector<etcd::Revision> forget_compacted(const MvccModel& model, std::int64_t head) {
+    std::vector<etcd::Revision> gone;
+    for (const auto& at : stored_)
+      if (at.main <= head && !model.database.contains(at)) gone.push_back(at);
+    for (const auto& at : gone) stored_.erase(at);
+    return gone;
+  }
+  std::set<etcd::Revision> stored_;  // and not said to be gone
+};
+
+// The records visible at `revision`, and whether any rule was broken.
+RecordMap read_visible(ModelLineage& lineage, std::int64_t revision, std::uint64_t memory = 96u << 20) {
+  auto log = lineage.open(lineage.options(revision, memory));
+  EXPECT_TRUE(log) << why_not(log);
+  RecordMap out;
+  SeenRecord seen;
+  while ((*log)->next(seen).value())
+    if (seen.visible) out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)), to_bytes(seen.record.value)};
+  EXPECT_TRUE((*log)->findings().empty()) << (*log)->findings().front();
+  EXPECT_EQ((*log)->visibility().live_keys(), out.size());
+  return out;
+}
+
+bool same(const RecordMap& a, const RecordMap& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second.key == y.second.key && x.second.value == y.second.value;
+  });
+}
+
+std::uint32_t log_hash(ModelLineage& lineage, std::int64_t compaction, std::int64_t revision, std::uint64_t memory = 96u << 20) {
+  auto hash = hash_log(*lineage.repo.repo, lineage.repo.world.world, lineage.chain, compaction, revision,
+                       lineage.options(revision, memory), lineage.progress);
+  EXPECT_TRUE(hash) << why_not(hash);
+  return hash ? hash->hash : 0;
+}
+
+void expect_equal_at_every_revision(ModelLineage& lineage, const MvccModel& model, std::mt19937& random) {
+  for (const auto& range : coverage_of(lineage.chain.segments))
+    for (std::int64_t at = range.from; at <= range.to; ++at) {
+      ASSERT_TRUE(same(read_visible(lineage, at), model.latest_live(at))) << "revision " << at;
+      const std::int64_t compaction = range.from + static_cast<std::int64_t>(random() % static_cast<unsigned>(at - range.from + 1));
+      ASSERT_EQ(log_hash(lineage, compaction, at), model.hash_kv(compaction, at)) << compaction << ", " << at;
+      if (range.from == 1) {
+        ASSERT_EQ(log_hash(lineage, -1, at), model.hash_kv(-1, at)) << at;
+      }
+    }
+}
+
+TEST(LogReader, SeesWhatAStoreWouldSeeAtEveryRevisionOfARandomHistory) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    MvccModel model;
+    ModelLineage lineage;
+    for (int backup = 0; backup < 4; ++backup) {
+      write_some(model, random, 3 + static_cast<int>(random() % 12), seed % 2 == 0 ? 3 : 12);
+      if (random() % 2 == 0 && model.revision > model.compacted)
+        model.compact(model.compacted + 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision - model.compacted)));
+      lineage.back_up(model, seed % 3 == 0 ? 1 : 64u << 20);
+    }
+    expect_equal_at_every_revision(lineage, model, random);
+  }
+}
+
+TEST(LogReader, CoversNothingBetweenABackupAndTheCompactionThatOvertookIt) {
+  MvccModel model;
+  ModelLineage lineage;
+  for (int i = 0; i < 5; ++i) model.put("/a", std::to_string(i));
+  lineage.back_up(model);  // to 6
+  for (int i = 0; i < 6; ++i) model.put("/b", std::to_string(i));
+  model.erase("/a");  // 13
+  model.compact(13);
+  model.put("/c", "");
+  lineage.back_up(model);  // to 14
+  const std::vector<Coverage> expected{{1, 6}, {13, 14}};
+  EXPECT_EQ(coverage_of(lineage.chain.segments), expected);
+  EXPECT_TRUE(same(read_visible(lineage, 6), model.latest_live(6)));
+  EXPECT_TRUE(same(read_visible(lineage, 13), model.latest_live(13))) << "the dead came back";
+}
+
+TEST(LogReader, AllKeysDeletedAndCompactedAwayStayDead) {
+  MvccModel model;
+  ModelLineage lineage;
+  model.put("/a", "1");
+  model.put("/b", "2");
+  lineage.back_up(model);
+  model.txn({{"/a", "", true}, {"/b", "", true}});
+  model.compact(model.revision);
+  EXPECT_TRUE(model.database.empty());
+  lineage.back_up(model);
+  EXPECT_TRUE(read_visible(lineage, model.revision).empty());
+  EXPECT_EQ(log_hash(lineage, model.revision, model.revision), model.hash_kv(model.revision, model.revision));
+  EXPECT_TRUE(same(read_visible(lineage, model.revision - 1), model.latest_live(model.revision - 1)));
+}
+
+TEST(LogReader, SeesTheSameWhenTheIndexSpills) {
+  std::mt19937 random(7);
+  MvccModel model;
+  ModelLineage lineage;
+  for (int backup = 0; backup < 3; ++backup) {
+    write_some(model, random, 1500, 3000);
+    if (backup == 1) model.compact(model.revision - 100);
+    lineage.back_up(model);
+  }
+  const auto ranges = coverage_of(lineage.chain.segments);
+  for (const std::int64_t at : {ranges.front().to, ranges.back().from, ranges.back().to - 700, ranges.back().to}) {
+    auto log = lineage.open(lineage.options(at, 1));
+    ASSERT_TRUE(log) << why_not(log);
+    EXPECT_TRUE((*log)->visibility().spilled());
+    EXPECT_TRUE(same(read_visible(lineage, at, 1), model.latest_live(at))) << at;
+  }
+  const std::int64_t compaction = ranges.back().from + 5;
+  EXPECT_EQ(log_hash(lineage, compaction, model.revision, 1), model.hash_kv(compaction, model.revision));
+}
+
+// A history of one-operation and two-operation revisions, with every key written more than once.
+std::vector<ModelRecord> sound_records() {
+  MvccModel model;
+  for (int i = 0; i < 4; ++i) {
+    model.put("/a", std::to_string(i));
+    model.txn({{"/a", "x", false}, {"/b", std::to_string(i), false}});
+  }
+  model.erase("/a");
+  model.put("/a", "again");
+  std::vector<ModelRecord> out;
+  for (const auto& [at, record] : model.history) out.push_back(record);
+  return out;
+}
+
+// True when storing and reading these records says that something is wrong.
+bool found_in(const std::vector<ModelRecord>& records, std::int64_t hi) {
+  ModelLineage lineage;
+  lineage.store(records, hi);
+  const auto log = lineage.open(lineage.options(hi));
+  return !log || !(*log)->findings().empty();
+}
+
+TEST(LogReader, FindsARecordThatWasLostDoubledReorderedOrAltered) {
+  const auto sound = sound_records();
+  const std::int64_t hi = sound.back().key.revision.main;
+  ASSERT_FALSE(found_in(sound, hi));
+  for (std::size_t i = 0; i < sound.size(); ++i) {
+    SCOPED_TRACE(i);
+    auto lost = sound;
+    lost.erase(lost.begin() + static_cast<std::ptrdiff_t>(i));
+    // The last change of a revision, of a key that never changes again: only the digest knows of it.
+    const bool unknowable = sound[i].user_key == "/b" && sound[i].key.revision.main == hi - 2;
+    EXPECT_EQ(found_in(lost, hi), !unknowable) << "lost";
+
+    auto doubled = sound;
+    doubled.insert(doubled.begin() + static_cast<std::ptrdiff_t>(i), sound[i]);
+    EXPECT_TRUE(found_in(doubled, hi)) << "doubled";
+
+    auto copied = sound;  // the same change once more, as the next of its revision
+    copied.insert(copied.begin() + static_cast<std::ptrdiff_t>(i) + 1, sound[i]);
+    copied[i + 1].key.revision.sub += 1;
+    if (i + 1 < sound.size() && sound[i + 1].key.revision.main == sound[i].key.revision.main) continue;
+    EXPECT_TRUE(sound[i].key.tombstone || found_in(copied, hi)) << "copied";
+  }
+}
+
+TEST(LogReader, FindsVersionsThatDoNotContinue) {
+  const auto sound = sound_records();
+  const std::int64_t hi = sound.back().key.revision.main;
+  for (std::size_t i = 0; i < sound.size(); ++i) {
+    if (sound[i].key.tombstone) continue;
+    const auto kv = etcd::parse_key_value(sound[i].value);
+    for (const auto& [version, created] : {std::pair{std::int64_t{1}, std::int64_t{0}}, std::pair{std::int64_t{0}, std::int64_t{1}}}) {
+      auto altered = sound;
+      auto edited = *kv;
+      edited.version += version;
+      edited.create_revision += created;
+      altered[i].value = etcd::encode_key_value(edited);
+      EXPECT_TRUE(found_in(altered, hi)) << "record " << i;
+    }
+  }
+  auto swapped = sound;  // two changes of one key in each other's place
+  std::swap(swapped[0].value, swapped[1].value);
+  EXPECT_TRUE(found_in(swapped, hi));
+}
+
+TEST(LogReader, ReadsNoSegmentAboveTheRevision) {
+  MvccModel model;
+  ModelLineage lineage;
+  model.put("/a", "1");
+  lineage.back_up(model);
+  model.put("/a", "2");
+  lineage.back_up(model);
+  ASSERT_TRUE(lineage.repo.store.remove(lineage.chain.segments.back().object));
+  EXPECT_TRUE(same(read_visible(lineage, 2), model.latest_live(2)));
+  const auto later = lineage.open(lineage.options(3));
+  ASSERT_FALSE(later);
+  EXPECT_EQ(later.error().code(), ErrorCode::kObjectMissing);
+}
+
+}  // namespace
+}  // namespace lifeboat::repository
