@@ -70,7 +70,6 @@ LeafRuns::LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_
     : spool_(spool),
       page_bytes_(page_bytes),
       arena_bytes_(arena_bytes_for(high_water * page_bytes)),
-      run_of_(high_water, kNoRun),
       free_(kArenas),
       full_(kArenas),
       writer_([this] { write_runs(); }) {
@@ -90,6 +89,7 @@ Result<LeafRuns::Slot> LeafRuns::reserve(bbolt::Pgid id, const etcd::Revision& f
   current_->bytes.resize(offset + node_bytes);
   current_->entries.push_back({first, offset, node_bytes});
   ++current_->unfilled;
+  if (id >= run_of_.size()) run_of_.resize(std::max<std::size_t>(id + 1, 2 * run_of_.size()), kNoRun);
   run_of_[id] = static_cast<std::uint16_t>(runs_.size() - 1);
   return Slot{current_->bytes.data() + offset, current_.get()};
 }
@@ -111,10 +111,13 @@ Status LeafRuns::begin_run() {
   return {};
 }
 
-// Nodes are far smaller than a run, so at most one full run still waits for bytes.
+// Nodes are far smaller than a run, so at most one full run still waits for bytes, unless a run's worth of headers
+// claim the same few pages.
 Status LeafRuns::end_run() {
   if (current_->unfilled == 0) return full_.push(std::move(current_));
-  if (filling_) return fail(ErrorCode::kInternal, "two runs wait for bytes at once");
+  if (filling_)
+    return fail(ErrorCode::kDatabaseDamaged, "the database's page headers contradict each other",
+                "many of them claim the same pages, far beyond what stale pages explain");
   filling_ = std::move(current_);
   return {};
 }

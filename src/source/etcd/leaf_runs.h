@@ -65,7 +65,7 @@ class LeafRuns {
   io::Spool& spool_;
   const std::size_t page_bytes_;
   const std::size_t arena_bytes_;
-  std::vector<std::uint16_t> run_of_;  // by page id
+  std::vector<std::uint16_t> run_of_;  // by page id; as long as the ids that came, whatever the meta claims
   std::vector<std::unique_ptr<Run>> runs_;
   std::unique_ptr<Arena> current_;
   std::unique_ptr<Arena> filling_;  // full, but for bytes of nodes at its end

@@ -10,6 +10,7 @@ constexpr std::size_t kOpenLargeMax = 64;
 // Stale headers may cover pages twice; more than this over the file's size is an attack, not a database.
 constexpr std::uint64_t kSpoolFactor = 3;
 constexpr std::uint64_t kSpoolSlack = std::uint64_t{256} << 20;
+constexpr std::uint64_t kBranchBytesMax = std::uint64_t{64} << 20;
 
 // The revision in the first key of a leaf of the `key` bucket; nullopt for every other leaf.
 std::optional<etcd::Revision> first_revision(ByteView page) {
@@ -33,6 +34,7 @@ PageSorter::PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes,
       packed_(*spool_) {}
 
 Status PageSorter::add(bbolt::Pgid id, ByteView page) {
+  received_pages_ = id + 1;
   if (!covers_.empty()) TRY(continue_covers(page));
   const auto header = bbolt::read_header(page);
   if (header.id != id || header.overflow >= high_water_ - id) return {};
@@ -44,7 +46,7 @@ Status PageSorter::add(bbolt::Pgid id, ByteView page) {
 
 Status PageSorter::count_spooled(std::uint64_t bytes) {
   spooled_bytes_ += bytes;
-  if (spooled_bytes_ <= kSpoolFactor * high_water_ * page_bytes_ + kSpoolSlack) return {};
+  if (spooled_bytes_ <= kSpoolFactor * received_pages_ * page_bytes_ + kSpoolSlack) return {};
   return fail(ErrorCode::kDatabaseDamaged, "the database's page headers contradict each other",
               "many of them claim the same pages, far beyond what stale pages explain");
 }
@@ -71,9 +73,10 @@ Status PageSorter::add_leaf(bbolt::Pgid id, const bbolt::PageHeader& header, Byt
   return {};
 }
 
-// Branches and freelists: kept in memory (about one page in a hundred), freelists of many pages spooled.
+// Branches and freelists: kept in memory (about one page in a hundred), as far as they are as few as that.
 Status PageSorter::add_branch(bbolt::Pgid id, const bbolt::PageHeader& header, ByteView page) {
   if (header.overflow == 0) {
+    if ((branches_.size() + 1) * page_bytes_ > kBranchBytesMax) return packed_.add(id, page);
     branches_[id] = to_bytes(page);
     return {};
   }

@@ -49,6 +49,7 @@ class PageSorter final : public bbolt::NodeSource {
   const std::size_t page_bytes_;
   const std::uint64_t high_water_;
   std::uint64_t spooled_bytes_ = 0;
+  std::uint64_t received_pages_ = 0;
   LeafRuns runs_;
   PackedNodes packed_;
   std::unordered_map<bbolt::Pgid, Bytes> branches_;
