@@ -1,0 +1,88 @@
+// Visibility on its own: what one pass over records marks, within its memory.
+#include "repository/visibility.h"
+
+#include "repository/mvcc_model.h"
+#include "repository/support.h"
+
+namespace lifeboat::repository {
+namespace {
+
+using namespace testing;
+using testing_model::MvccModel;
+using testing_model::write_some;
+
+TEST(Visibility, MarksTheLatestLiveRecordsAtTwoRevisionsAtOnce) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    std::mt19937 random(seed);
+    MvccModel model;
+    write_some(model, random, 60, 1 + static_cast<int>(seed));
+    const std::int64_t revision = 1 + static_cast<std::int64_t>(random() % 60);
+    const std::int64_t compaction = 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(revision));
+    TestWorld world;
+    Visibility visibility(world.world, {.revision = revision, .compaction = compaction, .spool_directory = "/", .gaps = {}, .removed = {}});
+    for (const auto& [at, record] : model.history) ASSERT_TRUE(visibility.add(record.record()));
+    ASSERT_TRUE(visibility.finish());
+    const auto live = model.latest_live(revision), kept = model.latest_live(compaction);
+    std::uint64_t ordinal = 0;
+    for (const auto& [at, record] : model.history) {
+      if (at.main > revision) break;
+      EXPECT_EQ(visibility.visible(ordinal), live.contains(at)) << seed << ": " << at.main << "." << at.sub;
+      EXPECT_EQ(visibility.live_at_compaction(ordinal), kept.contains(at)) << seed << ": " << at.main << "." << at.sub;
+      ++ordinal;
+    }
+    EXPECT_EQ(visibility.records(), ordinal);
+    EXPECT_EQ(visibility.live_keys(), live.size());
+  }
+}
+
+TEST(Visibility, HidesRemovedRecordsAndWhatTheyReplaced) {
+  MvccModel model;
+  model.put("/a", "1");  // 2
+  model.put("/a", "2");  // 3: removed
+  model.put("/b", "1");  // 4
+  TestWorld world;
+  Visibility visibility(world.world, {.revision = 9, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {{3, 0}}});
+  for (const auto& [at, record] : model.history) ASSERT_TRUE(visibility.add(record.record()));
+  ASSERT_TRUE(visibility.finish());
+  EXPECT_FALSE(visibility.visible(0));
+  EXPECT_FALSE(visibility.visible(1));
+  EXPECT_TRUE(visibility.visible(2));
+  EXPECT_EQ(visibility.live_keys(), 1u);
+}
+
+TEST(Visibility, SeesTheEmptyRecordOfARaisedRevisionAsAnUnnamedKey) {
+  TestWorld world;
+  Visibility visibility(world.world, {.revision = 2'000'000'000, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
+  ASSERT_TRUE(visibility.add({{{1'000'000'005, 0}, false}, {}}));
+  ASSERT_TRUE(visibility.add({{{2'000'000'000, 0}, false}, {}}));
+  ASSERT_TRUE(visibility.finish());
+  EXPECT_FALSE(visibility.visible(0));
+  EXPECT_TRUE(visibility.visible(1));
+  EXPECT_TRUE(visibility.findings().empty());
+}
+
+TEST(Visibility, RefusesAValueThatDoesNotParse) {
+  TestWorld world;
+  const Bytes bad = to_bytes("\x0a\xff");
+  for (const bool check : {false, true}) {
+    Visibility visibility(world.world, {.revision = 9, .spool_directory = "/", .check_versions = check, .gaps = {}, .removed = {}});
+    const Status added = visibility.add({{{2, 0}, false}, bad});
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().code(), ErrorCode::kDatabaseDamaged);
+  }
+}
+
+TEST(Visibility, BoundsItsFindings) {
+  TestWorld world;
+  Visibility visibility(world.world, {.revision = 9'999, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
+  for (std::int64_t at = 2; at < 200; ++at) {
+    const Bytes value = etcd::encode_key_value({as_bytes("/k"), 2, at, 7, as_bytes("v"), 0});
+    ASSERT_TRUE(visibility.add({{{at, 0}, false}, value}));
+  }
+  ASSERT_TRUE(visibility.finish());
+  EXPECT_FALSE(visibility.findings().empty());
+  EXPECT_LE(visibility.findings().size(), 20u);
+}
+
+}  // namespace
+}  // namespace lifeboat::repository
