@@ -106,7 +106,10 @@ class Commit {
       remember_parent(head, match, match.contradiction);
       return false;
     }
-    if (match.common == 0 && !request_.live) return false;
+    if (match.common == 0 && !request_.live) {
+      remember_parent(head, match, "the file has no record in common with the repo, so nothing shows that it continues");
+      return false;
+    }
     if (!raft_position_fits(head, match.snapshot_revision)) {
       remember_parent(head, match, std::string(kRestored));
       return false;
