@@ -67,7 +67,7 @@ std::string members_children(const etcd::NewCluster& cluster) {
   std::string out = "{";
   for (const auto& [key, node] : nodes) {
     if (out.size() > 1) out += ',';
-    out += '"' + key + "\":" + node;
+    out += fmt::format(R"("{}":{})", key, node);
   }
   return out + '}';
 }
