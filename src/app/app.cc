@@ -1,0 +1,112 @@
+#include "app/app.h"
+
+#include <fmt/format.h>
+#include <strings.h>
+
+#include "app/credentials.h"
+#include "storage/local_store.h"
+
+namespace lifeboat::app {
+namespace {
+
+constexpr std::string_view kFileScheme = "file://";
+constexpr std::uint64_t kMaxPemBytes = 1u << 20;
+constexpr std::string_view kKubeadmFolder = "/etc/kubernetes/pki/etcd";
+
+}  // namespace
+
+std::string App::repo_path() const {
+  const std::string& url = settings_.text("repo");
+  return url.empty() ? "" : url.substr(kFileScheme.size());
+}
+
+Result<storage::ObjectStore*> App::store() {
+  if (store_ == nullptr) {
+    const std::string path = repo_path();
+    if (path.empty()) return fail(ErrorCode::kNoRepoGiven, "no repo was given");
+    store_ = storage::local_store(world().files, path);
+  }
+  return store_.get();
+}
+
+Result<const repository::Repository*> App::repo() {
+  if (repo_ == nullptr) {
+    storage::ObjectStore* objects = TRY(store());
+    const auto credential =
+        TRY(find_credential({settings_, surroundings_.environment, world().files, console(), warnings_}));
+    repo_ = TRY(repository::Repository::open(*objects, credential));
+  }
+  return repo_.get();
+}
+
+Result<repository::Repository::InitReport> App::init_repo(bool new_key) {
+  storage::ObjectStore* objects = TRY(store());
+  const auto credentials = TRY(credentials_for_new_repo(
+      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random, new_key));
+  auto report = make_repo(*objects, credentials);
+  if (!report && new_key) static_cast<void>(world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
+  return report;
+}
+
+Result<repository::Repository::InitReport> App::make_repo(storage::ObjectStore& objects,
+                                                          const std::vector<repository::Credential>& credentials) {
+  TRY(storage::create_local_root(world().files, repo_path()));
+  return repository::Repository::init(objects, world(), credentials, crypto::Argon2Cost{});
+}
+
+Result<std::string> App::read_text(const std::string& setting) {
+  const std::string& path = settings_.text(setting);
+  if (path.empty()) return std::string();
+  const auto bytes = io::read_whole(world().files, path, kMaxPemBytes);
+  if (bytes) return to_string(*bytes);
+  return fail(ErrorCode::kClientCertificateUnusable, fmt::format("--{} {} is not readable", setting, path),
+              bytes.error().why());
+}
+
+Result<std::unique_ptr<source::Client>> App::etcd() {
+  source::ClientOptions options;
+  options.endpoints = settings_.list("endpoints");
+  options.ca_certificate = TRY(read_text("cacert"));
+  options.client_certificate = TRY(read_text("cert"));
+  std::string key = TRY(read_text("key"));
+  options.client_key = crypto::Secret(as_bytes(key));
+  ::explicit_bzero(key.data(), key.size());
+  options.user = settings_.text("user");
+  if (!settings_.text("password-file").empty()) {
+    options.password = TRY(read_secret_file(
+        {settings_, surroundings_.environment, world().files, console(), warnings_},
+        settings_.text("password-file"), "password file"));
+  } else {
+    options.password = crypto::Secret(as_bytes(settings_.text("password")));
+  }
+  options.call_timeout = std::chrono::milliseconds(settings_.duration_ns("timeout") / 1'000'000);
+  options.dial_timeout = std::min(options.dial_timeout, options.call_timeout);
+  return source::Client::make(std::move(options));
+}
+
+Error App::explain_etcd_error(const Error& error) const {
+  const bool may_be_tls = error.code() == ErrorCode::kTlsRefused || error.code() == ErrorCode::kEndpointUnreachable ||
+                          error.code() == ErrorCode::kSnapshotStreamBroken || error.code() == ErrorCode::kTimeout;
+  if (!may_be_tls || settings_.is_given("cert")) return error;
+  const auto file = [](std::string_view name) { return io::join(kKubeadmFolder, name); };
+  for (const char* name : {"ca.crt", "healthcheck-client.crt", "healthcheck-client.key"}) {
+    const auto there = io::exists(world().files, file(name));
+    if (!there || !*there) return error;
+  }
+  return error.with_fix(fmt::format("Pass --endpoints https://127.0.0.1:2379 --cacert {} --cert {} --key {} (the "
+                                    "certificates of kubeadm on this host).",
+                                    file("ca.crt"), file("healthcheck-client.crt"), file("healthcheck-client.key")));
+}
+
+std::string App::absolute(std::string_view path) const {
+  return absolute_path(path, surroundings_.working_directory, surroundings_.environment);
+}
+
+operation::InspectOptions App::inspect_options() const {
+  operation::InspectOptions options;
+  options.spool_directory = settings_.text("spool-dir");
+  options.threads = static_cast<unsigned>(settings_.number("threads"));
+  return options;
+}
+
+}  // namespace lifeboat::app

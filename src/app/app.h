@@ -1,0 +1,65 @@
+// App: what every command works with — settings, seams, and the repo and etcd client they lead to.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/console.h"
+#include "app/environment.h"
+#include "app/settings.h"
+#include "io/world.h"
+#include "operation/inspect.h"
+#include "repository/repository.h"
+#include "source/etcd/client.h"
+#include "storage/object_store.h"
+
+namespace lifeboat::app {
+
+// What main builds once and lends to the App.
+struct Surroundings {
+  io::World& world;
+  Console& console;
+  const Environment& environment;
+  std::string working_directory;  // absolute
+};
+
+class App {
+ public:
+  App(const Surroundings& surroundings, Settings settings)
+      : surroundings_(surroundings), settings_(std::move(settings)), warnings_(settings_.warnings()) {}
+
+  const Settings& settings() const { return settings_; }
+  io::World& world() const { return surroundings_.world; }
+  Console& console() const { return surroundings_.console; }
+  // Sentences the person should see; grows while the app is used.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  // kNoRepoGiven without one. The store lives as long as the App.
+  Result<storage::ObjectStore*> store();
+  std::string repo_path() const;  // of a repo that is a directory; empty when none is given
+  // Opened on first use.
+  Result<const repository::Repository*> repo();
+  Result<repository::Repository::InitReport> init_repo(bool new_key);
+
+  // Reads the TLS files and the password; dials lazily.
+  Result<std::unique_ptr<source::Client>> etcd();
+  // The same error, with kubeadm's certificates proposed when they are there and none were given.
+  Error explain_etcd_error(const Error& error) const;
+
+  std::string absolute(std::string_view path) const;
+  operation::InspectOptions inspect_options() const;
+
+ private:
+  Result<repository::Repository::InitReport> make_repo(storage::ObjectStore& objects,
+                                                       const std::vector<repository::Credential>& credentials);
+  Result<std::string> read_text(const std::string& setting);
+
+  Surroundings surroundings_;
+  Settings settings_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<storage::ObjectStore> store_;
+  std::unique_ptr<repository::Repository> repo_;
+};
+
+}  // namespace lifeboat::app

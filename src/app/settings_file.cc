@@ -1,0 +1,83 @@
+#include "app/settings_file.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include "app/settings.h"
+#include "base/text.h"
+
+namespace lifeboat::app {
+namespace {
+
+constexpr std::uint64_t kMaxFileBytes = 1u << 20;
+
+// yaml-cpp counts from 0, people and editors from 1.
+std::string place(const std::string& path, const YAML::Mark& mark) {
+  return mark.is_null() ? path : fmt::format("{}:{}:{}", path, mark.line + 1, mark.column + 1);
+}
+
+std::unexpected<Error> unknown(const std::string& name, const std::string& where) {
+  std::vector<std::string_view> known;
+  for (const SettingSpec& spec : setting_specs()) {
+    if (spec.in_file) known.push_back(spec.name);
+  }
+  const auto meant = nearest(name, known);
+  return fail(ErrorCode::kUnknownSetting,
+              fmt::format("{}: unknown setting \"{}\"", where, printable(as_bytes(name))),
+              meant ? fmt::format("there is none of that name; did you mean \"{}\"?", *meant)
+                    : "there is none of that name");
+}
+
+Result<std::string> value_text(const std::string& name, const YAML::Node& node, const std::string& where) {
+  if (node.IsScalar()) return node.Scalar();
+  const SettingSpec* spec = find_setting(name);
+  if (node.IsSequence() && spec->type == SettingType::kList) {
+    std::string joined;
+    for (const YAML::Node& item : node) {
+      if (!item.IsScalar()) return fail(ErrorCode::kBadSetting, where + ": " + name + " must be a list of texts");
+      joined += (joined.empty() ? "" : ",") + item.Scalar();
+    }
+    return joined;
+  }
+  return fail(ErrorCode::kBadSetting, fmt::format("{}: {} has no usable value", where, name),
+              spec->type == SettingType::kList ? "it must be a text or a list of texts" : "it must be one text or number");
+}
+
+Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::string& path) {
+  std::vector<FileValue> values;
+  if (root.IsNull()) return values;
+  if (!root.IsMap()) {
+    return fail(ErrorCode::kUnreadableInput, place(path, root.Mark()) + ": not a configuration file",
+                "it must be lines of the form `name: value`");
+  }
+  for (const auto& row : root) {
+    const std::string where = place(path, row.first.Mark());
+    const std::string name = row.first.IsScalar() ? row.first.Scalar() : "?";
+    const SettingSpec* spec = find_setting(name);
+    if (spec == nullptr || !spec->in_file) return unknown(name, where);
+    const std::string value_place = place(path, row.second.Mark());
+    values.push_back({name, TRY(value_text(name, row.second, value_place)), value_place});
+  }
+  return values;
+}
+
+}  // namespace
+
+Result<std::vector<FileValue>> parse_settings(const std::string& text, const std::string& path) {
+  try {
+    return values_of(YAML::Load(text), path);
+  } catch (const YAML::Exception& error) {
+    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg);
+  }
+}
+
+Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path, bool required) {
+  const auto bytes = io::read_whole(files, path, kMaxFileBytes);
+  if (bytes) return parse_settings(to_string(*bytes), path);
+  const bool absent = bytes.error().code() == ErrorCode::kFileNotFound ||
+                      bytes.error().code() == ErrorCode::kStoragePermission;
+  if (absent && !required) return std::vector<FileValue>{};
+  return fail(ErrorCode::kUnreadableInput, "configuration file " + path + " is not readable", bytes.error().why());
+}
+
+}  // namespace lifeboat::app

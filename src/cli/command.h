@@ -1,0 +1,106 @@
+// Command: one verb of the command line as data: what drives parsing, help and the reference.
+#pragma once
+
+#include <map>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/app.h"
+#include "base/error_code.h"
+#include "base/progress.h"
+#include "base/result.h"
+#include "cli/json.h"
+#include "cli/style.h"
+
+namespace lifeboat::cli {
+
+// A positional word ("POINT") or a flag ("--to"). A flag without `value` is a switch.
+struct Parameter {
+  std::string_view name;
+  std::string_view value;
+  std::string_view help;
+  bool required = false;
+  bool repeated = false;
+  bool is_flag() const { return name.starts_with("--"); }
+};
+
+struct Example {
+  std::string_view line;
+  std::string_view comment;
+};
+
+// What was given, by the parameter's name.
+class Arguments {
+ public:
+  void add(std::string_view name, std::string value) { values_[std::string(name)].push_back(std::move(value)); }
+  bool has(std::string_view name) const { return values_.contains(name); }
+  std::string text(std::string_view name, std::string_view fallback = "") const;
+  std::vector<std::string> all(std::string_view name) const;
+  // kUsage unless it is a whole number in [min, max].
+  Result<std::int64_t> number(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+
+ private:
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;
+};
+
+enum class Format { kTable, kJson, kRaw };
+
+struct Context {
+  app::App& app;
+  const Arguments& arguments;
+  Progress& progress;
+  std::ostream& out;
+  std::ostream& errors;
+  Style style;
+  Format format = Format::kTable;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+struct Command {
+  std::string_view path;     // "backup etcd"
+  std::string_view summary;  // one line
+  std::string_view details;  // a paragraph or none
+  std::vector<Example> examples;
+  std::vector<Parameter> parameters;
+  std::vector<ExitCode> exits;  // beyond 0, 2 and 70
+  Result<ExitCode> (*run)(Context&);
+};
+
+Command init_command();
+Command backup_etcd_command();
+Command import_command();
+Command export_command();
+Command ls_command();
+Command show_command();
+Command diff_command();
+Command verify_command();
+Command restore_etcd_command();
+Command status_command();
+Command config_view_command();
+Command help_command();
+Command version_command();
+
+// In the order in which help lists them.
+std::span<const Command> commands();
+const Command* find_command(std::string_view path);
+
+// ---- what command files share ----
+
+// Prints the one form of the answer that was asked for.
+void answer(Context& context, const std::string& text, const Json& json);
+
+// A point resolved by name, with the catalogue it lives in.
+struct Resolved {
+  const repository::Repository& repo;
+  repository::Catalogue catalogue;
+  repository::Catalogue::Target target;
+};
+Result<Resolved> resolve_point(Context& context, const std::string& name);
+// "point 1f2e… · revision 42 · 2026-11-21 09:00:00Z (8 min ago)".
+std::string echo_of(const repository::Catalogue::Target& target, const Style& style);
+
+}  // namespace lifeboat::cli

@@ -1,0 +1,60 @@
+// The table of commands, and what their files share.
+#include "cli/command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "cli/render.h"
+
+namespace lifeboat::cli {
+
+std::span<const Command> commands() {
+  static const std::vector<Command> table{
+      init_command(),   backup_etcd_command(),  ls_command(),     show_command(),        diff_command(),
+      verify_command(), restore_etcd_command(), status_command(), import_command(),      export_command(),
+      help_command(),   version_command(),      config_view_command(),
+  };
+  return table;
+}
+
+const Command* find_command(std::string_view path) {
+  const auto found = std::ranges::find(commands(), path, &Command::path);
+  return found == commands().end() ? nullptr : &*found;
+}
+
+std::string Arguments::text(std::string_view name, std::string_view fallback) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::string(fallback) : found->second.back();
+}
+
+std::vector<std::string> Arguments::all(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::vector<std::string>{} : found->second;
+}
+
+Result<std::int64_t> Arguments::number(std::string_view name, std::int64_t fallback, std::int64_t min,
+                                       std::int64_t max) const {
+  if (!has(name)) return fallback;
+  const std::string value = text(name);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc{} && end == value.data() + value.size() && number >= min && number <= max) return number;
+  return fail(ErrorCode::kUsage, fmt::format("{} has the unusable value \"{}\"", name, value),
+              fmt::format("it takes a whole number from {} to {}", min, max));
+}
+
+void answer(Context& context, const std::string& text, const Json& json) {
+  context.out << (context.format == Format::kJson ? json.text() : text);
+}
+
+Result<Resolved> resolve_point(Context& context, const std::string& name) {
+  const repository::Repository* repo = TRY(context.app.repo());
+  Resolved resolved{*repo, TRY(Catalogue::load(*repo)), {}};
+  resolved.target = TRY(resolved.catalogue.resolve(name, context.app.settings().text("cluster"),
+                                                   context.app.world().clock.now()));
+  return resolved;
+}
+
+}  // namespace lifeboat::cli

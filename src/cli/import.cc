@@ -1,0 +1,51 @@
+// lifeboat import: a snapshot file becomes a point.
+#include "base/text.h"
+#include "cli/backup_options.h"
+#include "cli/command.h"
+#include "cli/render.h"
+#include "operation/backup_etcd.h"
+
+namespace lifeboat::cli {
+namespace {
+
+Result<ExitCode> run(Context& context) {
+  operation::ImportOptions options;
+  TRY(fill_backup_options(context, options));
+  if (context.arguments.has("--time")) {
+    const std::string text = context.arguments.text("--time");
+    options.taken = parse_time(text);
+    if (!options.taken) {
+      return fail(ErrorCode::kUsage, "--time " + text + " is not a time",
+                  "it takes RFC 3339 such as 2026-11-21T09:00:00Z, or 2026-11-21 09:00 in UTC");
+    }
+  }
+  const std::string path = context.app.absolute(context.arguments.text("FILE"));
+  const repository::Repository* repo = TRY(context.app.repo());
+  const operation::BackupReport report =
+      TRY(operation::import_snapshot(*repo, context.app.world(), path, options, context.progress));
+  answer(context, backup_text(report, context.style), backup_json(report, "Import"));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command import_command() {
+  return {
+      .path = "import",
+      .summary = "make a point of a snapshot file",
+      .details = "The file is an etcd snapshot, plain, .gz or .zst, or a bare member/snap/db, which is all that is "
+                 "left after a lost quorum. It is only read. A file older than the newest point becomes a point of "
+                 "its own.",
+      .examples = {{"lifeboat import snapshot.db --cluster prod", "the time of the point is the file's"},
+                   {"lifeboat import old.db.gz --time 2026-03-01T02:00:00Z", "when it was taken, if the file's own time is not right"},
+                   {"lifeboat import /var/lib/etcd/member/snap/db", "what a lost member left (stop etcd first)"}},
+      .parameters = {{.name = "FILE", .value = "", .help = "the snapshot", .required = true},
+                     {.name = "--time", .value = "TIME", .help = "when it was taken (default: the file's modification time)"},
+                     {.name = "--tag", .value = "NAME=TEXT", .help = "a note kept with the point; may be repeated", .repeated = true}},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
+                ExitCode::kWrongKey, ExitCode::kInterrupted},
+      .run = run,
+  };
+}
+
+}  // namespace lifeboat::cli

@@ -1,0 +1,36 @@
+// lifeboat init: a new repo and its keys.
+#include "cli/command.h"
+#include "cli/render.h"
+
+namespace lifeboat::cli {
+namespace {
+
+Result<ExitCode> run(Context& context) {
+  const bool new_key = context.arguments.has("--new-key");
+  InitAnswer answer_;
+  answer_.report = TRY(context.app.init_repo(new_key));
+  answer_.url = context.app.settings().text("repo");
+  if (new_key) answer_.key_file = context.app.settings().text("repo-key-file");
+  answer(context, init_text(answer_, context.style), init_json(answer_));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command init_command() {
+  return {
+      .path = "init",
+      .summary = "create a repo and lock it with a key",
+      .details = "The repo is an empty or new directory. Give a passphrase, a key file, or both: each of them opens "
+                 "the repo alone. At a terminal, and with neither, a passphrase is asked for.",
+      .examples = {{"lifeboat init --repo file:///backup/prod --repo-key-file /etc/lifeboat/prod.key --new-key",
+                    "a new repo and a new key file"},
+                   {"lifeboat init -r /backup/prod --passphrase-file /root/passphrase", "a passphrase from a file"},
+                   {"lifeboat init -r /backup/prod", "a passphrase typed at the terminal"}},
+      .parameters = {{.name = "--new-key", .value = "", .help = "make the file of --repo-key-file: 32 random bytes, mode 0600"}},
+      .exits = {ExitCode::kRefused, ExitCode::kStorage},
+      .run = run,
+  };
+}
+
+}  // namespace lifeboat::cli

@@ -1,0 +1,165 @@
+#include "cli/json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace lifeboat::cli {
+namespace {
+
+// Length of the UTF-8 sequence at the front of `text` (RFC 3629), or 0 when there is none.
+std::size_t sequence_length(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = at(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xE0 && at(1) < 0xA0) || (first == 0xF0 && at(1) < 0x90);
+  const bool beyond = (first == 0xED && at(1) > 0x9F) || (first == 0xF4 && at(1) > 0x8F);
+  return overlong || beyond ? 0 : length;
+}
+
+void write_character(std::string& out, char c) {
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+  }
+  if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+    out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  } else {
+    out += c;
+  }
+}
+
+void write_text(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 1) {
+      write_character(out, text[0]);
+    } else if (length == 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out += '"';
+}
+
+std::string number_text(double value) {
+  if (!std::isfinite(value)) return "null";
+  return fmt::format("{:.3f}", value);  // milliseconds are enough for every duration
+}
+
+void new_line(std::string& out, std::size_t indent) {
+  out += '\n';
+  out.append(indent, ' ');
+}
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+Json::Json(const std::vector<std::string>& texts) : value_(Array(texts.begin(), texts.end())) {}
+
+Json& Json::put(std::string_view name, Json value) {
+  std::get<Object>(value_).emplace_back(std::string(name), std::move(value));
+  return *this;
+}
+
+Json& Json::add(Json value) {
+  std::get<Array>(value_).push_back(std::move(value));
+  return *this;
+}
+
+Json& Json::put_text(std::string_view name, const std::string& text) { return text.empty() ? *this : put(name, text); }
+
+std::string Json::text() const {
+  std::string out;
+  write(out, 0);
+  out += '\n';
+  return out;
+}
+
+void Json::write(std::string& out, std::size_t indent) const {
+  const auto list = [&](const auto& items, char open, char close, const auto& write_item) {
+    out += open;
+    bool first = true;
+    for (const auto& item : items) {
+      if (!first) out += ',';
+      first = false;
+      new_line(out, indent + 2);
+      write_item(item);
+    }
+    if (!first) new_line(out, indent);
+    out += close;
+  };
+  std::visit(Overloaded{
+                 [&](std::nullptr_t) { out += "null"; },
+                 [&](bool value) { out += value ? "true" : "false"; },
+                 [&](std::int64_t value) { out += fmt::format("{}", value); },
+                 [&](std::uint64_t value) { out += fmt::format("{}", value); },
+                 [&](double value) { out += number_text(value); },
+                 [&](const std::string& value) { write_text(out, value); },
+                 [&](const Array& items) {
+                   list(items, '[', ']', [&](const Json& item) { item.write(out, indent + 2); });
+                 },
+                 [&](const Object& fields) {
+                   list(fields, '{', '}', [&](const auto& field) {
+                     write_text(out, field.first);
+                     out += ": ";
+                     field.second.write(out, indent + 2);
+                   });
+                 },
+             },
+             value_);
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group << 8 | (j < n ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      out += j <= n ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+}  // namespace lifeboat::cli

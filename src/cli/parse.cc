@@ -1,0 +1,179 @@
+#include "cli/parse.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/text.h"
+
+namespace lifeboat::cli {
+namespace {
+
+std::vector<std::string> words_of(std::string_view path) {
+  std::vector<std::string> words;
+  for (const auto part : std::views::split(path, ' ')) words.emplace_back(part.begin(), part.end());
+  return words;
+}
+
+// The parser of one run: its options write into `parsed`.
+class Parser {
+ public:
+  Parser() : root_("lifeboat") {
+    prepare(root_);
+    for (const app::SettingSpec& spec : app::setting_specs()) add_setting(spec);
+    root_.add_flag_callback("-h,--help", [this] { parsed_.help = true; });
+    root_.add_flag_callback("--version", [this] { version_ = true; });
+    for (const Command& command : commands()) add_command(command);
+  }
+
+  Result<Parsed> run(const std::vector<std::string>& words) {
+    std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 takes them
+    try {
+      root_.parse(reversed);
+    } catch (const CLI::ParseError& error) {
+      return fail(ErrorCode::kUsage, "the command line was not understood", error.what());
+    }
+    if (version_) parsed_.command = find_command("version");
+    TRY(refuse_extras());
+    if (parsed_.command != nullptr && !parsed_.help) TRY(require_arguments(*parsed_.command));
+    return std::move(parsed_);
+  }
+
+ private:
+  static void prepare(CLI::App& app) {
+    app.set_help_flag();
+    app.allow_extras();
+    app.require_subcommand(0, 1);
+    app.fallthrough();
+  }
+
+  void add_setting(const app::SettingSpec& spec) {
+    if (!spec.has_flag) return;
+    const std::string name(spec.name);
+    const std::string flags = spec.letter == 0 ? "--" + name : fmt::format("-{},--{}", spec.letter, name);
+    if (spec.type == app::SettingType::kSwitch) {
+      root_.add_flag_callback(flags, [this, name] { parsed_.settings[name] = "true"; });
+    } else {
+      root_.add_option_function<std::string>(flags, [this, name](const std::string& value) {
+             parsed_.settings[name] = value;
+           })->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+  }
+
+  // The parser of "restore etcd" is made inside that of "restore".
+  CLI::App& node(std::string_view path) {
+    CLI::App* app = &root_;
+    std::string so_far;
+    for (const std::string& word : words_of(path)) {
+      so_far += (so_far.empty() ? "" : " ") + word;
+      CLI::App*& child = nodes_[so_far];
+      if (child == nullptr) {
+        child = app->add_subcommand(word);
+        prepare(*child);
+        child->preparse_callback([this, so_far](std::size_t) {
+          parsed_.command = find_command(so_far);
+          parsed_.group = so_far;
+        });
+      }
+      app = child;
+    }
+    return *app;
+  }
+
+  void add_command(const Command& command) {
+    CLI::App& app = node(command.path);
+    for (const Parameter& parameter : command.parameters) {
+      const std::string name(parameter.name);
+      const auto add = [this, name](const std::string& value) { parsed_.arguments.add(name, value); };
+      if (parameter.is_flag() && parameter.value.empty()) {
+        app.add_flag_callback(name, [add] { add("true"); });
+      } else if (parameter.repeated) {
+        app.add_option_function<std::vector<std::string>>(name, [add](const std::vector<std::string>& values) {
+             for (const std::string& value : values) add(value);
+           })->expected(1)->take_all();
+      } else {
+        app.add_option_function<std::string>(name, add)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      }
+    }
+  }
+
+  Status refuse_extras() const {
+    const std::vector<std::string> extras = root_.remaining(true);
+    if (extras.empty()) {
+      if (parsed_.command != nullptr || parsed_.help || parsed_.group.empty()) return {};
+      return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group), "the command needs a second word",
+                  fmt::format("lifeboat {} --help", parsed_.group));
+    }
+    const auto flag = std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
+    if (flag != extras.end()) return unknown_flag(*flag);
+    const std::string& word = extras.front();
+    if (parsed_.command != nullptr) {
+      return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
+                  fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
+                  fmt::format("lifeboat {} --help", parsed_.command->path));
+    }
+    return unknown_command(word);
+  }
+
+  static std::string positionals_text(const Command& command) {
+    std::string text;
+    for (const Parameter& parameter : command.parameters) {
+      if (!parameter.is_flag()) text += (text.empty() ? "" : ", then ") + std::string(parameter.name);
+    }
+    return text.empty() ? "flags only" : "only " + text;
+  }
+
+  std::unexpected<Error> unknown_flag(const std::string& word) const {
+    const std::string flag = word.substr(0, word.find('='));
+    std::vector<std::string> names;
+    for (const app::SettingSpec& spec : app::setting_specs()) {
+      if (spec.has_flag) names.push_back("--" + std::string(spec.name));
+    }
+    if (parsed_.command != nullptr) {
+      for (const Parameter& parameter : parsed_.command->parameters) {
+        if (parameter.is_flag()) names.emplace_back(parameter.name);
+      }
+    }
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto meant = nearest(flag, known);
+    return fail(ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
+                meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
+                fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
+  }
+
+  std::unexpected<Error> unknown_command(const std::string& word) const {
+    const std::string prefix = parsed_.group.empty() ? "" : parsed_.group + " ";
+    std::vector<std::string_view> known;
+    for (const Command& command : commands()) {
+      if (!command.path.starts_with(prefix)) continue;
+      const std::string_view rest = command.path.substr(prefix.size());
+      known.push_back(rest.substr(0, rest.find(' ')));
+    }
+    const auto meant = nearest(word, known);
+    return fail(ErrorCode::kUsage, fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
+                meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant) : "there is no such command",
+                fmt::format("lifeboat {}--help", prefix));
+  }
+
+  Status require_arguments(const Command& command) const {
+    for (const Parameter& parameter : command.parameters) {
+      if (!parameter.required || parsed_.arguments.has(parameter.name)) continue;
+      return fail(ErrorCode::kUsage, fmt::format("{} needs {}", command.path, parameter.name),
+                  std::string(parameter.help), fmt::format("lifeboat {} --help", command.path));
+    }
+    return {};
+  }
+
+  CLI::App root_;
+  std::map<std::string, CLI::App*> nodes_;  // owned by their parents
+  Parsed parsed_;
+  bool version_ = false;
+};
+
+}  // namespace
+
+Result<Parsed> parse(const std::vector<std::string>& words) { return Parser().run(words); }
+
+}  // namespace lifeboat::cli

@@ -1,0 +1,188 @@
+// Points: the list of them, and one in full.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/render.h"
+
+namespace lifeboat::cli {
+namespace {
+
+using repository::Point;
+
+// "✔ yes", "▲ no", "✖ NO": a mark and a word.
+std::string proof_cell(const Point& point, const Style& style) {
+  switch (point.proof) {
+    case repository::Proof::kProven:
+      return style.good("yes");
+    case repository::Proof::kUnproven:
+      return style.warn("no");
+    case repository::Proof::kDisagrees:
+      return style.bad("DISAGREES");
+  }
+  return "";
+}
+
+Json proof_json(const Point& point) {
+  Json json = Json::object();
+  json.put("state", proof_word(point.proof)).put_text("reason", point.proof_reason);
+  if (point.hash_proof) {
+    Json members = Json::array();
+    for (const auto& member : point.hash_proof->members) {
+      members.add(Json::object()
+                      .put("memberId", member.member_id)
+                      .put("endpoint", member.endpoint)
+                      .put("compactRevision", member.compact_revision)
+                      .put("liveHash", member.live)
+                      .put("computedHash", member.computed));
+    }
+    json.put("time", rfc3339(point.hash_proof->made)).put("members", std::move(members));
+  }
+  return json;
+}
+
+Json source_json(const manifest::Source& source) {
+  Json json = Json::object();
+  json.put("kind", source.kind)
+      .put_text("clusterId", source.cluster_id)
+      .put_text("memberId", source.member_id)
+      .put_text("memberName", source.member_name)
+      .put_text("endpoint", source.endpoint)
+      .put_text("etcdVersion", source.etcd_version)
+      .put_text("fileSha256", source.file_sha256);
+  return json.put("fileBytes", source.file_bytes)
+      .put("inUseBytes", source.in_use_bytes)
+      .put("pageBytes", source.page_bytes)
+      .put("warnings", source.warnings);
+}
+
+Json item_json(const Point& point) {
+  const manifest::Manifest& manifest = point.manifest;
+  Json json = Json::object();
+  json.put("id", point.id)
+      .put("revision", manifest.revision)
+      .put("compactRevision", manifest.compact_revision)
+      .put("lineage", manifest.lineage.id.text())
+      .put("cluster", manifest.source.cluster)
+      .put("firstSeen", rfc3339(point.first_seen))
+      .put("lastSeen", rfc3339(point.last_seen))
+      .put("keys", manifest.live_keys)
+      .put("leases", manifest.leases)
+      .put("addedBytes", point.added_bytes)
+      .put("proof", proof_json(point));
+  if (point.verification) {
+    json.put("verification", Json::object()
+                                 .put("time", rfc3339(point.verification->made))
+                                 .put("level", point.verification->level)
+                                 .put("clean", point.verification->agreed)
+                                 .put_text("reason", point.verification->reason));
+  }
+  Json tags = Json::object();
+  for (const auto& [name, value] : manifest.tags) tags.put(name, value);
+  return json.put("tags", std::move(tags));
+}
+
+std::string coverage_text(const std::vector<repository::Coverage>& coverage) {
+  std::string text;
+  for (const repository::Coverage& run : coverage) {
+    text += fmt::format("{}{}–{}", text.empty() ? "" : ", ", run.from, run.to);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points, const Style& style) {
+  std::string text;
+  if (points.empty()) {
+    text = "no points yet\nnext: lifeboat backup etcd\n";
+  } else {
+    using enum Table::Align;
+    Table table({"ID", "REVISION", "TIME", "CLUSTER", "KEYS", "ADDED", "PROVEN"},
+                {kLeft, kRight, kLeft, kLeft, kRight, kRight, kLeft});
+    for (const Point* point : points) {
+      table.row({point->id, fmt::format("{}", point->manifest.revision), style.time_and_age(point->last_seen),
+                 point->manifest.source.cluster, count_text(point->manifest.live_keys), size_text(point->added_bytes),
+                 proof_cell(*point, style)});
+    }
+    text = table.text();
+  }
+  for (const repository::DamagedObject& damaged : catalogue.damaged()) {
+    text += style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
+  }
+  return text;
+}
+
+Json points_json(const Catalogue& catalogue, const std::vector<const Point*>& points) {
+  Json items = Json::array();
+  for (const Point* point : points) items.add(item_json(*point));
+  Json damaged = Json::array();
+  for (const repository::DamagedObject& object : catalogue.damaged()) {
+    damaged.add(Json::object().put("object", object.object).put("error", object.error.to_string()));
+  }
+  return envelope("PointList").put("items", std::move(items)).put("damaged", std::move(damaged));
+}
+
+std::string point_text(const Catalogue::Target& target, const Style& style, bool verbose) {
+  const Point& point = *target.point;
+  const manifest::Manifest& manifest = point.manifest;
+  const manifest::Source& source = manifest.source;
+  std::uint64_t stored = 0;
+  for (const manifest::SegmentRef& segment : manifest.segments) stored += segment.stored_bytes;
+  Facts facts;
+  facts.put("cluster", source.cluster + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
+      .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
+      .put("source", fmt::format("{} {}", source.kind, source.endpoint))
+      .put("etcd", source.etcd_version)
+      .put("keys", fmt::format("{}, {} leases", count_text(manifest.live_keys), count_text(manifest.leases)))
+      .put("stored", fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
+                                 manifest.segments.size(), size_text(point.added_bytes)))
+      .put("restorable", "revisions " + coverage_text(repository::coverage_of(manifest.segments)))
+      .put("lineage", fmt::format("{} ({})", manifest.lineage.id.text(), manifest.lineage.reason))
+      .put("proof", proof_text(point.proof, point.proof_reason, style));
+  if (point.verification) {
+    facts.put("verified", fmt::format("level {} {}, {}", point.verification->level,
+                                      style.time_and_age(point.verification->made),
+                                      point.verification->agreed ? "clean" : "with findings"));
+  }
+  for (const auto& [name, value] : manifest.tags) facts.put("tag", name + "=" + value);
+  if (verbose) {
+    facts.put("manifest", point.object);
+    for (const manifest::SegmentRef& segment : manifest.segments) {
+      facts.put("segment", fmt::format("({}, {}] {} records, {} {}", segment.lo, segment.hi,
+                                       count_text(segment.records), size_text(segment.stored_bytes), segment.object));
+    }
+  }
+  std::string text = echo_of(target, style) + "\n" + facts.text();
+  for (const std::string& warning : source.warnings) text += style.warn(warning) + "\n";
+  return text;
+}
+
+Json point_json(const Catalogue::Target& target) {
+  const Point& point = *target.point;
+  Json segments = Json::array();
+  for (const manifest::SegmentRef& segment : point.manifest.segments) {
+    segments.add(Json::object()
+                     .put("object", segment.object)
+                     .put("afterRevision", segment.lo)
+                     .put("toRevision", segment.hi)
+                     .put("completeFromRevision", segment.complete_from)
+                     .put("records", segment.records)
+                     .put("storedBytes", segment.stored_bytes)
+                     .put("plainBytes", segment.plain_bytes));
+  }
+  Json coverage = Json::array();
+  for (const repository::Coverage& run : repository::coverage_of(point.manifest.segments)) {
+    coverage.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
+  }
+  return envelope("Point")
+      .put("point", target_json(target))
+      .put("details", item_json(point))
+      .put("source", source_json(point.manifest.source))
+      .put("lineageReason", point.manifest.lineage.reason)
+      .put("coverage", std::move(coverage))
+      .put("manifest", point.object)
+      .put("segments", std::move(segments));
+}
+
+}  // namespace lifeboat::cli

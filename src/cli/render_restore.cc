@@ -1,0 +1,130 @@
+// The outcome of a restore, the plan before it, and what to do next.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/render.h"
+
+namespace lifeboat::cli {
+namespace {
+
+using operation::RestoredMember;
+using operation::RestoreReport;
+
+std::string start_command(const RestoredMember& member) {
+  const std::string wal = member.wal_dir.empty() ? "" : " --wal-dir " + member.wal_dir;
+  return fmt::format("etcd --name {} --data-dir {}{}", member.name, member.data_dir, wal);
+}
+
+std::string revisions_text(const RestoreReport& report) {
+  if (report.bumped_to <= report.revision) return fmt::format("{}", report.revision);
+  return fmt::format("{}, continued at {} so that no watcher sees time run backwards", report.revision,
+                     report.bumped_to);
+}
+
+std::string proof_line(const RestoreReport& report, const Style& style) {
+  if (report.proven) return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
+  return style.warn("unproven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
+}
+
+std::string next_text(const RestoreReport& report, RestoreKind kind) {
+  if (kind == RestoreKind::kInPlace) {
+    return "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back into\n"
+           "      /etc/kubernetes/manifests); the control plane follows by itself\n";
+  }
+  std::string text = "next: start etcd with its usual listen and client flags, and\n";
+  for (const RestoredMember& member : report.members) text += "  " + start_command(member) + "\n";
+  return text + "      kubeadm: put the directory in the place of /var/lib/etcd, or change the hostPath of etcd-data in\n"
+                "      /etc/kubernetes/manifests/etcd.yaml; then restart kube-apiserver, controllers and scheduler\n";
+}
+
+std::string undo_text(const RestoreReport& report, const Style& style) {
+  std::string text = style.good("undone") + "\n";
+  for (const std::string& step : report.plan) text += "  " + step + "\n";
+  return text;
+}
+
+std::string_view kind_word(RestoreKind kind) {
+  switch (kind) {
+    case RestoreKind::kFresh:
+      return "fresh";
+    case RestoreKind::kInPlace:
+      return "inPlace";
+    case RestoreKind::kUndo:
+      return "undo";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string plan_text(const RestoreReport& report, const Style& style) {
+  std::string text = style.bold(fmt::format("plan: point {} at revision {}", report.point, report.revision)) + "\n";
+  int number = 1;
+  for (const std::string& step : report.plan) text += fmt::format("  {}. {}\n", number++, step);
+  for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
+  return text;
+}
+
+std::string restore_text(const RestoreReport& report, RestoreKind kind, const Style& style) {
+  if (kind == RestoreKind::kUndo) return undo_text(report, style);
+  if (report.dry_run) return plan_text(report, style) + "nothing was written (--dry-run)\n";
+  std::string text = style.good("restored") + fmt::format(" point {} in {}\n", report.point,
+                                                          duration_text(report.total_seconds));
+  Facts facts;
+  facts.put("revision", revisions_text(report));
+  for (const RestoredMember& member : report.members) {
+    facts.put("member", fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
+                                    member.wal_dir.empty() ? "" : ", WAL in " + member.wal_dir));
+  }
+  facts.put("holds", fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
+                                 count_text(report.leases), size_text(report.file_bytes)));
+  facts.put("cluster", fmt::format("id {:016x}, token {}", report.cluster_id, report.token));
+  facts.put("proof", proof_line(report, style));
+  facts.put("old data", report.replaced_dir);
+  facts.put("undo", report.undo_command);
+  text += facts.text();
+  for (const std::string& lease : report.synthesized_leases) text += style.warn(lease) + "\n";
+  for (const std::string& dropped : report.dropped) text += "  left out: " + dropped + "\n";
+  for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
+  return text + next_text(report, kind);
+}
+
+Json restore_json(const RestoreReport& report, RestoreKind kind) {
+  Json json = envelope("Restore");
+  json.put("mode", kind_word(kind))
+      .put("dryRun", report.dry_run)
+      .put("point", report.point)
+      .put("revision", report.revision);
+  if (kind != RestoreKind::kUndo) {
+    Json members = Json::array();
+    for (const RestoredMember& member : report.members) {
+      members.add(Json::object()
+                      .put("name", member.name)
+                      .put("id", fmt::format("{:016x}", member.id))
+                      .put("dataDir", member.data_dir)
+                      .put_text("walDir", member.wal_dir)
+                      .put("startCommand", start_command(member)));
+    }
+    json.put("lineage", report.lineage.text())
+        .put("bumpedToRevision", report.bumped_to)
+        .put("compactRevision", report.compact_revision)
+        .put("clusterId", fmt::format("{:016x}", report.cluster_id))
+        .put("token", report.token)
+        .put("members", std::move(members))
+        .put("keys", report.live_keys)
+        .put("leases", report.leases)
+        .put("sizeBytes", report.file_bytes)
+        .put("hash", report.hash)
+        .put("proven", report.proven)
+        .put_text("proofReason", report.proof_reason)
+        .put("synthesizedLeases", report.synthesized_leases)
+        .put("dropped", report.dropped);
+  }
+  return json.put("plan", report.plan)
+      .put_text("replacedDir", report.replaced_dir)
+      .put_text("undoCommand", report.undo_command)
+      .put("warnings", report.warnings)
+      .put("durationSeconds", report.total_seconds);
+}
+
+}  // namespace lifeboat::cli
