@@ -228,7 +228,8 @@ class Commit {
   }
 
   Status take_written() {
-    for (auto& segment : TRY(writer_->finish(revision_))) {
+    auto written = TRY(writer_->finish(revision_));
+    for (auto& segment : written) {
       report_.new_records += segment.records;
       report_.new_plain_bytes += segment.plain_bytes;
       report_.stored_bytes += segment.stored_bytes;

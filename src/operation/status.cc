@@ -59,7 +59,8 @@ Result<StatusReport> status(const repository::Repository& repo, const repository
   StatusReport out;
   out.points = catalogue.points().size();
   out.lineages = catalogue.lineages();
-  for (const auto& object : TRY(repo.store().list(""))) {
+  const auto objects = TRY(repo.store().list(""));
+  for (const auto& object : objects) {
     ++out.objects;
     out.stored_bytes += object.size_bytes;
   }

@@ -45,10 +45,10 @@ class Bitmap {
   std::uint64_t size_ = 0;
 };
 
-// Open addressing, linear probing, at most three quarters full.
+// Open addressing, linear probing, at most seven eighths full.
 class LatestTable {
  public:
-  explicit LatestTable(std::size_t capacity = 1024) : slots_(capacity) {}
+  explicit LatestTable(std::size_t capacity = 64) : slots_(capacity) {}
 
   Latest& find(const crypto::KeyHash& hash) {
     const std::size_t mask = slots_.size() - 1;
@@ -57,9 +57,8 @@ class LatestTable {
     return slots_[i];
   }
   void took_slot() { ++used_; }
-  bool full() const { return used_ * 4 >= slots_.size() * 3; }
-  // While growing, the old and the new table exist together.
-  std::uint64_t bytes_to_grow() const { return slots_.size() * sizeof(Latest) * 3; }
+  bool full() const { return used_ * 8 >= slots_.size() * 7; }
+  std::uint64_t bytes() const { return slots_.size() * sizeof(Latest); }
   void grow() {
     LatestTable bigger(slots_.size() * 2);
     for (const auto& slot : slots_) {
@@ -133,7 +132,9 @@ struct Visibility::State {
   io::World& world;
   VisibilityOptions options;
   std::array<std::byte, 16> seed{};
-  LatestTable table;
+  // One table a partition: each grows by itself, so growing needs little room beside what is there.
+  std::vector<LatestTable> tables = std::vector<LatestTable>(kPartitions);
+  std::uint64_t table_bytes = kPartitions * LatestTable().bytes();
   std::unique_ptr<SpilledPartitions> spill;
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
@@ -186,6 +187,7 @@ struct Visibility::State {
 
   Status remember(const Latest& entry) {
     if (spill) return spill->add(entry);
+    LatestTable& table = tables[entry.hash.low % kPartitions];
     Latest& slot = table.find(entry.hash);
     if (slot.occupied) {
       supersede(slot, entry);
@@ -196,7 +198,8 @@ struct Visibility::State {
     slot = entry;
     table.took_slot();
     if (!table.full()) return {};
-    if (table.bytes_to_grow() <= options.memory_bytes) {
+    if (table_bytes + table.bytes() <= options.memory_bytes) {
+      table_bytes += table.bytes();
       table.grow();
       return {};
     }
@@ -206,9 +209,10 @@ struct Visibility::State {
   Status start_spilling() {
     first_spilled = records;
     spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
-    for (const auto& slot : table.slots())
-      if (slot.occupied) TRY(spill->add(slot));
-    table = LatestTable();
+    for (const auto& table : tables)
+      for (const auto& slot : table.slots())
+        if (slot.occupied) TRY(spill->add(slot));
+    tables = {};
     return {};
   }
 
@@ -272,7 +276,7 @@ Status Visibility::add(const etcd::Record& record) {
 Status Visibility::finish() {
   State& s = *state_;
   if (!s.spill) {
-    s.table = LatestTable();
+    s.tables = {};
     return {};
   }
   for (std::size_t i = 0; i < kPartitions; ++i) TRY(s.settle_partition(i));

@@ -8,8 +8,8 @@ namespace lifeboat::source {
 namespace {
 
 constexpr std::size_t kArenas = 3;
-constexpr std::size_t kArenaBytesMin = std::size_t{24} << 20;
-constexpr std::size_t kArenaBytesMax = std::size_t{48} << 20;
+constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
+constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kWriteBytes = 4 * io::Spool::kChunkBytes;
 constexpr std::uint64_t kSearchesMax = 10'000;
 
