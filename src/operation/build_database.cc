@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -34,20 +35,22 @@ class KeyBucket {
   Status add(const repository::SeenRecord& seen, bool last) {
     const etcd::Record& record = seen.record;
     if (!seen.visible) dead_hash_.add(record, false, false);
+    if (seen.visible && options_.bump > 0 && record.value.empty()) return add_earlier_bump(seen);
     if (!wanted(seen) && !(last && record.key.tombstone)) return {};
     TRY(write(record));
-    hash(record, seen.visible);
+    hash(record, seen.visible, seen.live_at_compaction);
     if (!seen.visible) return {};
     ++built_.live_keys;
     return note_lease(record);
   }
 
   Status add_bump() {
-    built_.point_hash = built_.live_keys > 0 ? visible_hash_.value(true) : dead_hash_.value(false);
+    const auto& at_point = point_hash_ ? *point_hash_ : visible_hash_;
+    built_.point_hash = built_.live_keys > 0 ? at_point.value(true) : dead_hash_.value(false);
     if (options_.bump == 0) return {};
     const etcd::Record bump{{{options_.revision + options_.bump, 0}, false}, {}};
     TRY(write(bump));
-    hash(bump, true);
+    hash(bump, true, false);
     bumped_ = true;
     return {};
   }
@@ -78,9 +81,22 @@ class KeyBucket {
     return loader_.add({key, key_bytes}, record.value);
   }
 
-  void hash(const etcd::Record& record, bool kept) {
-    if (options_.keep_history) history_hash_.add(record, kept, kept);
-    if (kept) visible_hash_.add(record, true, true);
+  void hash(const etcd::Record& record, bool kept, bool live_at_compaction) {
+    if (options_.keep_history) history_hash_.add(record, kept, live_at_compaction);
+    if (!kept) return;
+    visible_hash_.add(record, true, true);
+    const bool of_this_bump = record.key.revision.main > options_.revision;
+    if (point_hash_ && !of_this_bump) point_hash_->add(record, true, true);
+  }
+
+  // The bump of an earlier restore: live at the point, but the new one takes the place of its nameless key.
+  Status add_earlier_bump(const repository::SeenRecord& seen) {
+    ++built_.live_keys;
+    point_hash_ = visible_hash_;
+    point_hash_->add(seen.record, true, true);
+    if (!options_.keep_history || !wanted(seen)) return {};
+    hash(seen.record, false, seen.live_at_compaction);
+    return write(seen.record);
   }
 
   Status note_lease(const etcd::Record& record) {
@@ -96,6 +112,7 @@ class KeyBucket {
   const std::int64_t history_from_;
   bbolt::BulkLoader& loader_;
   etcd::HashKv dead_hash_;     // of what no reader sees: the point's hash when nothing is live
+  std::optional<etcd::HashKv> point_hash_;  // of what is visible at the point, where that is not visible_hash_
   etcd::HashKv visible_hash_;  // where everything at or below the store's revision is compacted
   etcd::HashKv history_hash_;  // where compaction stands at the history's beginning
   bool bumped_ = false;
