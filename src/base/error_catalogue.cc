@@ -137,7 +137,7 @@ constexpr ErrorEntry kRepoErrors[] = {
      "The passphrase or key file opens none of the key sets of this repo. A passphrase file with "
      "another trailing space or from another repo is the usual cause. The data itself is not "
      "touched by this.",
-     "Use the key of this repo; `lifeboat status` names the recipients that can open it."},
+     "Use the key of this repo; the message names the kinds of key that open it."},
     {ErrorCode::kPointNotFound, ExitCode::kNotFound, "no such point",
      "The repo has no point that fits what was asked: no point with that id, none at or before "
      "that time, or no point at all for that cluster. The repo itself was found and opened.",
@@ -264,7 +264,7 @@ constexpr ErrorEntry kRestoreErrors[] = {
      "without etcd."},
     {ErrorCode::kEtcdBinaryMissing, ExitCode::kUsage, "no etcd binary found",
      "Verification level 4 starts an etcd and found none on PATH. Lower levels do not need one.",
-     "Pass --etcd-binary /path/to/etcd of the cluster's version, or use --level 3."},
+     "Pass --etcd /path/to/etcd of the cluster's version, or use --level 3."},
 };
 
 constexpr ErrorEntry kOwnErrors[] = {

@@ -128,13 +128,13 @@ class Parser {
   std::unexpected<Error> unknown_flag(const std::string& word) const {
     const std::string flag = word.substr(0, word.find('='));
     std::vector<std::string> names;
-    for (const app::SettingSpec& spec : app::setting_specs()) {
-      if (spec.has_flag) names.push_back("--" + std::string(spec.name));
-    }
     if (parsed_.command != nullptr) {
       for (const Parameter& parameter : parsed_.command->parameters) {
         if (parameter.is_flag()) names.emplace_back(parameter.name);
       }
+    }
+    for (const app::SettingSpec& spec : app::setting_specs()) {
+      if (spec.has_flag) names.push_back("--" + std::string(spec.name));
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto meant = nearest(flag, known);

@@ -28,8 +28,8 @@ class Silent final : public Progress {
 // What a stage has done so far is shown by a thread of its own, so that a stage that hangs is seen to hang.
 class Visible final : public Progress {
  public:
-  Visible(bool live, std::ostream& errors, io::Clock& clock)
-      : live_(live), errors_(errors), clock_(clock), ticker_([this](const std::stop_token& stop) { tick(stop); }) {}
+  Visible(bool live, bool verbose, std::ostream& errors, io::Clock& clock)
+      : live_(live), verbose_(verbose), errors_(errors), clock_(clock), ticker_([this](const std::stop_token& stop) { tick(stop); }) {}
 
   ~Visible() override {
     ticker_.request_stop();
@@ -62,6 +62,7 @@ class Visible final : public Progress {
  private:
   static constexpr std::chrono::milliseconds kLiveEvery = 100ms;
   static constexpr std::chrono::milliseconds kLogEvery = 10s;
+  static constexpr double kWorthALine = 0.2;  // seconds
 
   void tick(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
@@ -71,10 +72,8 @@ class Visible final : public Progress {
     }
   }
 
-  std::string line() const {
-    const double seconds = std::chrono::duration<double>(clock_.monotonic() - begun_).count();
-    return progress_line(name_, done_.load(std::memory_order_relaxed), total_, seconds);
-  }
+  double seconds() const { return std::chrono::duration<double>(clock_.monotonic() - begun_).count(); }
+  std::uint64_t done() const { return done_.load(std::memory_order_relaxed); }
 
   void clear_line() {
     if (live_ && on_line_) errors_ << "\r\x1b[K";
@@ -85,18 +84,20 @@ class Visible final : public Progress {
   void show() {
     if (!live_ && clock_.monotonic() - begun_ < kLogEvery / 2) return;
     clear_line();
-    errors_ << line() << (live_ ? "" : "\n") << std::flush;
+    errors_ << progress_line(name_, done(), total_, seconds()) << (live_ ? "" : "\n") << std::flush;
     on_line_ = live_;
   }
 
   void end_stage() {
     if (name_.empty()) return;
     clear_line();
-    errors_ << line() << '\n' << std::flush;
+    if (verbose_ || seconds() >= kWorthALine) errors_ << finished_line(name_, done(), seconds()) << '\n';
+    errors_ << std::flush;
     name_.clear();
   }
 
   const bool live_;
+  const bool verbose_;
   std::ostream& errors_;
   io::Clock& clock_;
   std::mutex mutex_;
@@ -111,9 +112,24 @@ class Visible final : public Progress {
 
 }  // namespace
 
-std::unique_ptr<Progress> make_progress(ProgressKind kind, std::ostream& errors, io::Clock& clock) {
+std::unique_ptr<Progress> make_progress(ProgressKind kind, bool verbose, std::ostream& errors, io::Clock& clock) {
   if (kind == ProgressKind::kSilent) return std::make_unique<Silent>();
-  return std::make_unique<Visible>(kind == ProgressKind::kLive, errors, clock);
+  return std::make_unique<Visible>(kind == ProgressKind::kLive, verbose, errors, clock);
+}
+
+namespace {
+
+std::string rate_text(std::uint64_t done_bytes, double seconds) {
+  if (seconds < 0.05) return "";
+  return fmt::format("  {}/s", size_text(static_cast<std::uint64_t>(static_cast<double>(done_bytes) / seconds)));
+}
+
+}  // namespace
+
+std::string finished_line(std::string_view stage, std::uint64_t done_bytes, double seconds) {
+  std::string line(stage);
+  if (done_bytes > 0) line += "  " + size_text(done_bytes) + rate_text(done_bytes, seconds);
+  return line + "  " + duration_text(seconds);
 }
 
 std::string progress_line(std::string_view stage, std::uint64_t done_bytes, std::uint64_t total_bytes,
@@ -124,7 +140,7 @@ std::string progress_line(std::string_view stage, std::uint64_t done_bytes, std:
     if (total_bytes >= done_bytes) {
       line += fmt::format(" of {}  {}%", size_text(total_bytes), done_bytes * 100 / total_bytes);
     }
-    if (seconds > 0.05) line += fmt::format("  {}/s", size_text(static_cast<std::uint64_t>(static_cast<double>(done_bytes) / seconds)));
+    line += rate_text(done_bytes, seconds);
   }
   if (total_bytes > done_bytes && done_bytes > 0 && seconds > 1) {
     const double left = seconds * static_cast<double>(total_bytes - done_bytes) / static_cast<double>(done_bytes);

@@ -1,6 +1,8 @@
 // The story of a backup or an import, and of an export.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "cli/render.h"
 
@@ -48,7 +50,7 @@ std::string backup_text(const operation::BackupReport& report, const Style& styl
                                             report.gap->from, report.gap->to)));
   }
   facts.put("holds", fmt::format("{} keys, {} leases; every revision from {} on", count_text(report.live_keys),
-                                 count_text(report.leases), report.complete_from));
+                                 count_text(report.leases), std::max<std::int64_t>(report.complete_from, 1)));
   facts.put("received", fmt::format("{} in {}", size_text(report.received_bytes), seconds_text(report.receive_seconds)));
   facts.put("stored", fmt::format("{} for {} new records ({} before compression)", size_text(report.stored_bytes),
                                   count_text(report.new_records), size_text(report.new_plain_bytes)));

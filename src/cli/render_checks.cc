@@ -10,9 +10,18 @@ namespace {
 constexpr std::string_view kLevels[] = {"present with its size", "SHA-256 of every object", "decrypted and parsed",
                                         "rules, hash and rebuilt database", "booted in an etcd"};
 
+// Findings may quote the end of a log; JSON has all of it.
+std::string shortened(const std::string& sentence) {
+  constexpr std::size_t kMost = 400;
+  if (sentence.size() <= kMost) return sentence;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(sentence[end]) & 0xC0) == 0x80) --end;  // not inside a character
+  return sentence.substr(0, end) + "… (-o json has all of it)";
+}
+
 std::string finding_text(const operation::Finding& finding, const Style& style) {
   const std::string object = finding.object.empty() ? "" : " [" + finding.object + "]";
-  return "  " + style.bad(finding.sentence) + object + " " + code_text(finding.code) + "\n";
+  return "  " + style.bad(shortened(finding.sentence)) + object + " " + code_text(finding.code) + "\n";
 }
 
 Json finding_json(const operation::Finding& finding) {
@@ -112,7 +121,7 @@ std::string status_text(const operation::StatusReport& report, const std::string
                                      info.lineage.id.text().substr(0, 8)));
   }
   text += facts.text();
-  for (const std::string& finding : report.findings) text += style.warn(finding) + "\n";
+  for (const std::string& finding : report.findings) text += style.warn(shortened(finding)) + "\n";
   return text;
 }
 

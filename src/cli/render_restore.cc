@@ -10,8 +10,14 @@ namespace {
 using operation::RestoredMember;
 using operation::RestoreReport;
 
+// Empty when the WAL lies where etcd looks for it by itself.
+std::string wal_elsewhere(const RestoredMember& member) {
+  return member.wal_dir == member.data_dir + "/member/wal" ? "" : member.wal_dir;
+}
+
 std::string start_command(const RestoredMember& member) {
-  const std::string wal = member.wal_dir.empty() ? "" : " --wal-dir " + member.wal_dir;
+  const std::string elsewhere = wal_elsewhere(member);
+  const std::string wal = elsewhere.empty() ? "" : " --wal-dir " + elsewhere;
   return fmt::format("etcd --name {} --data-dir {}{}", member.name, member.data_dir, wal);
 }
 
@@ -74,7 +80,7 @@ std::string restore_text(const RestoreReport& report, RestoreKind kind, const St
   facts.put("revision", revisions_text(report));
   for (const RestoredMember& member : report.members) {
     facts.put("member", fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
-                                    member.wal_dir.empty() ? "" : ", WAL in " + member.wal_dir));
+                                    wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
   }
   facts.put("holds", fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
                                  count_text(report.leases), size_text(report.file_bytes)));

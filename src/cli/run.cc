@@ -93,7 +93,7 @@ class Run {
         .colour = wants_colour(app.settings(), surroundings_.console, app::Stream::kOutput, surroundings_.environment),
         .utc = app.settings().is_on("utc"),
         .now = surroundings_.world.clock.now()};
-    const auto progress = make_progress(kind, errors_, surroundings_.world.clock);
+    const auto progress = make_progress(kind, app.settings().is_on("verbose"), errors_, surroundings_.world.clock);
     Context context{app, arguments, *progress, out_, errors_, style, format_of(app.settings()), quiet,
                     app.settings().is_on("verbose")};
     auto outcome = command.run(context);
