@@ -48,7 +48,7 @@ Status CheckedSink::take_pages(ByteView pages) {
 
 Status CheckedSink::check_node(Pgid id, ByteView bytes) {
   const auto header = read_header(bytes);
-  if (header.flags == static_cast<std::uint16_t>(PageType::kFreelist)) return {};
+  if (header.flags == static_cast<std::uint16_t>(PageType::kFreelist)) return check_freelist(id, header);
   const auto parsed = NodeView::parse(bytes, id);
   if (!parsed) return broken(id, parsed.error().why());
   const NodeView& node = *parsed;
@@ -57,6 +57,12 @@ Status CheckedSink::check_node(Pgid id, ByteView bytes) {
   Span span;
   if (node.count() != 0) span = {to_bytes(node.key(0)), to_bytes(node.key(node.count() - 1))};
   unnamed_.emplace(id, std::move(span));
+  return {};
+}
+
+Status CheckedSink::check_freelist(Pgid id, const PageHeader& header) {
+  if (header.id != id || header.count != 0 || freelist_ != kNoFreelist) return broken(id, "it is not the one empty freelist");
+  freelist_ = id;
   return {};
 }
 
@@ -104,6 +110,7 @@ Status CheckedSink::write_front(ByteView two_pages) {
   const auto meta = choose_meta(two_pages, page_size_);
   if (!meta) return broken(0, meta.error().why());
   if (meta->high_water != pages_ || partial_bytes_ != 0) return broken(0, "the metas count other pages than were written");
+  if (meta->freelist != freelist_) return broken(freelist_, "the metas name another freelist");
   if (unnamed_.size() != 1 || !unnamed_.contains(meta->root)) return broken(meta->root, "it is not the one root of all that was written");
   return next_.write_front(two_pages);
 }

@@ -8,8 +8,8 @@
 namespace lifeboat::bbolt {
 
 // Independent of the writer: every node parses, every child of a branch was written before, is named once and by its
-// first key, keys ascend across nodes, no branch has fewer than two children, the buckets hang on the root leaf and
-// the root on the metas. kVerifyBeforePublish. Memory: the nodes that no parent has named yet.
+// first key, keys ascend across nodes, no branch has fewer than two children, the buckets hang on the root leaf, the
+// root and the one empty freelist on the metas. kVerifyBeforePublish. Memory: the nodes that no parent has named yet.
 class CheckedSink final : public PageSink {
  public:
   // Borrows `next`.
@@ -24,6 +24,7 @@ class CheckedSink final : public PageSink {
   };
   Status take_pages(ByteView pages);
   Status check_node(Pgid id, ByteView node);
+  Status check_freelist(Pgid id, const PageHeader& header);
   Status check_branch(Pgid id, const NodeView& node);
   Status check_buckets(const NodeView& root);
   Status adopt(Pgid child, ByteView key, Bytes* previous_last);
@@ -31,6 +32,7 @@ class CheckedSink final : public PageSink {
   PageSink& next_;
   const std::size_t page_size_;
   std::uint64_t pages_ = 0;
+  Pgid freelist_ = kNoFreelist;
   Bytes partial_;              // a node whose last pages are still to come
   std::size_t partial_bytes_ = 0;
   std::unordered_map<Pgid, Span> unnamed_;
