@@ -15,7 +15,7 @@ namespace lifeboat::io {
 // nothing of it survives the process.
 class Spool {
  public:
-  static constexpr std::size_t kChunkBytes = 256 * 1024;
+  static constexpr std::size_t kChunkBytes = 128 * 1024;
 
   // In `directory`; the file is unlinked from the start.
   static Result<std::unique_ptr<Spool>> create(World& world, const std::string& directory);

@@ -1,6 +1,7 @@
 #include "source/etcd/leaf_runs.h"
 
 #include <algorithm>
+#include <semaphore>
 
 #include <fmt/format.h>
 
@@ -10,7 +11,7 @@ namespace {
 constexpr std::size_t kArenas = 3;
 constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
 constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
-constexpr std::size_t kWriteBytes = 4 * io::Spool::kChunkBytes;
+constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
 constexpr std::uint64_t kSearchesMax = 10'000;
 
 // Larger files get larger runs, so that the one buffer a run that reading needs stays small in all.
@@ -30,26 +31,51 @@ struct LeafRuns::Run {
   std::size_t loaded = SIZE_MAX;  // index into `chunks` of what `chunk` holds
   Buffer straddling;              // a node that does not lie in one chunk
 
-  Status load(io::Spool& spool, std::size_t index) {
+  // The chunk after `loaded`, on its way: between asking for it and `ready` it is the reader thread's.
+  Buffer ahead;
+  std::size_t ahead_index = SIZE_MAX;
+  Status ahead_status;
+  std::binary_semaphore ready{0};
+  bool asked = false;
+
+  Status load(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::size_t index) {
     if (loaded == index) return {};
-    if (chunk.capacity() == 0) chunk = Buffer(io::Spool::kChunkBytes);
-    TRY(spool.read(chunks[index], chunk.whole()));
+    loaded = SIZE_MAX;
+    const bool came = asked && ahead_index == index;
+    if (asked) ready.acquire();
+    asked = false;
+    if (came) {
+      TRY(ahead_status);
+      std::swap(chunk, ahead);
+    } else {
+      if (chunk.capacity() == 0) chunk = Buffer(io::Spool::kChunkBytes);
+      TRY(spool.read(chunks[index], chunk.whole()));
+    }
     loaded = index;
+    return ask(reader, index + 1);
+  }
+
+  Status ask(io::BoundedQueue<Run*>& reader, std::size_t index) {
+    if (index >= chunks.size()) return {};
+    if (ahead.capacity() == 0) ahead = Buffer(io::Spool::kChunkBytes);
+    ahead_index = index;
+    TRY(reader.push(this));
+    asked = true;
     return {};
   }
 
   // `count` bytes at `offset`; a view into the chunk when they lie in one.
-  Result<ByteView> view(io::Spool& spool, std::uint64_t offset, std::size_t count) {
+  Result<ByteView> view(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::uint64_t offset, std::size_t count) {
     constexpr std::size_t kChunk = io::Spool::kChunkBytes;
     if (offset % kChunk + count <= kChunk) {
-      TRY(load(spool, offset / kChunk));
+      TRY(load(spool, reader, offset / kChunk));
       return ByteView(chunk.data() + offset % kChunk, count);
     }
     if (straddling.capacity() < count) straddling = Buffer(kNodeBytesMax);
     straddling.clear();
     while (straddling.size() < count) {
       const std::uint64_t from = offset + straddling.size();
-      TRY(load(spool, from / kChunk));
+      TRY(load(spool, reader, from / kChunk));
       const std::size_t piece = std::min(kChunk - from % kChunk, count - straddling.size());
       straddling.append({chunk.data() + from % kChunk, piece});
     }
@@ -57,12 +83,12 @@ struct LeafRuns::Run {
   }
 
   // The node at the reading position, which moves behind it.
-  Result<ByteView> take(io::Spool& spool, std::size_t page_bytes) {
-    const auto header = bbolt::read_header(TRY(view(spool, at, bbolt::kPageHeaderBytes)));
+  Result<ByteView> take(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::size_t page_bytes) {
+    const auto header = bbolt::read_header(TRY(view(spool, reader, at, bbolt::kPageHeaderBytes)));
     const std::size_t count = (std::size_t{header.overflow} + 1) * page_bytes;
     const std::uint64_t from = at;
     at += count;
-    return view(spool, from, count);
+    return view(spool, reader, from, count);
   }
 };
 
@@ -72,6 +98,7 @@ LeafRuns::LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_
       arena_bytes_(arena_bytes_for(high_water * page_bytes)),
       free_(kArenas),
       full_(kArenas),
+      wanted_(kNoRun),
       writer_([this] { write_runs(); }) {
   for (std::size_t i = 0; i < kArenas; ++i) (void)free_.push(std::make_unique<Arena>(arena_bytes_));
 }
@@ -79,7 +106,9 @@ LeafRuns::LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_
 LeafRuns::~LeafRuns() {
   full_.close();
   free_.close();
+  wanted_.close();
   if (writer_.joinable()) writer_.join();
+  if (reader_.joinable()) reader_.join();
 }
 
 Result<LeafRuns::Slot> LeafRuns::reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t node_bytes) {
@@ -171,14 +200,25 @@ Status LeafRuns::finish() {
   free_.close();
   while (TRY(free_.pop())) {  // fails with the writer's error; frees the arenas
   }
+  reader_ = std::thread([this] { read_ahead(); });
   return {};
+}
+
+// One chunk ahead of each run, while its user works on the chunk before.
+void LeafRuns::read_ahead() {
+  while (true) {
+    const auto run = wanted_.pop();
+    if (!run || !*run) return;
+    (**run)->ahead_status = spool_.read((**run)->chunks[(**run)->ahead_index], (**run)->ahead.whole());
+    (**run)->ready.release();
+  }
 }
 
 Result<ByteView> LeafRuns::node(bbolt::Pgid id) {
   Run& run = *runs_[run_of_[id]];
   for (int round = 0; round < 2; ++round) {
     while (run.at < run.bytes) {
-      const ByteView node = TRY(run.take(spool_, page_bytes_));
+      const ByteView node = TRY(run.take(spool_, wanted_, page_bytes_));
       if (bbolt::read_header(node).id == id) return node;
     }
     run.at = 0;

@@ -61,6 +61,7 @@ class LeafRuns {
   Status end_run();
   void write_runs();
   Status write_run(Arena& arena);
+  void read_ahead();
 
   io::Spool& spool_;
   const std::size_t page_bytes_;
@@ -72,7 +73,9 @@ class LeafRuns {
   std::uint64_t searches_ = 0;
   io::BoundedQueue<std::unique_ptr<Arena>> free_;
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
+  io::BoundedQueue<Run*> wanted_;  // chunks to read ahead; a run waits for one at most
   std::thread writer_;
+  std::thread reader_;
 };
 
 }  // namespace lifeboat::source
