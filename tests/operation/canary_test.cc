@@ -75,7 +75,7 @@ TEST(Canary, AppearsInNoByteOfRepoOrScratch) {
   const std::string canary = "c4nary-9f3b27d1e8a05c6478bb21fe0d";
   std::mt19937 random(5);
   MvccModel model;
-  write_some(model, random, 1'500, 2'000);  // more keys than an index without memory holds
+  write_some(model, random, 8'000, 12'000);  // more keys than an index without memory holds
   model.put("/secret/" + canary, canary);
   model.put("/secret/large", std::string(400'000, 'x') + canary);
   const Bytes file = model.snapshot_file();

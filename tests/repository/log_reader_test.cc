@@ -158,7 +158,7 @@ TEST(LogReader, SeesTheSameWhenTheIndexSpills) {
   MvccModel model;
   ModelLineage lineage;
   for (int backup = 0; backup < 3; ++backup) {
-    write_some(model, random, 1500, 3000);
+    write_some(model, random, backup == 0 ? 8'000 : 1'500, 12'000);
     if (backup == 1) model.compact(model.revision - 100);
     lineage.back_up(model);
   }
