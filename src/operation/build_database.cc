@@ -24,7 +24,9 @@ class KeyBucket {
         loader_(loader),
         dead_hash_(options.revision, options.revision),
         visible_hash_(options.revision + options.bump, options.revision + options.bump),
-        history_hash_(history_from, options.revision + options.bump) {}
+        history_hash_(history_from, options.revision + options.bump) {
+    for (const auto compact : options.hash_at) asked_hashes_.emplace_back(compact, options.revision);
+  }
 
   std::int64_t compact_revision() const {
     if (options_.bump > 0 && options_.mark_compacted) return options_.revision + options_.bump;
@@ -35,6 +37,7 @@ class KeyBucket {
   Status add(const repository::SeenRecord& seen, bool last) {
     const etcd::Record& record = seen.record;
     if (!seen.visible) dead_hash_.add(record, false, false);
+    for (auto& hash : asked_hashes_) hash.add(record, seen.visible, seen.visible);
     if (seen.visible && options_.bump > 0 && record.value.empty()) return add_earlier_bump(seen);
     if (!wanted(seen) && !(last && record.key.tombstone)) return {};
     TRY(write(record));
@@ -65,6 +68,8 @@ class KeyBucket {
     const bool history_kept = options_.keep_history && !(bumped_ && options_.mark_compacted);
     const auto& hash = history_kept ? history_hash_ : visible_hash_;
     built_.hash = !any_kept && !options_.keep_history ? built_.point_hash : hash.value(any_kept);
+    if (built_.live_keys > 0)
+      for (const auto& asked : asked_hashes_) built_.hashes.push_back(asked.value(true));
     return std::move(built_);
   }
 
@@ -115,6 +120,7 @@ class KeyBucket {
   std::optional<etcd::HashKv> point_hash_;  // of what is visible at the point, where that is not visible_hash_
   etcd::HashKv visible_hash_;  // where everything at or below the store's revision is compacted
   etcd::HashKv history_hash_;  // where compaction stands at the history's beginning
+  std::vector<etcd::HashKv> asked_hashes_;
   bool bumped_ = false;
   BuiltDatabase built_;
 };

@@ -18,6 +18,7 @@ struct BuildOptions {
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
   std::string spool_directory;
+  std::vector<std::int64_t> hash_at;  // compact revisions whose HashKV with `revision` is wanted too
   bool check_rules = false;           // the rules of the log, and every segment's digest; see findings
 };
 
@@ -30,6 +31,7 @@ struct BuiltDatabase {
   std::uint32_t hash = 0;             // HashKV the booted server answers at C = compact_revision, X = last_revision
   std::uint32_t point_hash = 0;       // HashKV at C = X = revision without the bump: compared with the point's proof
   std::vector<std::int64_t> lease_ids_in_use;  // of visible keys, ascending
+  std::vector<std::uint32_t> hashes;  // from the log, for options.hash_at; empty when no key is live
   std::uint64_t log_records = 0;      // read for it
   std::vector<std::string> findings;  // rules that the log breaks, when asked for
 };

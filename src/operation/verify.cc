@@ -119,25 +119,24 @@ class Verification {
     return {};
   }
 
-  repository::LogReadOptions log_options(bool check) const {
+  repository::LogReadOptions log_options() const {
     return {.revision = 0,
             .compaction = -1,
             .threads = options_.threads,
             .index_memory_bytes = options_.index_memory_bytes,
             .spool_directory = options_.spool_directory,
-            .check = check};
+            .check = false};
   }
 
-  // Level 3: the rules of the log, HashKV as recorded, a rebuilt database that passes its check.
+  // Level 3: the rules of the log, HashKV as recorded, a rebuilt database that passes its check, in one reading.
   Status check_rules(VerifiedPoint& point, const Catalogue::Target& target) {
-    const auto& proof = target.point->hash_proof;
-    if (proof && proof->revision == target.revision && !proof->members.empty()) TRY(check_hashes(point, target, *proof));
     NowhereSink nowhere;
     BuildOptions build{.revision = target.revision,
                        .threads = options_.threads,
                        .index_memory_bytes = options_.index_memory_bytes,
                        .spool_directory = options_.spool_directory};
     build.check_rules = true;
+    build.hash_at = proven_compactions(target);
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
     const auto sidecar = [&](const BuiltDatabase&) { return repository::read_sidecar(repo_, target.point->object); };
     const auto built = build_database(repo_, world_, target, build, sidecar, nowhere, progress_);
@@ -145,23 +144,29 @@ class Verification {
     report_.records += built->log_records;
     for (const auto& sentence : built->findings)
       TRY(found(point, "", Error(ErrorCode::kLogRuleBroken, "the log breaks a rule", sentence)));
-    return {};
+    if (built->hashes.size() == build.hash_at.size()) return compare_hashes(point, target, build.hash_at, built->hashes);
+    const auto hashes = hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, log_options(), progress_);
+    return hashes ? compare_hashes(point, target, build.hash_at, *hashes) : found(point, "", hashes.error());
   }
 
-  Status check_hashes(VerifiedPoint& point, const Catalogue::Target& target, const manifest::Attestation& proof) {
-    std::set<std::int64_t> compact_revisions;
-    for (const auto& member : proof.members)
-      if (member.compact_revision != target.revision) compact_revisions.insert(member.compact_revision);
-    const std::vector<std::int64_t> asked(compact_revisions.begin(), compact_revisions.end());
-    if (asked.empty()) return {};
-    const auto hashes = hash_log_at(repo_, world_, target.point->manifest, asked, target.revision, log_options(false), progress_);
-    if (!hashes) return found(point, "", hashes.error());
-    for (const auto& member : proof.members)
-      for (std::size_t i = 0; i < asked.size(); ++i)
-        if (asked[i] == member.compact_revision && (*hashes)[i] != member.live)
+  // The compact revisions at which members answered for the proof.
+  std::vector<std::int64_t> proven_compactions(const Catalogue::Target& target) const {
+    std::set<std::int64_t> out;
+    const auto& proof = target.point->hash_proof;
+    if (proof && proof->revision == target.revision)
+      for (const auto& member : proof->members) out.insert(member.compact_revision);
+    return {out.begin(), out.end()};
+  }
+
+  Status compare_hashes(VerifiedPoint& point, const Catalogue::Target& target, const std::vector<std::int64_t>& at,
+                        const std::vector<std::uint32_t>& hashes) {
+    if (at.empty()) return {};
+    for (const auto& member : target.point->hash_proof->members)
+      for (std::size_t i = 0; i < at.size(); ++i)
+        if (at[i] == member.compact_revision && hashes[i] != member.live)
           TRY(found(point, "", Error(ErrorCode::kProofMismatch, "the log's HashKV is not the live member's",
                                      fmt::format("member {} answered {} at revision {}, the log gives {}", member.member_id,
-                                                 member.live, target.revision, (*hashes)[i]))));
+                                                 member.live, target.revision, hashes[i]))));
     return {};
   }
 
