@@ -1,18 +1,31 @@
 // Databases as they arrive: scrambled, with stale pages, cut, damaged and hostile; read as a stream in bounded memory.
 #include "source/etcd/snapshot_reader.h"
 
+#include <gtest/gtest.h>
+
+#include "io/memory_file_system.h"
 #include "repository/mvcc_model.h"
-#include "repository/support.h"
 
 namespace lifeboat::source {
 namespace {
 
 using bbolt::Pgid;
-using repository::testing::TestWorld;
-using repository::testing::why_not;
 using testing_model::MvccModel;
 using testing_model::revision_bytes;
 using testing_model::write_some;
+
+struct TestWorld {
+  io::MemoryFileSystem files;
+  std::unique_ptr<io::Clock> clock = io::system_clock();
+  std::unique_ptr<io::Random> random = io::system_random();
+  std::unique_ptr<io::Process> processes = io::system_process();
+  io::World world{files, *clock, *random, *processes};
+};
+
+template <typename T>
+std::string why_not(const Result<T>& result) {
+  return result ? std::string("it succeeded") : result.error().to_string();
+}
 
 struct ReadBack {
   bbolt::Contents contents;  // `key` and the sidecar's buckets
