@@ -32,8 +32,8 @@ Result<storage::ObjectStore*> App::store() {
 Result<const repository::Repository*> App::repo() {
   if (repo_ == nullptr) {
     storage::ObjectStore* objects = TRY(store());
-    const auto credential =
-        TRY(find_credential({settings_, surroundings_.environment, world().files, console(), warnings_}));
+    const auto credential = TRY(find_credential(
+        {settings_, surroundings_.environment, world().files, console(), warnings_}));
     repo_ = TRY(repository::Repository::open(*objects, credential));
   }
   return repo_.get();
@@ -42,14 +42,17 @@ Result<const repository::Repository*> App::repo() {
 Result<repository::Repository::InitReport> App::init_repo(bool new_key) {
   storage::ObjectStore* objects = TRY(store());
   const auto credentials = TRY(credentials_for_new_repo(
-      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random, new_key));
+      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random,
+      new_key));
   auto report = make_repo(*objects, credentials);
-  if (!report && new_key) static_cast<void>(world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
+  if (!report && new_key)
+    static_cast<void>(
+        world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
   return report;
 }
 
-Result<repository::Repository::InitReport> App::make_repo(storage::ObjectStore& objects,
-                                                          const std::vector<repository::Credential>& credentials) {
+Result<repository::Repository::InitReport> App::make_repo(
+    storage::ObjectStore& objects, const std::vector<repository::Credential>& credentials) {
   TRY(storage::create_local_root(world().files, repo_path()));
   return repository::Repository::init(objects, world(), credentials, crypto::Argon2Cost{});
 }
@@ -59,8 +62,8 @@ Result<std::string> App::read_text(const std::string& setting) {
   if (path.empty()) return std::string();
   const auto bytes = io::read_whole(world().files, path, kMaxPemBytes);
   if (bytes) return to_string(*bytes);
-  return fail(ErrorCode::kClientCertificateUnusable, fmt::format("--{} {} is not readable", setting, path),
-              bytes.error().why());
+  return fail(ErrorCode::kClientCertificateUnusable,
+              fmt::format("--{} {} is not readable", setting, path), bytes.error().why());
 }
 
 Result<std::unique_ptr<source::Client>> App::etcd() {
@@ -85,17 +88,19 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
 }
 
 Error App::explain_etcd_error(const Error& error) const {
-  const bool may_be_tls = error.code() == ErrorCode::kTlsRefused || error.code() == ErrorCode::kEndpointUnreachable ||
-                          error.code() == ErrorCode::kSnapshotStreamBroken || error.code() == ErrorCode::kTimeout;
+  const bool may_be_tls =
+      error.code() == ErrorCode::kTlsRefused || error.code() == ErrorCode::kEndpointUnreachable ||
+      error.code() == ErrorCode::kSnapshotStreamBroken || error.code() == ErrorCode::kTimeout;
   if (!may_be_tls || settings_.is_given("cert")) return error;
   const auto file = [](std::string_view name) { return io::join(kKubeadmFolder, name); };
   for (const char* name : {"ca.crt", "healthcheck-client.crt", "healthcheck-client.key"}) {
     const auto there = io::exists(world().files, file(name));
     if (!there || !*there) return error;
   }
-  return error.with_fix(fmt::format("Pass --endpoints https://127.0.0.1:2379 --cacert {} --cert {} --key {} (the "
-                                    "certificates of kubeadm on this host).",
-                                    file("ca.crt"), file("healthcheck-client.crt"), file("healthcheck-client.key")));
+  return error.with_fix(
+      fmt::format("Pass --endpoints https://127.0.0.1:2379 --cacert {} --cert {} --key {} (the "
+                  "certificates of kubeadm on this host).",
+                  file("ca.crt"), file("healthcheck-client.crt"), file("healthcheck-client.key")));
 }
 
 std::string App::absolute(std::string_view path) const {

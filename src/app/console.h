@@ -16,7 +16,8 @@ class Console {
  public:
   virtual ~Console() = default;
   virtual bool is_terminal(Stream stream) = 0;
-  // One line, typed at the terminal; kInterrupted when it is cancelled. Only when input and errors are a terminal.
+  // One line, typed at the terminal; kInterrupted when it is cancelled. Only when input and errors
+  // are a terminal.
   virtual Result<std::string> ask(const std::string& prompt) = 0;
   virtual Result<crypto::Secret> ask_secret(const std::string& prompt) = 0;
   // Everything on standard input, at most `limit` bytes.

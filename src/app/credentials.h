@@ -20,14 +20,15 @@ struct CredentialSources {
   std::vector<std::string>& warnings;  // a key file that others can read, …
 };
 
-// The one from the strongest origin; a key file before a passphrase where both have the same. Then systemd's
-// $CREDENTIALS_DIRECTORY (lifeboat-repo-key, lifeboat-passphrase), then the terminal. kNoKeyGiven, kUnreadableInput.
+// The one from the strongest origin; a key file before a passphrase where both have the same. Then
+// systemd's $CREDENTIALS_DIRECTORY (lifeboat-repo-key, lifeboat-passphrase), then the terminal.
+// kNoKeyGiven, kUnreadableInput.
 Result<repository::Credential> find_credential(const CredentialSources& sources);
 
-// Every one that is named, for a new repo; a passphrase typed twice at the terminal when none is. With `new_key` the
-// key file is made (32 random bytes in hex, mode 0600) and must not exist.
-Result<std::vector<repository::Credential>> credentials_for_new_repo(const CredentialSources& sources,
-                                                                     io::Random& random, bool new_key);
+// Every one that is named, for a new repo; a passphrase typed twice at the terminal when none is.
+// With `new_key` the key file is made (32 random bytes in hex, mode 0600) and must not exist.
+Result<std::vector<repository::Credential>> credentials_for_new_repo(
+    const CredentialSources& sources, io::Random& random, bool new_key);
 
 // The content of a file that holds one secret, without its trailing newline; "-" is standard input.
 Result<crypto::Secret> read_secret_file(const CredentialSources& sources, const std::string& path,

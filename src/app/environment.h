@@ -1,4 +1,5 @@
-// Environment: the process's variables as a value, so that nothing below main reads the ambient ones.
+// Environment: the process's variables as a value, so that nothing below main reads the ambient
+// ones.
 #pragma once
 
 #include <functional>

@@ -16,58 +16,8 @@ namespace {
 
 using enum SettingType;
 
-constexpr SettingSpec kSpecs[] = {
-    {.name = "repo", .type = kRepo, .value = "URL", .fallback = "", .variable = "LIFEBOAT_REPO", .foreign = "",
-     .help = "where backups live: file:///path or a path", .letter = 'r'},
-    {.name = "config", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_CONFIG", .foreign = "",
-     .help = "configuration file to read instead of the usual ones", .in_file = false},
-    {.name = "repo-key-file", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_REPO_KEY_FILE",
-     .foreign = "", .help = "key file that opens the repo"},
-    {.name = "passphrase-file", .type = kPath, .value = "FILE", .fallback = "",
-     .variable = "LIFEBOAT_PASSPHRASE_FILE", .foreign = "",
-     .help = "file with the passphrase that opens the repo (- for standard input)"},
-    {.name = "passphrase-command", .type = kText, .value = "COMMAND", .fallback = "",
-     .variable = "LIFEBOAT_PASSPHRASE_COMMAND", .foreign = "",
-     .help = "shell command that prints the passphrase", .has_flag = false},
-    {.name = "endpoints", .type = kList, .value = "URL,…", .fallback = "127.0.0.1:2379",
-     .variable = "LIFEBOAT_ENDPOINTS", .foreign = "ETCDCTL_ENDPOINTS", .help = "etcd members to talk to"},
-    {.name = "cacert", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_CACERT",
-     .foreign = "ETCDCTL_CACERT", .help = "CA certificate that etcd's certificates are checked with"},
-    {.name = "cert", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_CERT",
-     .foreign = "ETCDCTL_CERT", .help = "client certificate for etcd"},
-    {.name = "key", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_KEY",
-     .foreign = "ETCDCTL_KEY", .help = "key of the client certificate"},
-    {.name = "user", .type = kText, .value = "NAME", .fallback = "", .variable = "LIFEBOAT_USER",
-     .foreign = "ETCDCTL_USER", .help = "etcd user; its password comes from --password-file"},
-    {.name = "password-file", .type = kPath, .value = "FILE", .fallback = "", .variable = "LIFEBOAT_PASSWORD_FILE",
-     .foreign = "", .help = "file with the etcd password (- for standard input)"},
-    {.name = "password", .type = kText, .value = "TEXT", .fallback = "", .variable = "", .foreign = "ETCDCTL_PASSWORD",
-     .help = "etcd password, from the environment alone", .secret = true, .has_flag = false, .in_file = false},
-    {.name = "cluster", .type = kText, .value = "NAME", .fallback = "", .variable = "LIFEBOAT_CLUSTER", .foreign = "",
-     .help = "name of the cluster: of a new point, or to choose among points"},
-    {.name = "timeout", .type = kDuration, .value = "TIME", .fallback = "30s", .variable = "LIFEBOAT_TIMEOUT",
-     .foreign = "", .help = "how long one call to etcd may take, such as 30s or 2m"},
-    {.name = "spool-dir", .type = kPath, .value = "DIR", .fallback = "", .variable = "LIFEBOAT_SPOOL_DIR",
-     .foreign = "TMPDIR", .help = "folder for encrypted scratch files (default: $TMPDIR, else /var/tmp)"},
-    {.name = "threads", .type = kNumber, .value = "N", .fallback = "2", .variable = "LIFEBOAT_THREADS", .foreign = "",
-     .help = "how many threads compress and encrypt"},
-    {.name = "output", .type = kChoice, .value = "FORMAT", .fallback = "table", .variable = "LIFEBOAT_OUTPUT",
-     .foreign = "", .help = "format of the answer: table or json (show also: raw)", .letter = 'o',
-     .choices = "table|json|raw"},
-    {.name = "color", .type = kChoice, .value = "WHEN", .fallback = "auto", .variable = "LIFEBOAT_COLOR",
-     .foreign = "", .help = "colour the answer: auto, always or never (NO_COLOR is obeyed)",
-     .choices = "auto|always|never"},
-    {.name = "utc", .type = kSwitch, .value = "", .fallback = "false", .variable = "LIFEBOAT_UTC", .foreign = "",
-     .help = "show times in UTC, not in local time"},
-    {.name = "quiet", .type = kSwitch, .value = "", .fallback = "false", .variable = "LIFEBOAT_QUIET", .foreign = "",
-     .help = "no progress and no hints", .letter = 'q'},
-    {.name = "verbose", .type = kSwitch, .value = "", .fallback = "false", .variable = "LIFEBOAT_VERBOSE",
-     .foreign = "", .help = "say more", .letter = 'v'},
-    {.name = "yes", .type = kSwitch, .value = "", .fallback = "false", .variable = "LIFEBOAT_YES", .foreign = "",
-     .help = "answer yes to simple questions (never to replacing live state)", .in_file = false},
-};
-
-std::unexpected<Error> bad(const SettingSpec& spec, std::string_view value, std::string_view where, std::string why) {
+std::unexpected<Error> bad(const SettingSpec& spec, std::string_view value, std::string_view where,
+                           std::string why) {
   return fail(ErrorCode::kBadSetting,
               fmt::format("{} has the unusable value \"{}\" ({})", spec.name,
                           spec.secret ? "…" : printable(as_bytes(value)), where),
@@ -81,13 +31,15 @@ bool is_one_of(std::string_view choices, std::string_view value) {
   return false;
 }
 
-Result<std::string> checked_switch(const SettingSpec& spec, std::string_view value, std::string_view where) {
+Result<std::string> checked_switch(const SettingSpec& spec, std::string_view value,
+                                   std::string_view where) {
   if (value == "true" || value == "1" || value == "yes" || value == "on") return "true";
   if (value == "false" || value == "0" || value == "no" || value == "off") return "false";
   return bad(spec, value, where, "it is neither true nor false");
 }
 
-Result<std::string> checked_number(const SettingSpec& spec, std::string_view value, std::string_view where) {
+Result<std::string> checked_number(const SettingSpec& spec, std::string_view value,
+                                   std::string_view where) {
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc{} || end != value.data() + value.size() || number == 0 || number > 1024) {
@@ -96,23 +48,28 @@ Result<std::string> checked_number(const SettingSpec& spec, std::string_view val
   return std::string(value);
 }
 
-Result<std::string> checked_repo(const SettingSpec& spec, std::string_view value, std::string_view where,
-                                 std::string_view base, const Environment& environment) {
+Result<std::string> checked_repo(const SettingSpec& spec, std::string_view value,
+                                 std::string_view where, std::string_view base,
+                                 const Environment& environment) {
   constexpr std::string_view kFileScheme = "file://";
   if (value.starts_with(kFileScheme)) {
     const std::string_view path = value.substr(kFileScheme.size());
-    if (!path.starts_with('/')) return bad(spec, value, where, "a file URL needs three slashes: file:///path");
+    if (!path.starts_with('/'))
+      return bad(spec, value, where, "a file URL needs three slashes: file:///path");
     return fmt::format("file://{}", absolute_path(path, base, environment));
   }
   if (const auto scheme = value.find("://"); scheme != std::string_view::npos) {
     return bad(spec, value, where,
-               fmt::format("this version stores repos in directories only, not at {}://", value.substr(0, scheme)));
+               fmt::format("this version stores repos in directories only, not at {}://",
+                           value.substr(0, scheme)));
   }
   return fmt::format("file://{}", absolute_path(value, base, environment));
 }
 
-// A password beside the user's name would be seen by everybody who can list processes or read the file.
-Status require_no_password(const SettingSpec& spec, std::string_view value, std::string_view where) {
+// A password beside the user's name would be seen by everybody who can list processes or read the
+// file.
+Status require_no_password(const SettingSpec& spec, std::string_view value,
+                           std::string_view where) {
   if (spec.name != "user" || value.find(':') == std::string_view::npos) return {};
   return fail(ErrorCode::kBadSetting, fmt::format("user holds a password ({})", where),
               "secrets are taken neither from the command line nor from the configuration file",
@@ -122,8 +79,11 @@ Status require_no_password(const SettingSpec& spec, std::string_view value, std:
 class Loader {
  public:
   explicit Loader(const SettingSources& sources) : sources_(sources) {
-    for (const SettingSpec& spec : kSpecs) {
-      settings_.push_back({.spec = &spec, .value = std::string(spec.fallback), .origin = Origin::kDefault, .where = {}});
+    for (const SettingSpec& spec : setting_specs()) {
+      settings_.push_back({.spec = &spec,
+                           .value = std::string(spec.fallback),
+                           .origin = Origin::kDefault,
+                           .where = {}});
     }
   }
 
@@ -149,7 +109,8 @@ class Loader {
     return *std::ranges::find_if(settings_, [&](const Setting& s) { return s.spec->name == name; });
   }
 
-  Status set(Setting& setting, std::string_view value, Origin origin, std::string where, std::string_view base) {
+  Status set(Setting& setting, std::string_view value, Origin origin, std::string where,
+             std::string_view base) {
     setting.value = TRY(checked_value(*setting.spec, value, where, base, sources_.environment));
     setting.origin = origin;
     setting.where = std::move(where);
@@ -165,7 +126,8 @@ class Loader {
         continue;
       }
       TRY(require_no_password(*setting.spec, *value, name));
-      TRY(set(setting, *value, Origin::kEnvironment, std::string(name), sources_.working_directory));
+      TRY(set(setting, *value, Origin::kEnvironment, std::string(name),
+              sources_.working_directory));
     }
     if (setting.spec->name == "color" && setting.origin != Origin::kEnvironment &&
         variable(sources_.environment, "NO_COLOR")) {
@@ -182,11 +144,15 @@ class Loader {
 
   Status read_files() {
     const auto flag = sources_.flags.find("config");
-    const auto named = flag != sources_.flags.end() ? std::optional(flag->second)
-                                                    : variable(sources_.environment, "LIFEBOAT_CONFIG");
-    if (named) return read_file(absolute_path(*named, sources_.working_directory, sources_.environment), true);
+    const auto named = flag != sources_.flags.end()
+                           ? std::optional(flag->second)
+                           : variable(sources_.environment, "LIFEBOAT_CONFIG");
+    if (named)
+      return read_file(absolute_path(*named, sources_.working_directory, sources_.environment),
+                       true);
     TRY(read_file("/etc/lifeboat/lifeboat.yaml", false));
-    if (const auto folder = user_folder()) TRY(read_file(io::join(*folder, "lifeboat/lifeboat.yaml"), false));
+    if (const auto folder = user_folder())
+      TRY(read_file(io::join(*folder, "lifeboat/lifeboat.yaml"), false));
     return {};
   }
 
@@ -211,16 +177,18 @@ class Loader {
     if (spool.value.empty()) spool.value = "/var/tmp";
   }
 
-  // An unknown variable is no error: a Kubernetes service called lifeboat makes LIFEBOAT_SERVICE_HOST.
+  // An unknown variable is no error: a Kubernetes service called lifeboat makes
+  // LIFEBOAT_SERVICE_HOST.
   void warn_of_near_misses() {
     std::vector<std::string_view> known;
-    for (const SettingSpec& spec : kSpecs) {
+    for (const SettingSpec& spec : setting_specs()) {
       if (!spec.variable.empty()) known.push_back(spec.variable);
     }
     for (const auto& [name, value] : sources_.environment) {
       if (!name.starts_with("LIFEBOAT_") || std::ranges::find(known, name) != known.end()) continue;
       if (const auto meant = nearest(name, known)) {
-        warnings_.push_back(fmt::format("the variable {} is not known and not used; did you mean {}?", name, *meant));
+        warnings_.push_back(fmt::format(
+            "the variable {} is not known and not used; did you mean {}?", name, *meant));
       }
     }
   }
@@ -230,17 +198,12 @@ class Loader {
 
 }  // namespace
 
-std::span<const SettingSpec> setting_specs() { return kSpecs; }
-
-const SettingSpec* find_setting(std::string_view name) {
-  const auto* found = std::ranges::find(kSpecs, name, &SettingSpec::name);
-  return found == std::end(kSpecs) ? nullptr : found;
-}
-
-std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment) {
+std::string absolute_path(std::string_view path, std::string_view working_directory,
+                          const Environment& environment) {
   std::filesystem::path whole(path);
   if (path == "~" || path.starts_with("~/")) {
-    if (const auto home = variable(environment, "HOME")) whole = *home + std::string(path.substr(1));
+    if (const auto home = variable(environment, "HOME"))
+      whole = *home + std::string(path.substr(1));
   }
   if (whole.is_relative()) whole = std::filesystem::path(working_directory) / whole;
   std::string text = whole.lexically_normal().string();
@@ -248,8 +211,9 @@ std::string absolute_path(std::string_view path, std::string_view working_direct
   return text;
 }
 
-Result<std::string> checked_value(const SettingSpec& spec, std::string_view value, std::string_view where,
-                                  std::string_view base_directory, const Environment& environment) {
+Result<std::string> checked_value(const SettingSpec& spec, std::string_view value,
+                                  std::string_view where, std::string_view base_directory,
+                                  const Environment& environment) {
   if (value.empty()) return bad(spec, value, where, "it is empty");
   switch (spec.type) {
     case kText:
@@ -263,7 +227,8 @@ Result<std::string> checked_value(const SettingSpec& spec, std::string_view valu
       return checked_switch(spec, value, where);
     case kDuration: {
       const auto ns = parse_duration_ns(value);
-      if (!ns || *ns <= 0) return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
+      if (!ns || *ns <= 0)
+        return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
       return std::string(value);
     }
     case kNumber:
@@ -299,7 +264,9 @@ std::vector<std::string> Settings::list(std::string_view name) const {
   return out;
 }
 
-std::int64_t Settings::duration_ns(std::string_view name) const { return parse_duration_ns(text(name)).value_or(0); }
+std::int64_t Settings::duration_ns(std::string_view name) const {
+  return parse_duration_ns(text(name)).value_or(0);
+}
 
 std::uint64_t Settings::number(std::string_view name) const {
   std::uint64_t number = 0;

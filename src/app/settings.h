@@ -4,44 +4,25 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/environment.h"
+#include "app/setting_specs.h"
 #include "base/result.h"
 #include "io/file_system.h"
 
 namespace lifeboat::app {
 
-enum class SettingType { kText, kPath, kRepo, kList, kSwitch, kDuration, kNumber, kChoice };
-
-// One row drives the flag, the variable, the key of the configuration file, `config view` and the documentation.
-struct SettingSpec {
-  std::string_view name;      // of the flag without its dashes, and of the key in the file
-  SettingType type{};
-  std::string_view value;     // how help calls the value: "FILE"
-  std::string_view fallback;  // the default
-  std::string_view variable;  // "LIFEBOAT_…"; empty: none
-  std::string_view foreign;   // a variable of another program that is read as well, after ours
-  std::string_view help;
-  char letter = 0;            // short flag
-  bool secret = false;        // the value is never shown
-  bool has_flag = true;
-  bool in_file = true;
-  std::string_view choices = {};  // kChoice: "table|json"
-};
-std::span<const SettingSpec> setting_specs();
-const SettingSpec* find_setting(std::string_view name);
-
 enum class Origin { kDefault, kFile, kEnvironment, kFlag };
 
 struct Setting {
   const SettingSpec* spec = nullptr;
-  std::string value;   // lists joined by ","; switches "true" or "false"; paths absolute
+  std::string value;  // lists joined by ","; switches "true" or "false"; paths absolute
   Origin origin = Origin::kDefault;
-  std::string where;   // "--repo", "LIFEBOAT_REPO", "/etc/lifeboat/lifeboat.yaml:3:7"; empty for defaults
+  std::string
+      where;  // "--repo", "LIFEBOAT_REPO", "/etc/lifeboat/lifeboat.yaml:3:7"; empty for defaults
 };
 
 struct SettingSources {
@@ -74,10 +55,12 @@ class Settings {
 };
 
 // "~/x" and relative paths made absolute and plain ("a/./b/" is "a/b").
-std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment);
+std::string absolute_path(std::string_view path, std::string_view working_directory,
+                          const Environment& environment);
 
 // The value as it is kept, or kBadSetting with what is wrong. `where` names its place in messages.
-Result<std::string> checked_value(const SettingSpec& spec, std::string_view value, std::string_view where,
-                                  std::string_view base_directory, const Environment& environment);
+Result<std::string> checked_value(const SettingSpec& spec, std::string_view value,
+                                  std::string_view where, std::string_view base_directory,
+                                  const Environment& environment);
 
 }  // namespace lifeboat::app

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include "app/settings.h"
+#include "app/setting_specs.h"
 #include "base/text.h"
 
 namespace lifeboat::app {
@@ -28,26 +28,30 @@ std::unexpected<Error> unknown(const std::string& name, const std::string& where
                     : "there is none of that name");
 }
 
-Result<std::string> value_text(const std::string& name, const YAML::Node& node, const std::string& where) {
+Result<std::string> value_text(const std::string& name, const YAML::Node& node,
+                               const std::string& where) {
   if (node.IsScalar()) return node.Scalar();
   const SettingSpec* spec = find_setting(name);
   if (node.IsSequence() && spec->type == SettingType::kList) {
     std::string joined;
     for (const YAML::Node& item : node) {
-      if (!item.IsScalar()) return fail(ErrorCode::kBadSetting, where + ": " + name + " must be a list of texts");
+      if (!item.IsScalar())
+        return fail(ErrorCode::kBadSetting, where + ": " + name + " must be a list of texts");
       joined += (joined.empty() ? "" : ",") + item.Scalar();
     }
     return joined;
   }
   return fail(ErrorCode::kBadSetting, fmt::format("{}: {} has no usable value", where, name),
-              spec->type == SettingType::kList ? "it must be a text or a list of texts" : "it must be one text or number");
+              spec->type == SettingType::kList ? "it must be a text or a list of texts"
+                                               : "it must be one text or number");
 }
 
 Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::string& path) {
   std::vector<FileValue> values;
   if (root.IsNull()) return values;
   if (!root.IsMap()) {
-    return fail(ErrorCode::kUnreadableInput, place(path, root.Mark()) + ": not a configuration file",
+    return fail(ErrorCode::kUnreadableInput,
+                place(path, root.Mark()) + ": not a configuration file",
                 "it must be lines of the form `name: value`");
   }
   for (const auto& row : root) {
@@ -67,17 +71,20 @@ Result<std::vector<FileValue>> parse_settings(const std::string& text, const std
   try {
     return values_of(YAML::Load(text), path);
   } catch (const YAML::Exception& error) {
-    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg);
+    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML",
+                error.msg);
   }
 }
 
-Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path, bool required) {
+Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path,
+                                                  bool required) {
   const auto bytes = io::read_whole(files, path, kMaxFileBytes);
   if (bytes) return parse_settings(to_string(*bytes), path);
   const bool absent = bytes.error().code() == ErrorCode::kFileNotFound ||
                       bytes.error().code() == ErrorCode::kStoragePermission;
   if (absent && !required) return std::vector<FileValue>{};
-  return fail(ErrorCode::kUnreadableInput, "configuration file " + path + " is not readable", bytes.error().why());
+  return fail(ErrorCode::kUnreadableInput, "configuration file " + path + " is not readable",
+              bytes.error().why());
 }
 
 }  // namespace lifeboat::app

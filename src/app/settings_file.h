@@ -15,8 +15,10 @@ struct FileValue {
   std::string where;  // "path:line:column"
 };
 
-// None when the file is absent and not required. kUnreadableInput (absent, not YAML), kUnknownSetting, kBadSetting.
-Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path, bool required);
+// None when the file is absent and not required. kUnreadableInput (absent, not YAML),
+// kUnknownSetting, kBadSetting.
+Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path,
+                                                  bool required);
 
 // The same from its text.
 Result<std::vector<FileValue>> parse_settings(const std::string& text, const std::string& path);

@@ -20,12 +20,12 @@ void on_stop(int number) {
 }  // namespace
 
 void install_signal_handlers() {
-  struct sigaction stop {};
+  struct sigaction stop{};
   stop.sa_handler = on_stop;
   stop.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &stop, nullptr);
   ::sigaction(SIGTERM, &stop, nullptr);
-  struct sigaction ignore {};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);
 }

@@ -3,7 +3,8 @@
 
 namespace lifeboat::app {
 
-// From now on SIGINT and SIGTERM are noted, a second one ends the process at once, and SIGPIPE is an error of write().
+// From now on SIGINT and SIGTERM are noted, a second one ends the process at once, and SIGPIPE is
+// an error of write().
 void install_signal_handlers();
 
 // The first SIGINT or SIGTERM that came, or 0.

@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "cli/backup_options.h"
 #include "cli/command.h"
 #include "cli/render.h"
-#include "cli/backup_options.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -18,10 +18,12 @@ Result<ExitCode> run(Context& context) {
   const auto client = context.app.etcd();
   if (!client) return std::unexpected(context.app.explain_etcd_error(client.error()));
   const repository::Repository* repo = TRY(context.app.repo());
-  const auto report = operation::backup_etcd(*repo, context.app.world(), **client, options, context.progress);
+  const auto report =
+      operation::backup_etcd(*repo, context.app.world(), **client, options, context.progress);
   if (!report) return std::unexpected(context.app.explain_etcd_error(report.error()));
   answer(context, backup_text(*report, context.style), backup_json(*report, "Backup"));
-  return report->proof.proof == repository::Proof::kDisagrees ? ExitCode::kIntegrity : ExitCode::kOk;
+  return report->proof.proof == repository::Proof::kDisagrees ? ExitCode::kIntegrity
+                                                              : ExitCode::kOk;
 }
 
 }  // namespace
@@ -30,22 +32,35 @@ Command backup_etcd_command() {
   return {
       .path = "backup etcd",
       .summary = "take a snapshot of a live etcd into the repo and prove it",
-      .details = "Only what the repo does not have is stored. After the point is safe, its hash is compared with the "
-                 "live members' own; a point that cannot be proven is kept and says why. When members disagree the "
-                 "point is kept, too, and the exit code is 6.",
-      .examples = {{"lifeboat backup etcd -r /backup/prod --repo-key-file /etc/lifeboat/prod.key --endpoints "
+      .details =
+          "Only what the repo does not have is stored. After the point is safe, its hash is "
+          "compared with the "
+          "live members' own; a point that cannot be proven is kept and says why. When members "
+          "disagree the "
+          "point is kept, too, and the exit code is 6.",
+      .examples = {{"lifeboat backup etcd -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
+                    "--endpoints "
                     "https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert "
                     "/etc/kubernetes/pki/etcd/healthcheck-client.crt --key "
                     "/etc/kubernetes/pki/etcd/healthcheck-client.key",
                     "on a kubeadm control-plane node"},
-                   {"lifeboat backup etcd --cluster prod --tag reason=upgrade", "with the repo and endpoints from the "
-                                                                             "environment or the configuration file"},
+                   {"lifeboat backup etcd --cluster prod --tag reason=upgrade",
+                    "with the repo and endpoints from the "
+                    "environment or the configuration file"},
                    {"lifeboat backup etcd -o json", "for a script"}},
-      .parameters = {{.name = "--from", .value = "URL", .help = "take the snapshot from this endpoint (default: the best one)"},
-                     {.name = "--tag", .value = "NAME=TEXT", .help = "a note kept with the point; may be repeated", .repeated = true},
-                     {.name = "--no-proof", .value = "", .help = "do not compare hashes with the live members"}},
-      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kInterrupted},
+      .parameters = {{.name = "--from",
+                      .value = "URL",
+                      .help = "take the snapshot from this endpoint (default: the best one)"},
+                     {.name = "--tag",
+                      .value = "NAME=TEXT",
+                      .help = "a note kept with the point; may be repeated",
+                      .repeated = true},
+                     {.name = "--no-proof",
+                      .value = "",
+                      .help = "do not compare hashes with the live members"}},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity,
+                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
+                ExitCode::kInterrupted},
       .run = run,
   };
 }

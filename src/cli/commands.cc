@@ -12,9 +12,10 @@ namespace lifeboat::cli {
 
 std::span<const Command> commands() {
   static const std::vector<Command> table{
-      init_command(),   backup_etcd_command(),  ls_command(),     show_command(),        diff_command(),
-      verify_command(), restore_etcd_command(), status_command(), import_command(),      export_command(),
-      help_command(),   version_command(),      config_view_command(),
+      init_command(),        backup_etcd_command(), ls_command(),           show_command(),
+      diff_command(),        verify_command(),      restore_etcd_command(), status_command(),
+      import_command(),      export_command(),      help_command(),         version_command(),
+      config_view_command(),
   };
   return table;
 }
@@ -34,13 +35,14 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
   return found == values_.end() ? std::vector<std::string>{} : found->second;
 }
 
-Result<std::int64_t> Arguments::number(std::string_view name, std::int64_t fallback, std::int64_t min,
-                                       std::int64_t max) const {
+Result<std::int64_t> Arguments::number(std::string_view name, std::int64_t fallback,
+                                       std::int64_t min, std::int64_t max) const {
   if (!has(name)) return fallback;
   const std::string value = text(name);
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error == std::errc{} && end == value.data() + value.size() && number >= min && number <= max) return number;
+  if (error == std::errc{} && end == value.data() + value.size() && number >= min && number <= max)
+    return number;
   return fail(ErrorCode::kUsage, fmt::format("{} has the unusable value \"{}\"", name, value),
               fmt::format("it takes a whole number from {} to {}", min, max));
 }

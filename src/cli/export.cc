@@ -13,7 +13,8 @@ Result<ExitCode> run(Context& context) {
   const operation::ExportReport report =
       TRY(operation::export_snapshot(resolved.repo, context.app.world(), resolved.target, path,
                                      context.app.inspect_options(), context.progress));
-  answer(context, export_text(resolved.target, report, context.style), export_json(resolved.target, report));
+  answer(context, export_text(resolved.target, report, context.style),
+         export_json(resolved.target, report));
   return ExitCode::kOk;
 }
 
@@ -23,11 +24,17 @@ Command export_command() {
   return {
       .path = "export",
       .summary = "write a point as an etcd snapshot file",
-      .details = "The file is accepted by `etcdutl snapshot restore` without --skip-hash-check. It is not encrypted, "
-                 "and a file that exists is not replaced.",
+      .details =
+          "The file is accepted by `etcdutl snapshot restore` without --skip-hash-check. It is not "
+          "encrypted, "
+          "and a file that exists is not replaced.",
       .examples = {{"lifeboat export latest /tmp/snapshot.db", "the newest point"},
-                   {"lifeboat export @2026-11-21T09:00:00Z /tmp/snapshot.db", "the state at that time"}},
-      .parameters = {{.name = "POINT", .value = "", .help = "what to export (`lifeboat help points`)", .required = true},
+                   {"lifeboat export @2026-11-21T09:00:00Z /tmp/snapshot.db",
+                    "the state at that time"}},
+      .parameters = {{.name = "POINT",
+                      .value = "",
+                      .help = "what to export (`lifeboat help points`)",
+                      .required = true},
                      {.name = "FILE", .value = "", .help = "where to", .required = true}},
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
                 ExitCode::kWrongKey, ExitCode::kInterrupted},

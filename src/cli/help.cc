@@ -42,7 +42,8 @@ std::string usage_text(const Command& command) {
     if (parameter.is_flag()) {
       has_flags = true;
     } else {
-      text += parameter.required ? fmt::format(" {}", parameter.name) : fmt::format(" [{}]", parameter.name);
+      text += parameter.required ? fmt::format(" {}", parameter.name)
+                                 : fmt::format(" [{}]", parameter.name);
     }
   }
   return text + (has_flags ? " [flags]" : "");
@@ -50,11 +51,13 @@ std::string usage_text(const Command& command) {
 
 std::string parameters_text(const Command& command) {
   std::size_t columns = 0;
-  for (const Parameter& parameter : command.parameters) columns = std::max(columns, width(parameter_text(parameter)));
+  for (const Parameter& parameter : command.parameters)
+    columns = std::max(columns, width(parameter_text(parameter)));
   std::string text;
   for (const Parameter& parameter : command.parameters) {
     const std::string name = parameter_text(parameter);
-    text += fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), parameter.help);
+    text +=
+        fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), parameter.help);
   }
   return text;
 }
@@ -66,7 +69,8 @@ std::string setting_flag_text(const app::SettingSpec& spec) {
 
 std::string global_flags_text() {
   std::size_t columns = 0;
-  for (const app::SettingSpec& spec : app::setting_specs()) columns = std::max(columns, width(setting_flag_text(spec)));
+  for (const app::SettingSpec& spec : app::setting_specs())
+    columns = std::max(columns, width(setting_flag_text(spec)));
   std::string text;
   for (const app::SettingSpec& spec : app::setting_specs()) {
     if (!spec.has_flag) continue;
@@ -94,7 +98,8 @@ std::string exits_text(const Command& command) {
 std::string exits_markdown(const Command& command) {
   std::string text;
   for (const ExitCode code : exits_of(command)) {
-    text += fmt::format("{}`{}` {}", text.empty() ? "" : " · ", static_cast<int>(code), exit_meaning(code));
+    text += fmt::format("{}`{}` {}", text.empty() ? "" : " · ", static_cast<int>(code),
+                        exit_meaning(code));
   }
   return text;
 }
@@ -118,30 +123,34 @@ std::string command_markdown(const Command& command) {
   if (!command.parameters.empty()) {
     text += "\n| argument or flag | meaning |\n|---|---|\n";
     for (const Parameter& parameter : command.parameters) {
-      text += fmt::format("| `{}` | {}{} |\n", markdown_cell(parameter_text(parameter)), markdown_cell(parameter.help),
-                          parameter.required ? " (required)" : "");
+      text += fmt::format("| `{}` | {}{} |\n", markdown_cell(parameter_text(parameter)),
+                          markdown_cell(parameter.help), parameter.required ? " (required)" : "");
     }
   }
   return text + fmt::format("\nExit codes: {}.\n", exits_markdown(command));
 }
 
 std::string settings_markdown() {
-  std::string text = "| flag | variable | key in the file | default | meaning |\n|---|---|---|---|---|\n";
+  std::string text =
+      "| flag | variable | key in the file | default | meaning |\n|---|---|---|---|---|\n";
   for (const app::SettingSpec& spec : app::setting_specs()) {
     std::string variables = spec.variable.empty() ? "" : fmt::format("`{}`", spec.variable);
-    if (!spec.foreign.empty()) variables += fmt::format("{}`{}`", variables.empty() ? "" : ", ", spec.foreign);
+    if (!spec.foreign.empty())
+      variables += fmt::format("{}`{}`", variables.empty() ? "" : ", ", spec.foreign);
     std::string flag = spec.letter == 0 ? "" : fmt::format("`-{}`, ", spec.letter);
     flag += fmt::format("`--{}{}{}`", spec.name, spec.value.empty() ? "" : " ", spec.value);
     text += fmt::format("| {} | {} | {} | {} | {} |\n", spec.has_flag ? flag : "", variables,
                         spec.in_file ? fmt::format("`{}`", spec.name) : "",
-                        spec.fallback.empty() ? "" : fmt::format("`{}`", spec.fallback), markdown_cell(spec.help));
+                        spec.fallback.empty() ? "" : fmt::format("`{}`", spec.fallback),
+                        markdown_cell(spec.help));
   }
   return text;
 }
 
 std::string capitalised(std::string_view text) {
   std::string out(text);
-  if (!out.empty() && out[0] >= 'a' && out[0] <= 'z') out[0] = static_cast<char>(out[0] - 'a' + 'A');
+  if (!out.empty() && out[0] >= 'a' && out[0] <= 'z')
+    out[0] = static_cast<char>(out[0] - 'a' + 'A');
   return out;
 }
 
@@ -190,12 +199,15 @@ std::string overview_text() {
       "Lifeboat backs up etcd into an encrypted repo and brings it back, proven.\n\n"
       "  lifeboat init -r /backup/prod --repo-key-file prod.key --new-key\n"
       "  lifeboat backup etcd -r /backup/prod --repo-key-file prod.key --endpoints 127.0.0.1:2379\n"
-      "  lifeboat restore etcd -r /backup/prod --repo-key-file prod.key --to latest --data-dir /var/lib/etcd-new\n\n"
+      "  lifeboat restore etcd -r /backup/prod --repo-key-file prod.key --to latest --data-dir "
+      "/var/lib/etcd-new\n\n"
       "Commands:\n";
-  for (const Command& command : commands()) text += fmt::format("  {:<13} {}\n", command.path, command.summary);
+  for (const Command& command : commands())
+    text += fmt::format("  {:<13} {}\n", command.path, command.summary);
   return text +
          "\nlifeboat COMMAND --help     examples, flags and exit codes of a command\n"
-         "lifeboat help TOPIC         points, exit-codes, environment, flags, or an error code such as LB-E2001\n";
+         "lifeboat help TOPIC         points, exit-codes, environment, flags, or an error code "
+         "such as LB-E2001\n";
 }
 
 std::string command_help_text(const Command& command) {
@@ -232,7 +244,8 @@ Result<std::string> topic_text(const std::string& topic) {
   if (topic == "flags") return "Flags of every command:\n" + global_flags_text();
   if (topic == "exit-codes") {
     std::string text = "Exit codes:\n";
-    for (const ExitCode code : kAllExits) text += fmt::format("  {:>3}  {}\n", static_cast<int>(code), exit_meaning(code));
+    for (const ExitCode code : kAllExits)
+      text += fmt::format("  {:>3}  {}\n", static_cast<int>(code), exit_meaning(code));
     return text;
   }
   if (const auto code = parse_code(topic)) return error_page_text(entry_of(*code));
@@ -243,29 +256,41 @@ Result<std::string> topic_text(const std::string& topic) {
   std::vector<std::string_view> known{"points", "exit-codes", "environment", "flags"};
   for (const Command& command : commands()) known.push_back(command.path);
   const auto meant = nearest(topic, known);
-  return fail(ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(as_bytes(topic))),
-              meant ? fmt::format("did you mean {}?", *meant) : "it is no topic, command or error code",
-              "lifeboat help");
+  return fail(
+      ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(as_bytes(topic))),
+      meant ? fmt::format("did you mean {}?", *meant) : "it is no topic, command or error code",
+      "lifeboat help");
 }
 
 std::string commands_markdown() {
   std::string text =
       "# The command line\n\n"
       "<!-- Written by `lifeboat help --markdown`; a test compares it. -->\n\n"
-      "Answers go to standard output; progress, notes and errors to standard error. With `-o json` every answer is "
-      "one JSON object with `apiVersion: lifeboat.dev/v1` and a `kind`; fields are only ever added. Sizes are bytes, "
-      "durations are seconds, times are RFC 3339 in UTC, 64-bit ids of etcd are hexadecimal texts, revisions are "
-      "numbers; a key or value that is not UTF-8 comes with a second field that ends in `Base64` and has its bytes. "
-      "An error is four lines on standard error, or with `-o json` one object of kind `Error` there.\n";
+      "Answers go to standard output; progress, notes and errors to standard error. With `-o json` "
+      "every answer is "
+      "one JSON object with `apiVersion: lifeboat.dev/v1` and a `kind`; fields are only ever "
+      "added. Sizes are bytes, "
+      "durations are seconds, times are RFC 3339 in UTC, 64-bit ids of etcd are hexadecimal texts, "
+      "revisions are "
+      "numbers; a key or value that is not UTF-8 comes with a second field that ends in `Base64` "
+      "and has its bytes. "
+      "An error is four lines on standard error, or with `-o json` one object of kind `Error` "
+      "there.\n";
   for (const Command& command : commands()) text += "\n" + command_markdown(command);
   text += "\n## Points\n\n```\n" + std::string(kPointsTopic) + "```\n";
-  text += "\n## Settings\n\nA flag wins over a variable, a variable over the configuration file, the file over the "
-          "default. The files are `/etc/lifeboat/lifeboat.yaml`, then `~/.config/lifeboat/lifeboat.yaml`, or the one "
-          "of `--config` alone; an unknown key is an error.\n\n" + settings_markdown();
-  text += "\n`NO_COLOR` turns colour off. Under systemd, `LoadCredential=lifeboat-repo-key:…` or "
-          "`lifeboat-passphrase:…` opens the repo.\n";
+  text +=
+      "\n## Settings\n\nA flag wins over a variable, a variable over the configuration file, the "
+      "file over the "
+      "default. The files are `/etc/lifeboat/lifeboat.yaml`, then "
+      "`~/.config/lifeboat/lifeboat.yaml`, or the one "
+      "of `--config` alone; an unknown key is an error.\n\n" +
+      settings_markdown();
+  text +=
+      "\n`NO_COLOR` turns colour off. Under systemd, `LoadCredential=lifeboat-repo-key:…` or "
+      "`lifeboat-passphrase:…` opens the repo.\n";
   text += "\n## Exit codes\n\n| code | meaning |\n|---|---|\n";
-  for (const ExitCode code : kAllExits) text += fmt::format("| {} | {} |\n", static_cast<int>(code), exit_meaning(code));
+  for (const ExitCode code : kAllExits)
+    text += fmt::format("| {} | {} |\n", static_cast<int>(code), exit_meaning(code));
   return text;
 }
 
@@ -273,11 +298,12 @@ std::string errors_markdown() {
   std::string text =
       "# Errors\n\n"
       "<!-- Written by `lifeboat help --errors-markdown`; a test compares it. -->\n\n"
-      "Every error has a code that never changes its meaning. `lifeboat help LB-E2001` prints the same page.\n";
+      "Every error has a code that never changes its meaning. `lifeboat help LB-E2001` prints the "
+      "same page.\n";
   for (const ErrorEntry& entry : error_catalogue()) {
-    text += fmt::format("\n## {}: {}\n\n{}\n\n*Fix:* {}\n\nExit code {}: {}.\n", code_text(entry.code), entry.title,
-                        entry.explanation, entry.hint, static_cast<int>(entry.exit),
-                        capitalised(exit_meaning(entry.exit)));
+    text += fmt::format("\n## {}: {}\n\n{}\n\n*Fix:* {}\n\nExit code {}: {}.\n",
+                        code_text(entry.code), entry.title, entry.explanation, entry.hint,
+                        static_cast<int>(entry.exit), capitalised(exit_meaning(entry.exit)));
   }
   return text;
 }

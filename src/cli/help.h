@@ -11,7 +11,8 @@ namespace lifeboat::cli {
 std::string overview_text();                            // `lifeboat help`
 std::string command_help_text(const Command& command);  // examples first, exit codes last
 std::string group_help_text(std::string_view group);    // "restore": its commands
-// A topic (points, exit-codes, environment), a command, or an error code. kUsage with the nearest one.
+// A topic (points, exit-codes, environment), a command, or an error code. kUsage with the nearest
+// one.
 Result<std::string> topic_text(const std::string& topic);
 
 std::string commands_markdown();  // docs/cli.md

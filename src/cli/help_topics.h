@@ -10,16 +10,19 @@
 namespace lifeboat::cli {
 
 inline constexpr std::array kAllExits{
-    ExitCode::kOk,          ExitCode::kAnswerIsNo, ExitCode::kUsage,     ExitCode::kPartial,
-    ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
-    ExitCode::kObjectiveMissed, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kLocked,
-    ExitCode::kWrongKey,    ExitCode::kBug,        ExitCode::kInterrupted, ExitCode::kTerminated,
+    ExitCode::kOk,         ExitCode::kAnswerIsNo,  ExitCode::kUsage,
+    ExitCode::kPartial,    ExitCode::kUnreachable, ExitCode::kCredentials,
+    ExitCode::kIntegrity,  ExitCode::kRefused,     ExitCode::kObjectiveMissed,
+    ExitCode::kStorage,    ExitCode::kNotFound,    ExitCode::kLocked,
+    ExitCode::kWrongKey,   ExitCode::kBug,         ExitCode::kInterrupted,
+    ExitCode::kTerminated,
 };
 
 inline constexpr std::string_view kPointsTopic =
     "A POINT is anything one can go back to:\n"
     "  latest                     the newest one\n"
-    "  1f2e9c                     an id as `lifeboat ls` shows it, or at least 4 of its first digits\n"
+    "  1f2e9c                     an id as `lifeboat ls` shows it, or at least 4 of its first "
+    "digits\n"
     "  @2026-11-21T09:00:00Z      the state at a time (RFC 3339), or \"@2026-11-21 09:00\" in UTC\n"
     "  @-15m                      a quarter of an hour ago; also s, h, d and 1h30m\n"
     "  rev:48211907               one etcd revision\n"

@@ -21,13 +21,19 @@ Command init_command() {
   return {
       .path = "init",
       .summary = "create a repo and lock it with a key",
-      .details = "The repo is an empty or new directory. Give a passphrase, a key file, or both: each of them opens "
-                 "the repo alone. At a terminal, and with neither, a passphrase is asked for.",
-      .examples = {{"lifeboat init --repo file:///backup/prod --repo-key-file /etc/lifeboat/prod.key --new-key",
+      .details =
+          "The repo is an empty or new directory. Give a passphrase, a key file, or both: each of "
+          "them opens "
+          "the repo alone. At a terminal, and with neither, a passphrase is asked for.",
+      .examples = {{"lifeboat init --repo file:///backup/prod --repo-key-file "
+                    "/etc/lifeboat/prod.key --new-key",
                     "a new repo and a new key file"},
-                   {"lifeboat init -r /backup/prod --passphrase-file /root/passphrase", "a passphrase from a file"},
+                   {"lifeboat init -r /backup/prod --passphrase-file /root/passphrase",
+                    "a passphrase from a file"},
                    {"lifeboat init -r /backup/prod", "a passphrase typed at the terminal"}},
-      .parameters = {{.name = "--new-key", .value = "", .help = "make the file of --repo-key-file: 32 random bytes, mode 0600"}},
+      .parameters = {{.name = "--new-key",
+                      .value = "",
+                      .help = "make the file of --repo-key-file: 32 random bytes, mode 0600"}},
       .exits = {ExitCode::kRefused, ExitCode::kStorage},
       .run = run,
   };

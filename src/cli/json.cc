@@ -94,7 +94,9 @@ Json& Json::add(Json value) {
   return *this;
 }
 
-Json& Json::put_text(std::string_view name, const std::string& text) { return text.empty() ? *this : put(name, text); }
+Json& Json::put_text(std::string_view name, const std::string& text) {
+  return text.empty() ? *this : put(name, text);
+}
 
 std::string Json::text() const {
   std::string out;
@@ -147,7 +149,8 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string base64(std::string_view bytes) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;

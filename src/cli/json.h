@@ -1,4 +1,5 @@
-// Json: a small ordered value for answers, written with two spaces and fields in the order in which they were put.
+// Json: a small ordered value for answers, written with two spaces and fields in the order in which
+// they were put.
 #pragma once
 
 #include <concepts>
@@ -45,7 +46,9 @@ class Json {
   explicit Json(Array items) : value_(std::move(items)) {}
   void write(std::string& out, std::size_t indent) const;
 
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               Object>
+      value_;
 };
 
 bool is_utf8(std::string_view text);

@@ -1,7 +1,7 @@
 #include "cli/parse.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <ranges>
@@ -52,13 +52,15 @@ class Parser {
   void add_setting(const app::SettingSpec& spec) {
     if (!spec.has_flag) return;
     const std::string name(spec.name);
-    const std::string flags = spec.letter == 0 ? "--" + name : fmt::format("-{},--{}", spec.letter, name);
+    const std::string flags =
+        spec.letter == 0 ? "--" + name : fmt::format("-{},--{}", spec.letter, name);
     if (spec.type == app::SettingType::kSwitch) {
       root_.add_flag_callback(flags, [this, name] { parsed_.settings[name] = "true"; });
     } else {
-      root_.add_option_function<std::string>(flags, [this, name](const std::string& value) {
-             parsed_.settings[name] = value;
-           })->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      root_
+          .add_option_function<std::string>(
+              flags, [this, name](const std::string& value) { parsed_.settings[name] = value; })
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
 
@@ -86,15 +88,22 @@ class Parser {
     CLI::App& app = node(command.path);
     for (const Parameter& parameter : command.parameters) {
       const std::string name(parameter.name);
-      const auto add = [this, name](const std::string& value) { parsed_.arguments.add(name, value); };
+      const auto add = [this, name](const std::string& value) {
+        parsed_.arguments.add(name, value);
+      };
       if (parameter.is_flag() && parameter.value.empty()) {
         app.add_flag_callback(name, [add] { add("true"); });
       } else if (parameter.repeated) {
-        app.add_option_function<std::vector<std::string>>(name, [add](const std::vector<std::string>& values) {
-             for (const std::string& value : values) add(value);
-           })->expected(1)->take_all();
+        app.add_option_function<std::vector<std::string>>(
+               name,
+               [add](const std::vector<std::string>& values) {
+                 for (const std::string& value : values) add(value);
+               })
+            ->expected(1)
+            ->take_all();
       } else {
-        app.add_option_function<std::string>(name, add)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        app.add_option_function<std::string>(name, add)->multi_option_policy(
+            CLI::MultiOptionPolicy::TakeLast);
       }
     }
   }
@@ -103,16 +112,19 @@ class Parser {
     const std::vector<std::string> extras = root_.remaining(true);
     if (extras.empty()) {
       if (parsed_.command != nullptr || parsed_.help || parsed_.group.empty()) return {};
-      return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group), "the command needs a second word",
+      return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group),
+                  "the command needs a second word",
                   fmt::format("lifeboat {} --help", parsed_.group));
     }
-    const auto flag = std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
+    const auto flag = std::ranges::find_if(
+        extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
     if (flag != extras.end()) return unknown_flag(*flag);
     const std::string& word = extras.front();
     if (parsed_.command != nullptr) {
-      return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
-                  fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
-                  fmt::format("lifeboat {} --help", parsed_.command->path));
+      return fail(
+          ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
+          fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
+          fmt::format("lifeboat {} --help", parsed_.command->path));
     }
     return unknown_command(word);
   }
@@ -120,7 +132,8 @@ class Parser {
   static std::string positionals_text(const Command& command) {
     std::string text;
     for (const Parameter& parameter : command.parameters) {
-      if (!parameter.is_flag()) text += (text.empty() ? "" : ", then ") + std::string(parameter.name);
+      if (!parameter.is_flag())
+        text += (text.empty() ? "" : ", then ") + std::string(parameter.name);
     }
     return text.empty() ? "flags only" : "only " + text;
   }
@@ -138,9 +151,10 @@ class Parser {
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto meant = nearest(flag, known);
-    return fail(ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
-                meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
-                fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
+    return fail(
+        ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
+        meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
+        fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
   }
 
   std::unexpected<Error> unknown_command(const std::string& word) const {
@@ -152,8 +166,10 @@ class Parser {
       known.push_back(rest.substr(0, rest.find(' ')));
     }
     const auto meant = nearest(word, known);
-    return fail(ErrorCode::kUsage, fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
-                meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant) : "there is no such command",
+    return fail(ErrorCode::kUsage,
+                fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
+                meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant)
+                      : "there is no such command",
                 fmt::format("lifeboat {}--help", prefix));
   }
 

@@ -66,22 +66,27 @@ std::string keys_text(const KeysAnswer& answer, const Style& style) {
   const operation::KeyListing& listing = answer.listing;
   std::string text = echo_of(answer.target, style) + "\n";
   if (answer.with_keys) {
-    Table table({"KEY", "SIZE", "CREATED", "MODIFIED", "VERSION", "LEASE"}, {kLeft, kRight, kRight, kRight, kRight});
+    Table table({"KEY", "SIZE", "CREATED", "MODIFIED", "VERSION", "LEASE"},
+                {kLeft, kRight, kRight, kRight, kRight});
     for (const operation::KeyLine& line : listing.keys) {
-      table.row({printable(line.key), size_text(line.value_bytes), fmt::format("{}", line.create_revision),
-                 fmt::format("{}", line.mod_revision), fmt::format("{}", line.version), lease_text(line.lease)});
+      table.row({printable(line.key), size_text(line.value_bytes),
+                 fmt::format("{}", line.create_revision), fmt::format("{}", line.mod_revision),
+                 fmt::format("{}", line.version), lease_text(line.lease)});
     }
     text += table.text();
   } else {
     Table table({"PREFIX", "KEYS", "SIZE"}, {kLeft, kRight, kRight});
     for (const auto& group : listing.groups) {
-      table.row({printable(as_bytes(group.prefix)), count_text(group.count), size_text(group.bytes)});
+      table.row(
+          {printable(as_bytes(group.prefix)), count_text(group.count), size_text(group.bytes)});
     }
     text += table.text();
   }
   const bool cut = answer.with_keys && listing.keys.size() < listing.count;
-  return text + fmt::format("{} keys, {} of values{}\n", count_text(listing.count), size_text(listing.value_bytes),
-                            cut ? fmt::format("; the first {} are shown (--limit N)", count_text(listing.keys.size()))
+  return text + fmt::format("{} keys, {} of values{}\n", count_text(listing.count),
+                            size_text(listing.value_bytes),
+                            cut ? fmt::format("; the first {} are shown (--limit N)",
+                                              count_text(listing.keys.size()))
                                 : "");
 }
 
@@ -100,12 +105,14 @@ Json keys_json(const KeysAnswer& answer) {
   if (answer.with_keys) {
     Json keys = Json::array();
     for (const operation::KeyLine& line : answer.listing.keys) keys.add(key_json(line));
-    json.put("items", std::move(keys)).put("isComplete", answer.listing.keys.size() == answer.listing.count);
+    json.put("items", std::move(keys))
+        .put("isComplete", answer.listing.keys.size() == answer.listing.count);
   }
   return json;
 }
 
-std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found, const Style& style) {
+std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found,
+                       const Style& style) {
   const operation::KeyLine& line = found.line;
   Facts facts;
   facts.put("key", printable(line.key))
@@ -135,7 +142,8 @@ std::string difference_text(const DifferenceAnswer& answer, const Style& style) 
   const bool cut = report.keys.size() < all;
   return text + fmt::format("{} added, {} changed, {} removed{}\n", count_text(report.added),
                             count_text(report.changed), count_text(report.removed),
-                            cut ? fmt::format("; the first {} are shown (--limit N)", count_text(report.keys.size()))
+                            cut ? fmt::format("; the first {} are shown (--limit N)",
+                                              count_text(report.keys.size()))
                                 : "");
 }
 
@@ -147,10 +155,12 @@ Json difference_json(const DifferenceAnswer& answer) {
     item.put("change", change_word(difference.change));
     put_bytes(item, "key", difference.key);
     if (difference.change != operation::Change::kAdded) {
-      item.put("modRevisionA", difference.mod_revision_a).put("sizeBytesA", difference.value_bytes_a);
+      item.put("modRevisionA", difference.mod_revision_a)
+          .put("sizeBytesA", difference.value_bytes_a);
     }
     if (difference.change != operation::Change::kRemoved) {
-      item.put("modRevisionB", difference.mod_revision_b).put("sizeBytesB", difference.value_bytes_b);
+      item.put("modRevisionB", difference.mod_revision_b)
+          .put("sizeBytesB", difference.value_bytes_b);
     }
     items.add(std::move(item));
   }

@@ -92,7 +92,8 @@ std::string coverage_text(const std::vector<repository::Coverage>& coverage) {
 
 }  // namespace
 
-std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points, const Style& style) {
+std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points,
+                        const Style& style) {
   std::string text;
   if (points.empty()) {
     text = "no points yet\nnext: lifeboat backup etcd\n";
@@ -101,14 +102,16 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
     Table table({"ID", "REVISION", "TIME", "CLUSTER", "KEYS", "ADDED", "PROVEN"},
                 {kLeft, kRight, kLeft, kLeft, kRight, kRight, kLeft});
     for (const Point* point : points) {
-      table.row({point->id, fmt::format("{}", point->manifest.revision), style.time_and_age(point->last_seen),
-                 point->manifest.source.cluster, count_text(point->manifest.live_keys), size_text(point->added_bytes),
+      table.row({point->id, fmt::format("{}", point->manifest.revision),
+                 style.time_and_age(point->last_seen), point->manifest.source.cluster,
+                 count_text(point->manifest.live_keys), size_text(point->added_bytes),
                  proof_cell(*point, style)});
     }
     text = table.text();
   }
   for (const repository::DamagedObject& damaged : catalogue.damaged()) {
-    text += style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
+    text +=
+        style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
   }
   return text;
 }
@@ -130,13 +133,18 @@ std::string point_text(const Catalogue::Target& target, const Style& style, bool
   std::uint64_t stored = 0;
   for (const manifest::SegmentRef& segment : manifest.segments) stored += segment.stored_bytes;
   Facts facts;
-  facts.put("cluster", source.cluster + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
-      .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
+  facts
+      .put("cluster", source.cluster +
+                          (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
+      .put("seen",
+           fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)
-      .put("keys", fmt::format("{}, {} leases", count_text(manifest.live_keys), count_text(manifest.leases)))
-      .put("stored", fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
-                                 manifest.segments.size(), size_text(point.added_bytes)))
+      .put("keys", fmt::format("{}, {} leases", count_text(manifest.live_keys),
+                               count_text(manifest.leases)))
+      .put("stored",
+           fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
+                       manifest.segments.size(), size_text(point.added_bytes)))
       .put("restorable", "revisions " + coverage_text(repository::coverage_of(manifest.segments)))
       .put("lineage", fmt::format("{} ({})", manifest.lineage.id.text(), manifest.lineage.reason))
       .put("proof", proof_text(point.proof, point.proof_reason, style));
@@ -150,7 +158,8 @@ std::string point_text(const Catalogue::Target& target, const Style& style, bool
     facts.put("manifest", point.object);
     for (const manifest::SegmentRef& segment : manifest.segments) {
       facts.put("segment", fmt::format("({}, {}] {} records, {} {}", segment.lo, segment.hi,
-                                       count_text(segment.records), size_text(segment.stored_bytes), segment.object));
+                                       count_text(segment.records), size_text(segment.stored_bytes),
+                                       segment.object));
     }
   }
   std::string text = echo_of(target, style) + "\n" + facts.text();

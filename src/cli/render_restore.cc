@@ -23,24 +23,29 @@ std::string start_command(const RestoredMember& member) {
 
 std::string revisions_text(const RestoreReport& report) {
   if (report.bumped_to <= report.revision) return fmt::format("{}", report.revision);
-  return fmt::format("{}, continued at {} so that no watcher sees time run backwards", report.revision,
-                     report.bumped_to);
+  return fmt::format("{}, continued at {} so that no watcher sees time run backwards",
+                     report.revision, report.bumped_to);
 }
 
 std::string proof_line(const RestoreReport& report, const Style& style) {
-  if (report.proven) return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
+  if (report.proven)
+    return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
   return style.warn("unproven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
 }
 
 std::string next_text(const RestoreReport& report, RestoreKind kind) {
   if (kind == RestoreKind::kInPlace) {
-    return "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back into\n"
+    return "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back "
+           "into\n"
            "      /etc/kubernetes/manifests); the control plane follows by itself\n";
   }
   std::string text = "next: start etcd with its usual listen and client flags, and\n";
   for (const RestoredMember& member : report.members) text += "  " + start_command(member) + "\n";
-  return text + "      kubeadm: put the directory in the place of /var/lib/etcd, or change the hostPath of etcd-data in\n"
-                "      /etc/kubernetes/manifests/etcd.yaml; then restart kube-apiserver, controllers and scheduler\n";
+  return text +
+         "      kubeadm: put the directory in the place of /var/lib/etcd, or change the hostPath "
+         "of etcd-data in\n"
+         "      /etc/kubernetes/manifests/etcd.yaml; then restart kube-apiserver, controllers and "
+         "scheduler\n";
 }
 
 std::string undo_text(const RestoreReport& report, const Style& style) {
@@ -64,7 +69,9 @@ std::string_view kind_word(RestoreKind kind) {
 }  // namespace
 
 std::string plan_text(const RestoreReport& report, const Style& style) {
-  std::string text = style.bold(fmt::format("plan: point {} at revision {}", report.point, report.revision)) + "\n";
+  std::string text =
+      style.bold(fmt::format("plan: point {} at revision {}", report.point, report.revision)) +
+      "\n";
   int number = 1;
   for (const std::string& step : report.plan) text += fmt::format("  {}. {}\n", number++, step);
   for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
@@ -79,11 +86,13 @@ std::string restore_text(const RestoreReport& report, RestoreKind kind, const St
   Facts facts;
   facts.put("revision", revisions_text(report));
   for (const RestoredMember& member : report.members) {
-    facts.put("member", fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
-                                    wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
+    facts.put("member",
+              fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
+                          wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
   }
-  facts.put("holds", fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
-                                 count_text(report.leases), size_text(report.file_bytes)));
+  facts.put("holds",
+            fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
+                        count_text(report.leases), size_text(report.file_bytes)));
   facts.put("cluster", fmt::format("id {:016x}, token {}", report.cluster_id, report.token));
   facts.put("proof", proof_line(report, style));
   facts.put("old data", report.replaced_dir);

@@ -24,10 +24,11 @@ Command status_command() {
       .summary = "say whether the cluster can be recovered, and to when",
       .details = "",
       .examples = {{"lifeboat status", "the verdict, the newest point, its proof"},
-                   {"lifeboat status -o json", "for monitoring; exit code 1 means not recoverable"}},
+                   {"lifeboat status -o json",
+                    "for monitoring; exit code 1 means not recoverable"}},
       .parameters = {},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };
 }

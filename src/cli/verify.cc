@@ -13,19 +13,23 @@ constexpr std::int64_t kBootLevel = 4;
 Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue& catalogue) {
   std::vector<Catalogue::Target> all;
   if (context.arguments.has("--all")) {
-    if (context.arguments.has("POINT")) return fail(ErrorCode::kUsage, "--all and a point contradict each other");
-    for (const repository::Point& point : catalogue.points()) all.push_back({&point, point.manifest.revision});
+    if (context.arguments.has("POINT"))
+      return fail(ErrorCode::kUsage, "--all and a point contradict each other");
+    for (const repository::Point& point : catalogue.points())
+      all.push_back({&point, point.manifest.revision});
     return all;
   }
   all.push_back(TRY(catalogue.resolve(context.arguments.text("POINT", "latest"),
-                                      context.app.settings().text("cluster"), context.app.world().clock.now())));
+                                      context.app.settings().text("cluster"),
+                                      context.app.world().clock.now())));
   context.progress.note(echo_of(all.front(), context.style));
   return all;
 }
 
 Result<ExitCode> run(Context& context) {
   operation::VerifyOptions options;
-  options.level = static_cast<int>(TRY(context.arguments.number("--level", kDefaultLevel, 0, kBootLevel)));
+  options.level =
+      static_cast<int>(TRY(context.arguments.number("--level", kDefaultLevel, 0, kBootLevel)));
   options.etcd_binary = context.arguments.text("--etcd");
   if (!options.etcd_binary.empty()) options.etcd_binary = context.app.absolute(options.etcd_binary);
   options.attest = !context.arguments.has("--no-attest");
@@ -36,8 +40,8 @@ Result<ExitCode> run(Context& context) {
   const repository::Repository* repo = TRY(context.app.repo());
   const Catalogue catalogue = TRY(Catalogue::load(*repo));
   const auto chosen = TRY(targets(context, catalogue));
-  const operation::VerifyReport report =
-      TRY(operation::verify_points(*repo, context.app.world(), catalogue, chosen, options, context.progress));
+  const operation::VerifyReport report = TRY(operation::verify_points(
+      *repo, context.app.world(), catalogue, chosen, options, context.progress));
   answer(context, verify_text(report, context.style), verify_json(report));
   return report.clean() ? ExitCode::kOk : ExitCode::kIntegrity;
 }
@@ -48,17 +52,26 @@ Command verify_command() {
   return {
       .path = "verify",
       .summary = "check that points can be restored",
-      .details = "Levels: 0 every object is there with its size; 1 and has its SHA-256; 2 and decrypts and parses; "
-                 "3 and keeps the rules of an etcd history, gives the recorded hash, and rebuilds into a valid "
-                 "database; 4 and is served by an etcd started on it in a sandbox. Damage is reported, never repaired.",
+      .details =
+          "Levels: 0 every object is there with its size; 1 and has its SHA-256; 2 and decrypts "
+          "and parses; "
+          "3 and keeps the rules of an etcd history, gives the recorded hash, and rebuilds into a "
+          "valid "
+          "database; 4 and is served by an etcd started on it in a sandbox. Damage is reported, "
+          "never repaired.",
       .examples = {{"lifeboat verify", "the newest point at level 2"},
                    {"lifeboat verify --all --level 1", "every object's checksum"},
-                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd", "boot an etcd on it"}},
+                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd",
+                    "boot an etcd on it"}},
       .parameters = {{.name = "POINT", .value = "", .help = "which one (default: latest)"},
                      {.name = "--all", .value = "", .help = "every point of the repo"},
                      {.name = "--level", .value = "0..4", .help = "how deep (default 2)"},
-                     {.name = "--etcd", .value = "FILE", .help = "the etcd for level 4 (default: found on PATH)"},
-                     {.name = "--no-attest", .value = "", .help = "write no record of the outcome into the repo"}},
+                     {.name = "--etcd",
+                      .value = "FILE",
+                      .help = "the etcd for level 4 (default: found on PATH)"},
+                     {.name = "--no-attest",
+                      .value = "",
+                      .help = "write no record of the outcome into the repo"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
                 ExitCode::kInterrupted},
       .run = run,

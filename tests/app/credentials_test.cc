@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "support/fake_console.h"
 #include "io/memory_file_system.h"
+#include "support/fake_console.h"
 
 namespace lifeboat::app {
 namespace {
@@ -26,7 +26,8 @@ class CredentialsTest : public ::testing::Test {
   Result<std::vector<repository::Credential>> for_new_repo(bool new_key) {
     const Settings settings = Settings::load({flags_, environment_, files_, "/here"}).value();
     const auto random = io::system_random();
-    return credentials_for_new_repo({settings, environment_, files_, console_, warnings_}, *random, new_key);
+    return credentials_for_new_repo({settings, environment_, files_, console_, warnings_}, *random,
+                                    new_key);
   }
   static std::string text_of(const Result<repository::Credential>& found) {
     return found ? to_string(found->secret.view()) : "error: " + found.error().to_string();

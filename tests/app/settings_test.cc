@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 class SettingsTest : public ::testing::Test {
  protected:
-  Result<Settings> load() { return Settings::load({flags_, environment_, files_, "/work/here"}); }
+  Result<Settings> load() { return Settings::load({flags_, environment_, files_, "/here"}); }
   Settings loaded() {
     auto settings = load();
     if (!settings) throw std::runtime_error(settings.error().to_string());
@@ -71,7 +71,7 @@ TEST_F(SettingsTest, PreferTheUsersFileOverTheSystems) {
 
 TEST_F(SettingsTest, ReadOnlyTheFileOfTheConfigFlag) {
   write("/etc/lifeboat/lifeboat.yaml", "threads: 3\n");
-  write("/work/here/mine.yaml", "cluster: mine\n");
+  write("/here/mine.yaml", "cluster: mine\n");
   flags_["config"] = "mine.yaml";
   const Settings settings = loaded();
   EXPECT_EQ(settings.text("cluster"), "mine");
@@ -133,8 +133,10 @@ TEST_F(SettingsTest, PreferOurVariablesOverEtcdctls) {
 }
 
 TEST_F(SettingsTest, ReadListsOfAFile) {
-  write("/etc/lifeboat/lifeboat.yaml", "endpoints:\n  - https://10.0.0.1:2379\n  - https://10.0.0.2:2379\n");
-  EXPECT_THAT(loaded().list("endpoints"), ElementsAre("https://10.0.0.1:2379", "https://10.0.0.2:2379"));
+  write("/etc/lifeboat/lifeboat.yaml",
+        "endpoints:\n  - https://10.0.0.1:2379\n  - https://10.0.0.2:2379\n");
+  EXPECT_THAT(loaded().list("endpoints"),
+              ElementsAre("https://10.0.0.1:2379", "https://10.0.0.2:2379"));
 }
 
 TEST_F(SettingsTest, MakePathsAbsoluteFromWhereTheyStand) {
@@ -143,14 +145,14 @@ TEST_F(SettingsTest, MakePathsAbsoluteFromWhereTheyStand) {
   const Settings settings = loaded();
   EXPECT_EQ(settings.text("cacert"), "/etc/lifeboat/ca.crt");
   EXPECT_EQ(settings.text("cert"), "/home/ada/cert.pem");
-  EXPECT_EQ(settings.text("key"), "/work/here/key.pem");
+  EXPECT_EQ(settings.text("key"), "/here/key.pem");
 }
 
 TEST_F(SettingsTest, TakeARepoAsUrlOrPath) {
   flags_["repo"] = "file:///backup/prod/";
   EXPECT_EQ(loaded().text("repo"), "file:///backup/prod");
   flags_["repo"] = "prod";
-  EXPECT_EQ(loaded().text("repo"), "file:///work/here/prod");
+  EXPECT_EQ(loaded().text("repo"), "file:///here/prod");
   flags_["repo"] = "file://prod";
   EXPECT_EQ(refusal().code(), ErrorCode::kBadSetting);
   flags_["repo"] = "s3://bucket";
@@ -159,8 +161,9 @@ TEST_F(SettingsTest, TakeARepoAsUrlOrPath) {
 
 TEST_F(SettingsTest, RefuseValuesThatCannotBeUsed) {
   const std::pair<const char*, const char*> rows[] = {
-      {"timeout", "-1s"}, {"timeout", "soon"}, {"threads", "0"}, {"threads", "many"},
-      {"threads", "99999999999"}, {"output", "xml"}, {"color", ""}, {"cluster", ""}, {"utc", "perhaps"}};
+      {"timeout", "-1s"},         {"timeout", "soon"}, {"threads", "0"}, {"threads", "many"},
+      {"threads", "99999999999"}, {"output", "xml"},   {"color", ""},    {"cluster", ""},
+      {"utc", "perhaps"}};
   for (const auto& [name, value] : rows) {
     flags_ = {{name, value}};
     const Error error = refusal();

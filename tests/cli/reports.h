@@ -32,7 +32,8 @@ inline repository::Point point(std::int64_t revision = 48211907) {
   made.manifest.live_keys = 400'000;
   made.manifest.records = 420'000;
   made.manifest.leases = 12;
-  made.manifest.segments = {{"s/a", 0, revision, 900, 420'000, 82'600'000, 813'000'000, "d", false}};
+  made.manifest.segments = {
+      {"s/a", 0, revision, 900, 420'000, 82'600'000, 813'000'000, "d", false}};
   made.manifest.tags = {{"reason", "upgrade"}};
   made.added_bytes = 4'200'000;
   made.first_seen = ago(700);
@@ -83,7 +84,8 @@ inline operation::RestoreReport restore() {
   report.compact_revision = 1048211907;
   report.cluster_id = 0xd964466b20766e80;
   report.token = "lifeboat-01f3";
-  report.members = {{"m1", "/r/m1.etcd", "/r/m1.etcd/member/wal", 0x0f60321250f9b042}, {"m2", "/r/m2.etcd", "/wal/m2.wal", 2}};
+  report.members = {{"m1", "/r/m1.etcd", "/r/m1.etcd/member/wal", 0x0f60321250f9b042},
+                    {"m2", "/r/m2.etcd", "/wal/m2.wal", 2}};
   report.live_keys = 400'000;
   report.leases = 12;
   report.synthesized_leases = {"Lease 1f was not captured: it gets a TTL of 3600 s."};
@@ -128,13 +130,20 @@ inline operation::StatusReport status() {
   report.proof_reason = "no member answered";
   report.last_verified = ago(60);
   report.last_verified_level = 3;
-  report.lineages = {{{lineage_id(7), lineage_id(6), 12, "the cluster id changed"}, "prod", {{900, 1000}, {2000, 48211907}}}};
+  report.lineages = {{{lineage_id(7), lineage_id(6), 12, "the cluster id changed"},
+                      "prod",
+                      {{900, 1000}, {2000, 48211907}}}};
   report.findings = {"revisions 1001 to 1999 cannot be restored"};
   return report;
 }
 
 inline operation::KeyLine key_line(std::string_view key) {
-  return {.key = to_bytes(key), .value_bytes = 1500, .create_revision = 10, .mod_revision = 20, .version = 3, .lease = 0x1f};
+  return {.key = to_bytes(key),
+          .value_bytes = 1500,
+          .create_revision = 10,
+          .mod_revision = 20,
+          .version = 3,
+          .lease = 0x1f};
 }
 
 inline operation::KeyListing listing() {

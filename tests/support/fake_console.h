@@ -12,8 +12,8 @@ namespace lifeboat::testing {
 class FakeConsole final : public app::Console {
  public:
   bool terminal = false;
-  std::deque<std::string> answers;   // to questions, in order
-  std::string input;                 // standard input
+  std::deque<std::string> answers;  // to questions, in order
+  std::string input;                // standard input
   std::string command_output;
   std::vector<std::string> prompts;  // what was asked
 
@@ -29,7 +29,9 @@ class FakeConsole final : public app::Console {
     const std::string answer = TRY(ask(prompt));
     return crypto::Secret(as_bytes(answer));
   }
-  Result<crypto::Secret> read_input(std::size_t) override { return crypto::Secret(as_bytes(input)); }
+  Result<crypto::Secret> read_input(std::size_t) override {
+    return crypto::Secret(as_bytes(input));
+  }
   Result<crypto::Secret> output_of(const std::string& command, std::size_t) override {
     prompts.push_back(command);
     return crypto::Secret(as_bytes(command_output));

@@ -1,0 +1,29 @@
+// The table of settings: one row drives the flag, the variable, the key of the file, `config view`
+// and the documentation.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace lifeboat::app {
+
+enum class SettingType { kText, kPath, kRepo, kList, kSwitch, kDuration, kNumber, kChoice };
+
+struct SettingSpec {
+  std::string_view name;  // of the flag without its dashes, and of the key in the file
+  SettingType type{};
+  std::string_view value;     // how help calls the value: "FILE"
+  std::string_view fallback;  // the default
+  std::string_view variable;  // "LIFEBOAT_…"; empty: none
+  std::string_view foreign;   // a variable of another program that is read as well, after ours
+  std::string_view help;
+  char letter = 0;      // short flag
+  bool secret = false;  // the value is never shown
+  bool has_flag = true;
+  bool in_file = true;
+  std::string_view choices = {};  // kChoice: "table|json"
+};
+std::span<const SettingSpec> setting_specs();
+const SettingSpec* find_setting(std::string_view name);
+
+}  // namespace lifeboat::app
