@@ -3,6 +3,7 @@ module lifeboat.test/oracle
 go 1.26.0
 
 require (
+	go.etcd.io/bbolt v1.4.3
 	go.etcd.io/etcd/api/v3 v3.6.16
 	go.etcd.io/etcd/client/v3 v3.6.16
 	go.uber.org/zap v1.27.0

@@ -21,6 +21,7 @@ const usage = `oracle load|dump|check-alive --endpoints URL[,URL] [--cacert F --
   load         fills an etcd; the same flags and seed make the same keys and values
   dump         prints everything that clients can see, as sorted JSON lines
   check-alive  writes, watches, compacts, defragments, changes members; exits 1 with a sentence when something fails
+  repage [--page-bytes N] FROM TO    copies a database file to one with another page size
 oracle SUBCOMMAND -h lists the flags.`
 
 // What every subcommand needs to reach a cluster; the flags have etcdctl's names.
@@ -84,7 +85,7 @@ func (c *connection) dial() (*clientv3.Client, error) {
 
 func main() {
 	commands := map[string]func(context.Context, []string) error{
-		"load": load, "dump": dump, "check-alive": checkAlive,
+		"load": load, "dump": dump, "check-alive": checkAlive, "repage": repage,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, usage)

@@ -75,6 +75,12 @@ std::string check_alive(const EtcdCluster& cluster, std::int64_t compacted_below
   return result.err.empty() ? "check-alive exits with " + std::to_string(result.exit) : result.err;
 }
 
+void repage(const std::string& from, const std::string& to, int page_bytes) {
+  const RunResult result = run({server_program("oracle", "oracle"), "repage", "--page-bytes",
+                                std::to_string(page_bytes), from, to});
+  if (!result.ok()) throw std::runtime_error(result.err);
+}
+
 std::int64_t current_revision(const EtcdCluster& cluster) {
   const RunResult result = oracle(cluster, "dump", {"--omit", "keys,leases,auth,hash"});
   if (!result.ok()) throw std::runtime_error(result.err);

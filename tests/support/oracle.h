@@ -24,6 +24,9 @@ std::string difference(const std::vector<std::string>& expected, const std::vect
 // `compacted_below` must be refused as compacted (0: not tried). Empty when all is well, else a sentence.
 std::string check_alive(const EtcdCluster& cluster, std::int64_t compacted_below = 0);
 
+// Copies a database file to one with another page size. Throws std::runtime_error.
+void repage(const std::string& from, const std::string& to, int page_bytes);
+
 // The cluster's revision now.
 std::int64_t current_revision(const EtcdCluster& cluster);
 
