@@ -35,7 +35,6 @@ Result<ExitCode> run(Context& context) {
   options.attest = !context.arguments.has("--no-attest");
   const operation::InspectOptions shared = context.app.inspect_options();
   options.spool_directory = shared.spool_directory;
-  options.sandbox_directory = shared.spool_directory;
   options.threads = shared.threads;
   const repository::Repository* repo = TRY(context.app.repo());
   const Catalogue catalogue = TRY(Catalogue::load(*repo));
