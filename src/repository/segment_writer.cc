@@ -95,10 +95,8 @@ class OpenSegment {
     return ref;
   }
 
-  Status publish(const std::string& name) {
-    TRY(writer_.publish(name));
-    return {};
-  }
+  // After finish: all that is left to do is to publish it.
+  ObjectWriter take_writer() { return std::move(writer_); }
 
  private:
   // False when every block was taken.
@@ -142,7 +140,7 @@ struct SegmentWriter::State {
   std::optional<std::int64_t> last_main;
   std::unique_ptr<OpenSegment> open;
   // Published together at the end: a writer that dies before leaves nothing behind.
-  std::vector<std::unique_ptr<OpenSegment>> finished;
+  std::vector<ObjectWriter> finished;
   std::vector<manifest::SegmentRef> written;
 
   Status begin() {
@@ -160,7 +158,8 @@ struct SegmentWriter::State {
     if (!builder.empty()) TRY(open->add(builder.take()));
     static const std::vector<etcd::Revision> kNone;
     written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone)));
-    finished.push_back(std::move(open));
+    finished.push_back(open->take_writer());
+    open.reset();
     return {};
   }
 
@@ -189,7 +188,7 @@ Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi)
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
   if (!s.open && (hi > lo || (s.written.empty() && !s.options.removed.empty()))) TRY(s.begin());
   if (s.open) TRY(s.end(hi));
-  for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i]->publish(s.written[i].object));
+  for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i].publish(s.written[i].object));
   return std::move(s.written);
 }
 

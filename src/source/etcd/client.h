@@ -71,7 +71,7 @@ class Client {
 
   // Of one endpoint.
   virtual Result<MemberStatus> status(const std::string& endpoint) = 0;
-  // rev > 0. kEtcdFailed with the server's words when compacted or in the future.
+  // revision 0: the current one (for an idle server). kEtcdFailed with the server's words when compacted or in the future.
   virtual Result<HashKvAnswer> hash_kv(const std::string& endpoint, std::int64_t revision) = 0;
 
   // Of the cluster: any endpoint, the next one on failure.

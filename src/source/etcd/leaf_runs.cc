@@ -9,6 +9,7 @@ namespace lifeboat::source {
 namespace {
 
 constexpr std::size_t kArenas = 3;
+constexpr std::size_t kReaders = 4;  // they wait for the disk, mostly
 constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
 constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
@@ -108,7 +109,7 @@ LeafRuns::~LeafRuns() {
   free_.close();
   wanted_.close();
   if (writer_.joinable()) writer_.join();
-  if (reader_.joinable()) reader_.join();
+  for (auto& reader : readers_) reader.join();
 }
 
 Result<LeafRuns::Slot> LeafRuns::reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t node_bytes) {
@@ -200,7 +201,7 @@ Status LeafRuns::finish() {
   free_.close();
   while (TRY(free_.pop())) {  // fails with the writer's error; frees the arenas
   }
-  reader_ = std::thread([this] { read_ahead(); });
+  for (std::size_t i = 0; i < kReaders; ++i) readers_.emplace_back([this] { read_ahead(); });
   return {};
 }
 

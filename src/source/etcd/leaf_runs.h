@@ -75,7 +75,7 @@ class LeafRuns {
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
   io::BoundedQueue<Run*> wanted_;  // chunks to read ahead; a run waits for one at most
   std::thread writer_;
-  std::thread reader_;
+  std::vector<std::thread> readers_;
 };
 
 }  // namespace lifeboat::source
