@@ -132,8 +132,8 @@ std::int64_t history_start(const manifest::Manifest& manifest, std::int64_t revi
   return revision;
 }
 
-Status add_all(repository::LogReader& log, KeyBucket& bucket, Progress& progress) {
-  const std::uint64_t total = log.visibility().records();
+Status add_all(repository::SeenRecords& log, KeyBucket& bucket, Progress& progress) {
+  const std::uint64_t total = log.records();
   repository::SeenRecord seen;
   for (std::uint64_t i = 1; TRY(log.next(seen)); ++i) {
     if (i % kCancelEvery == 0 && progress.cancelled())
@@ -160,7 +160,7 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
   const std::int64_t history_from = history_start(target.point->manifest, options.revision);
   if (options.bump < 0 || options.revision > std::numeric_limits<std::int64_t>::max() - options.bump)
     return fail(ErrorCode::kUsage, "the revision cannot be raised so far");
-  auto log = TRY(repository::LogReader::open(repo, world, target.point->manifest,
+  auto log = TRY(repository::read_log(repo, world, target.point->manifest,
                                              {.revision = options.revision,
                                               .compaction = options.keep_history ? history_from : -1,
                                               .threads = options.threads,
@@ -176,7 +176,7 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
   TRY(add_all(*log, keys, progress));
   TRY(loader.end_bucket());
   BuiltDatabase built = keys.finish();
-  built.log_records = log->visibility().records();
+  built.log_records = log->records();
   built.findings = log->findings();
   TRY(compare_with_proof(target, built));
 

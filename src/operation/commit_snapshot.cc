@@ -224,11 +224,12 @@ class Commit {
     }
     revision_ = revision_of(last_main, snapshot_.sidecar());
     TRY(census_->finish());
-    return take_written();
+    return take_written(census_->result().encode());
   }
 
-  Status take_written() {
-    auto written = TRY(writer_->finish(revision_));
+  // `visible`: of a base, the records that are visible at its revision.
+  Status take_written(ByteView visible = {}) {
+    auto written = TRY(writer_->finish(revision_, visible));
     for (auto& segment : written) {
       report_.new_records += segment.records;
       report_.new_plain_bytes += segment.plain_bytes;

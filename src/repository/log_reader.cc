@@ -123,6 +123,7 @@ class TwoPassReader final : public LogReader {
     return true;
   }
 
+  std::uint64_t records() const override { return visibility_.records(); }
   const Visibility& visibility() const override { return visibility_; }
   const std::vector<std::string>& findings() const override { return findings_; }
 
@@ -135,6 +136,81 @@ class TwoPassReader final : public LogReader {
   std::unique_ptr<RecordStream> stream_;
   std::uint64_t ordinal_ = 0;
 };
+
+// A base and what came after it: `after` has seen the later segments, the base's own bits say the rest.
+class BaseReader final : public SeenRecords {
+ public:
+  BaseReader(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed,
+             std::unique_ptr<RecordStream> stream)
+      : base_(std::move(base)), after_(std::move(after)), removed_(std::move(removed)), stream_(std::move(stream)) {}
+
+  Result<bool> next(SeenRecord& out) override {
+    if (ordinal_ == records()) return false;
+    if (!TRY(stream_->next(out.record)))
+      return fail(ErrorCode::kObjectDamaged, "the log ended early", "it holds fewer records than its footers say");
+    out.visible = ordinal_ < base_.records() ? TRY(base_record_visible(out.record))
+                                             : after_.visible(ordinal_ - base_.records());
+    out.live_at_compaction = false;
+    ++ordinal_;
+    return true;
+  }
+  std::uint64_t records() const override { return base_.records() + after_.records(); }
+  const std::vector<std::string>& findings() const override { return after_.findings(); }
+
+ private:
+  Result<bool> base_record_visible(const etcd::Record& record) {
+    if (!base_.visible(ordinal_)) return false;
+    while (next_removed_ < removed_.size() && removed_[next_removed_] < record.key.revision) ++next_removed_;
+    if (next_removed_ < removed_.size() && removed_[next_removed_] == record.key.revision) return false;
+    if (after_.records() == 0) return true;
+    const auto key = etcd::parse_user_key(record.value);
+    if (!key) return fail(ErrorCode::kDatabaseDamaged, "a record of the log has no key");
+    return !after_.has_key(*key);
+  }
+
+  const VisibleBits base_;
+  const Visibility after_;
+  const std::vector<etcd::Revision> removed_;
+  std::size_t next_removed_ = 0;
+  std::unique_ptr<RecordStream> stream_;
+  std::uint64_t ordinal_ = 0;
+};
+
+// How many of the first segments are one base that says what is visible at its end; 0 when there is none, or when
+// `revision` lies within it.
+Result<std::size_t> find_base(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                              std::int64_t revision, std::optional<VisibleBits>& bits) {
+  std::uint64_t records = 0;
+  for (std::size_t i = 0; i < segments.size() && segments[i].hi <= revision; ++i) {
+    records += segments[i].records;
+    auto bytes = TRY(read_visible(repo, segments[i]));
+    if (!bytes) continue;
+    bits = TRY(VisibleBits::decode(*std::move(bytes)));
+    return bits->records() == records ? i + 1 : 0;
+  }
+  return 0;
+}
+
+// The later segments' visibility; nullopt when its index spilled.
+Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& world,
+                                            const std::vector<manifest::SegmentRef>& later,
+                                            const std::vector<etcd::Revision>& removed, const LogReadOptions& options,
+                                            Progress& progress) {
+  Visibility after(world, {.revision = options.revision,
+                           .memory_bytes = options.index_memory_bytes,
+                           .spool_directory = options.spool_directory,
+                           .removed = removed,
+                           .keep_keys = true});
+  auto stream = TRY(read_segments(repo, later, {.threads = options.threads}));
+  etcd::Record record;
+  while (TRY(stream->next(record))) {
+    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
+    TRY(after.add(record));
+  }
+  TRY(after.finish());
+  if (after.spilled()) return std::optional<Visibility>();
+  return std::optional<Visibility>(std::move(after));
+}
 
 }  // namespace
 
@@ -151,6 +227,25 @@ Result<std::unique_ptr<LogReader>> LogReader::open(const Repository& repo, io::W
   TRY(reader->first_pass(progress));
   TRY(reader->begin_second_pass());
   return reader;
+}
+
+Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World& world,
+                                              const manifest::Manifest& manifest, LogReadOptions options,
+                                              Progress& progress) {
+  const auto segments = segments_to(manifest, options.revision);
+  std::optional<VisibleBits> bits;
+  const bool simple = !options.check && options.compaction < 0;
+  const std::size_t base = simple ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
+  if (base > 0) {
+    const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
+    auto removed = TRY(removed_at(repo, segments, options.revision));
+    auto after = TRY(see_later(repo, world, later, removed, options, progress));
+    if (after) {
+      auto stream = TRY(read_segments(repo, segments, {.threads = options.threads}));
+      return std::make_unique<BaseReader>(*std::move(bits), *std::move(after), std::move(removed), std::move(stream));
+    }
+  }
+  return LogReader::open(repo, world, manifest, std::move(options), progress);
 }
 
 Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,

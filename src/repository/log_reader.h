@@ -27,18 +27,31 @@ struct SeenRecord {
   bool live_at_compaction = false;
 };
 
+// The records of a chain up to a revision, in order.
+class SeenRecords {
+ public:
+  virtual ~SeenRecords() = default;
+  virtual Result<bool> next(SeenRecord& out) = 0;
+  virtual std::uint64_t records() const = 0;                     // that next() delivers in all
+  virtual const std::vector<std::string>& findings() const = 0;  // broken rules, when options.check
+};
+
 // Opening it makes the first pass (which builds the visibility); next() is the second. Records above the revision
 // are not delivered.
-class LogReader {
+class LogReader : public SeenRecords {
  public:
   static Result<std::unique_ptr<LogReader>> open(const Repository& repo, io::World& world,
                                                  const manifest::Manifest& manifest, LogReadOptions options,
                                                  Progress& progress);
-  virtual ~LogReader() = default;
-  virtual Result<bool> next(SeenRecord& out) = 0;
   virtual const Visibility& visibility() const = 0;
-  virtual const std::vector<std::string>& findings() const = 0;  // broken rules, when options.check
 };
+
+// The same records by the shortest way: a base that says which of its records are visible is read once, and only what
+// came after it is read before. Takes two passes when it cannot (a revision within the base, checks or a compaction
+// asked for, an index that would spill).
+Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World& world,
+                                              const manifest::Manifest& manifest, LogReadOptions options,
+                                              Progress& progress);
 
 // HashKV from the log at (compaction, revision); compaction -1 for never.
 struct LogHash {

@@ -196,16 +196,33 @@ Result<segment::Footer> read_footer(const Repository& repo, const manifest::Segm
   return std::move(TRY(open_segment(repo, ref, 0))->footer);
 }
 
+namespace {
+
+// Into `text`; false when the segment has no such section.
+Result<bool> read_section(const OpenedSegment& opened, std::string_view name, Buffer& text) {
+  for (const auto& section : opened.footer.sections) {
+    if (section.name != name) continue;
+    auto codec = opened.reader.codec();
+    TRY(opened.reader.read(codec, section.offset, section.stored_bytes, section.first_frame, section.frames, text));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& ref) {
   const auto opened = TRY(open_segment(repo, ref, 0));
-  for (const auto& section : opened->footer.sections) {
-    if (section.name != "removed") continue;
-    Buffer text;
-    auto codec = opened->reader.codec();
-    TRY(opened->reader.read(codec, section.offset, section.stored_bytes, section.first_frame, section.frames, text));
-    return segment::decode_revisions(text.view());
-  }
-  return std::vector<etcd::Revision>{};
+  Buffer text;
+  if (!TRY(read_section(*opened, "removed", text))) return std::vector<etcd::Revision>{};
+  return segment::decode_revisions(text.view());
+}
+
+Result<std::optional<Bytes>> read_visible(const Repository& repo, const manifest::SegmentRef& ref) {
+  const auto opened = TRY(open_segment(repo, ref, 0));
+  Buffer text;
+  if (!TRY(read_section(*opened, "visible", text))) return std::optional<Bytes>();
+  return std::optional(to_bytes(text.view()));
 }
 
 }  // namespace lifeboat::repository

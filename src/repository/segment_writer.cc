@@ -75,12 +75,14 @@ class OpenSegment {
   std::uint64_t stored_bytes() const { return writer_.size_bytes(); }
 
   // Whole, but not yet visible.
-  Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed) {
+  Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed,
+                                      ByteView visible) {
     pool_.close();
     while (TRY(take_one())) {
     }
     footer_.hi = hi;
-    if (!removed.empty()) TRY(append_removed(removed));
+    if (!removed.empty()) TRY(append_section("removed", segment::encode_revisions(removed)));
+    if (!visible.empty()) TRY(append_section("visible", visible));
     const Sha256 sha = TRY(writer_.finish(encode_footer(footer_)));
     const std::string name = segment_name(footer_.lineage, level, footer_.lo, hi, sha);
     manifest::SegmentRef ref{.object = name,
@@ -109,9 +111,8 @@ class OpenSegment {
     return true;
   }
 
-  Status append_removed(const std::vector<etcd::Revision>& removed) {
-    const Bytes text = segment::encode_revisions(removed);
-    segment::Section section{.name = "removed",
+  Status append_section(std::string name, ByteView text) {
+    segment::Section section{.name = std::move(name),
                              .offset = writer_.size_bytes(),
                              .stored_bytes = 0,
                              .plain_bytes = text.size(),
@@ -154,10 +155,10 @@ struct SegmentWriter::State {
     return {};
   }
 
-  Status end(std::int64_t hi) {
+  Status end(std::int64_t hi, ByteView visible = {}) {
     if (!builder.empty()) TRY(open->add(builder.take()));
     static const std::vector<etcd::Revision> kNone;
-    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone)));
+    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible)));
     finished.push_back(open->take_writer());
     open.reset();
     return {};
@@ -183,11 +184,11 @@ Status SegmentWriter::add(const etcd::Record& record) {
   return {};
 }
 
-Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi) {
+Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi, ByteView visible) {
   State& s = *state_;
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
   if (!s.open && (hi > lo || (s.written.empty() && !s.options.removed.empty()))) TRY(s.begin());
-  if (s.open) TRY(s.end(hi));
+  if (s.open) TRY(s.end(hi, visible));
   for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i].publish(s.written[i].object));
   return std::move(s.written);
 }

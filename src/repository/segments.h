@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/progress.h"
@@ -32,7 +33,9 @@ class SegmentWriter {
   Status add(const etcd::Record& record);
   // `hi`: the revision up to which the last segment is complete (>= the last record's). All segments become
   // visible and durable here; a manifest makes them part of a point. Empty when there is nothing to store.
-  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi);
+  // `visible`: for a base, which of its records are visible at `hi` (Visibility::encode), so that reading its state
+  // needs one pass; kept with the last segment.
+  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi, ByteView visible = {});
 
  private:
   struct State;
@@ -69,6 +72,8 @@ class BlockStream {
 Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                  ReadOptions options);
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
+// The `visible` section; nullopt when there is none.
+Result<std::optional<Bytes>> read_visible(const Repository& repo, const manifest::SegmentRef& segment);
 Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& segment);
 
 }  // namespace lifeboat::repository

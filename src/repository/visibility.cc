@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/endian.h"
 #include "base/text.h"
 
 namespace lifeboat::repository {
@@ -34,6 +35,10 @@ class Bitmap {
   }
   void clear(std::uint64_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
   bool test(std::uint64_t i) const { return i < size_ && ((words_[i / 64] >> (i % 64)) & 1) != 0; }
+  void append_to(Bytes& out) const {
+    for (std::uint64_t at = 0; at < size_; at += 8)
+      out.push_back(static_cast<std::byte>(words_[at / 64] >> (at % 64)));
+  }
   std::uint64_t count() const {
     std::uint64_t n = 0;
     for (const auto word : words_) n += static_cast<std::uint64_t>(std::popcount(word));
@@ -276,7 +281,7 @@ Status Visibility::add(const etcd::Record& record) {
 Status Visibility::finish() {
   State& s = *state_;
   if (!s.spill) {
-    s.tables = {};
+    if (!s.options.keep_keys) s.tables = {};
     return {};
   }
   for (std::size_t i = 0; i < kPartitions; ++i) TRY(s.settle_partition(i));
@@ -287,6 +292,30 @@ bool Visibility::visible(std::uint64_t ordinal) const { return state_->visible.t
 bool Visibility::live_at_compaction(std::uint64_t ordinal) const { return state_->live_at_compaction.test(ordinal); }
 std::uint64_t Visibility::records() const { return state_->records; }
 std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
+bool Visibility::has_key(ByteView user_key) const {
+  const auto hash = crypto::key_hash(user_key, state_->seed);
+  return state_->tables[hash.low % kPartitions].find(hash).occupied;
+}
+
+Bytes Visibility::encode() const {
+  Bytes out;
+  append_le<std::uint64_t>(out, state_->records);
+  state_->visible.append_to(out);
+  return out;
+}
+
+Result<VisibleBits> VisibleBits::decode(Bytes bytes) {
+  VisibleBits out;
+  out.bytes_ = std::move(bytes);
+  if (out.bytes_.size() < 8 || out.bytes_.size() != 8 + (out.records() / 8) + (out.records() % 8 != 0 ? 1 : 0))
+    return fail(ErrorCode::kObjectDamaged, "a base's list of visible records is damaged");
+  return out;
+}
+std::uint64_t VisibleBits::records() const { return load_le<std::uint64_t>(bytes_.data()); }
+bool VisibleBits::visible(std::uint64_t ordinal) const {
+  return (static_cast<unsigned>(bytes_[8 + ordinal / 8]) >> (ordinal % 8) & 1u) != 0;
+}
+
 bool Visibility::spilled() const { return state_->spill != nullptr; }
 const std::vector<std::string>& Visibility::findings() const { return state_->findings; }
 

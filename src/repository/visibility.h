@@ -23,6 +23,7 @@ struct VisibilityOptions {
   };
   std::vector<Gap> gaps;
   std::vector<etcd::Revision> removed;       // ascending: records that a later base says are gone
+  bool keep_keys = false;                    // has_key() is wanted after finish
 };
 
 // First pass: add every record of the chain in order. Then the n-th record added is visible(n) in a second pass.
@@ -43,12 +44,27 @@ class Visibility {
   std::uint64_t records() const;    // seen: at or below `revision`
   std::uint64_t live_keys() const;
   bool spilled() const;
+  // Whether a record of this key was added; only with keep_keys, and when nothing spilled.
+  bool has_key(ByteView user_key) const;
+  // What visible() answers, as bytes: the count of records (u64 LE), then a bit for each.
+  Bytes encode() const;
   // A bounded number of sentences: "key /a: version 4 at revision 9 follows version 2".
   const std::vector<std::string>& findings() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+// The bits of Visibility::encode().
+class VisibleBits {
+ public:
+  static Result<VisibleBits> decode(Bytes bytes);
+  std::uint64_t records() const;
+  bool visible(std::uint64_t ordinal) const;
+
+ private:
+  Bytes bytes_;
 };
 
 }  // namespace lifeboat::repository
