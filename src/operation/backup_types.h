@@ -38,7 +38,7 @@ struct BackupReport {
   LineageId parent;
   std::int64_t revision = 0;
   std::int64_t previous_revision = 0;  // 0: none in this lineage
-  std::int64_t complete_from = 0;
+  std::int64_t complete_from = 0;      // every revision from here to `revision` can be restored
   std::optional<repository::Coverage> gap;  // revisions that etcd compacted away before they were stored
   std::uint64_t live_keys = 0, leases = 0;
   std::uint64_t received_bytes = 0;    // of the snapshot

@@ -282,7 +282,8 @@ class Commit {
     report_.cluster = request_.source.cluster;
     report_.lineage = lineage_.id;
     report_.revision = revision_;
-    report_.complete_from = compact_;
+    const auto coverage = repository::coverage_of(segments_);
+    report_.complete_from = coverage.empty() ? revision_ : coverage.back().from;
     report_.live_keys = census_->result().live_keys();
     report_.received_bytes = snapshot_.received_bytes();
     for (const auto& finding : census_->result().findings())

@@ -124,10 +124,14 @@ class Bench:
 
     def populate(self):
         n = self.o.objects
+        if self.o.source:
+            shutil.copytree(self.o.source, self.path("source"))
         etcd = Etcd(self.servers, self.path("source"))
-        self.load(etcd, "--objects", n, "--leases", 50)
-        for rounds in range(1, self.o.rounds + 1):
-            self.load(etcd, "--population", n, "--updates", n // 4, "--round", rounds, "--compact")
+        if not self.o.source:
+            self.load(etcd, "--objects", n, "--leases", 50)
+            for rounds in range(1, self.o.rounds + 1):
+                self.load(etcd, "--population", n, "--updates", n // 4, "--round", rounds, "--compact")
+        self.load(etcd, "--tiny", 10)  # writes after the compaction, as every live cluster has
         time.sleep(3)
         status = json.loads(Timed([f"{self.servers}/etcdctl", "--endpoints", etcd.url, "endpoint", "status", "-w",
                                    "json"]).out)[0]["Status"]
@@ -152,7 +156,11 @@ class Bench:
             save.append(Timed([*etcdctl, snapshot]).wall)
             if i < 2:
                 scripted.append(Timed(["sh", "-c", script]).wall)
-        proof = self.lb(self.repo("proven"), "backup", "etcd", "--endpoints", etcd.url)
+        proven = self.repo("proven")
+        proof = self.lb(proven, "backup", "etcd", "--endpoints", etcd.url)
+        if json.loads(proof.out).get("proof", {}).get("state") != "proven":
+            raise SystemExit("bench: the backup was not proven")
+        shutil.rmtree(proven)
         stored = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(repo) for f in fs)
         print(f"  stored {stored / 1e6:.1f} MB of a snapshot of {os.path.getsize(snapshot) / 1e6:.0f} MB; with the proof "
               f"{proof.wall:.2f} s", flush=True)
@@ -255,6 +263,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, default=400000)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of updates and compaction that scramble the file")
+    parser.add_argument("--source", help="a data directory that such a load has left, copied instead of loading again")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--dir", default="/var/tmp")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folder")
