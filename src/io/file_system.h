@@ -45,7 +45,7 @@ class File {
   // Data and metadata durable. After a failure the descriptor is spent: close it and start over with a new
   // file (a second fsync would report success for pages the kernel already dropped).
   virtual Status sync() = 0;
-  // Hint: start writing [offset, offset+length) back now, and forget pages before it. Never fails.
+  // Hint: start writing [offset, offset+length) back now; the pages stay in memory. Never fails.
   virtual void write_behind(std::uint64_t offset, std::uint64_t length) = 0;
   // flock(LOCK_EX | LOCK_NB), what bbolt takes on a database: false when somebody else holds it. Held until close.
   virtual Result<bool> try_lock() = 0;

@@ -114,14 +114,6 @@ class PosixFile final : public File {
     if (direct_) return;
     note_write_back(
         ::sync_file_range(fd_.get(), to_offset(offset), to_offset(length), SYNC_FILE_RANGE_WRITE));
-    std::uint64_t from = forgotten_.load();
-    while (from < offset && !forgotten_.compare_exchange_weak(from, offset)) continue;
-    if (from >= offset) return;
-    constexpr unsigned kWritten =
-        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-    note_write_back(
-        ::sync_file_range(fd_.get(), to_offset(from), to_offset(offset - from), kWritten));
-    ::posix_fadvise(fd_.get(), to_offset(from), to_offset(offset - from), POSIX_FADV_DONTNEED);
   }
 
   Result<bool> try_lock() override {
@@ -177,7 +169,6 @@ class PosixFile final : public File {
   std::string temporary_;
   bool direct_;
   std::atomic<int> spent_ = 0;  // errno of the failure after which nothing here is durable
-  std::atomic<std::uint64_t> forgotten_ = 0;  // end of what write_behind dropped from memory
 };
 
 int open_flags(const OpenMode& mode) {

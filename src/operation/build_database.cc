@@ -33,13 +33,15 @@ class KeyBucket {
     return options_.keep_history ? history_from_ : options_.revision;
   }
 
-  // `last`: the log's last record, whose revision the store must not forget, even if it is a tombstone.
+  // `last`: the log's last record, whose revision the store must not forget, even if it is a tombstone (a bump record
+  // remembers a later one).
   Status add(const repository::SeenRecord& seen, bool last) {
     const etcd::Record& record = seen.record;
     if (!seen.visible) dead_hash_.add(record, false, false);
     for (auto& hash : asked_hashes_) hash.add(record, seen.visible, seen.visible);
     if (seen.visible && options_.bump > 0 && record.value.empty()) return add_earlier_bump(seen);
-    if (!wanted(seen) && !(last && record.key.tombstone)) return {};
+    const bool keeps_revision = last && record.key.tombstone && options_.bump == 0;
+    if (!wanted(seen) && !keeps_revision) return {};
     TRY(write(record));
     hash(record, seen.visible, seen.live_at_compaction);
     if (!seen.visible) return {};

@@ -98,7 +98,7 @@ Result<std::unique_ptr<MemberBuilder>> MemberBuilder::begin(io::FileSystem& file
   TRY(builder->make_folders());
   const std::string path = io::join(builder->snap_folder_, "db");
   builder->file_ = TRY(
-      files.open(path, {.write = true, .create = true, .exclusive = true, .direct = true, .mode = kFileMode}));
+      files.open(path, {.write = true, .create = true, .exclusive = true, .mode = kFileMode}));
   builder->writer_ = std::make_unique<io::BulkFileWriter>(*builder->file_);
   return builder;
 }
@@ -140,7 +140,7 @@ Status MemberBuilder::finish() {
 
 Status MemberBuilder::verify(const etcd::Sidecar& sidecar, const bbolt::WrittenDatabase& written) {
   const std::string path = io::join(snap_folder_, "db");
-  // Through a second descriptor: direct reads would need aligned memory.
+  // Through a second descriptor: what a reader will see, not what the writer remembers.
   const auto file = TRY(files_.open(path, {}));
   const DatabaseFront front = TRY(read_database_front(*file));
   if (front.meta.high_water != written.high_water || front.file_bytes != written.file_bytes) {

@@ -25,9 +25,10 @@ class SidecarMaker {
     etcd::RewriteOptions rewrite;
     rewrite.cluster = plan_.cluster;
     rewrite.target = shared.target_version;
-    rewrite.compact_revision =
-        shared.keep_history ? std::max<std::int64_t>(so_far.compact_revision, 0) : shared.revision;
-    rewrite.scheduled_compact_revision = shared.bump > 0 ? plan_.last_revision : rewrite.compact_revision;
+    // What is written is compacted already: etcd need not scan it again when it starts.
+    rewrite.compact_revision = shared.keep_history ? std::max<std::int64_t>(so_far.compact_revision, 0)
+                                                   : plan_.last_revision;
+    rewrite.scheduled_compact_revision = rewrite.compact_revision;
     rewrite.leases = leases.leases;
     rewrite.keep_alarms = shared.keep_alarms;
     sidecar = etcd::rewrite_for_restore(source_.sidecar, rewrite, report);

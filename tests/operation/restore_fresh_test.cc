@@ -202,14 +202,14 @@ TEST_F(RestoreFresh, MarksBothCompactRevisionsAtTheRevisionWithoutABump) {
   EXPECT_EQ(sidecar.finished_compact_revision(), 3);
 }
 
-TEST_F(RestoreFresh, SchedulesTheCompactionAtTheBumpedRevision) {
+TEST_F(RestoreFresh, MarksTheBumpedRevisionAsCompactedSoThatEtcdNeedNotScanAtItsStart) {
   RestoreOptions options = options_for("/etcd");
   options.bump_revision = 100;
   ASSERT_TRUE(run(options));
   const auto file = m.files.open("/etcd/member/snap/db", {}).value();
   const auto sidecar = read_database_sidecar(*file).value();
   EXPECT_EQ(sidecar.scheduled_compact_revision(), 103);
-  EXPECT_EQ(sidecar.finished_compact_revision(), 3);
+  EXPECT_EQ(sidecar.finished_compact_revision(), 103);
 }
 
 TEST_F(RestoreFresh, WaitsForNobodyElsesWorkspace) {
