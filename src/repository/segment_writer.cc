@@ -137,7 +137,7 @@ struct SegmentWriter::State {
   const Repository& repo;
   io::World& world;
   SegmentWriteOptions options;
-  BlockBuilder builder;
+  BlockBuilder builder{options.block_bytes};
   std::optional<std::int64_t> last_main;
   std::unique_ptr<OpenSegment> open;
   // Published together at the end: a writer that dies before leaves nothing behind.
@@ -170,7 +170,7 @@ struct SegmentWriter::State {
 };
 
 SegmentWriter::SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options)
-    : state_(new State{repo, world, std::move(options), {}, {}, {}, {}, {}}) {}
+    : state_(new State{repo, world, std::move(options)}) {}
 SegmentWriter::~SegmentWriter() = default;
 
 Status SegmentWriter::add(const etcd::Record& record) {

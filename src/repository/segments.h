@@ -20,6 +20,7 @@ struct SegmentWriteOptions {
   // Ascending: records of earlier segments that this base no longer has; invisible from complete_from on.
   std::vector<etcd::Revision> removed;
   int zstd_level = 1;
+  std::size_t block_bytes = segment::kBlockTargetBytes;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
 };

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "crypto/hash.h"
 #include "recording.h"
@@ -114,12 +115,26 @@ TEST_P(EtcdClientVersions, GivesTheServersWordsForRevisionsItCannotHash) {
   EXPECT_THAT(future.error().why(), HasSubstr("future"));
 }
 
+// etcd 3.6 and later write the storage version into the database a moment after their start, and a snapshot names the
+// version only from then on.
+void wait_for_storage_version(source::Client& client, const std::string& version) {
+  if (version < "3.6") return;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (std::chrono::steady_clock::now() < until) {
+    const auto status = client.status(client.endpoints().front());
+    if (status && !status->storage_version.empty()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  FAIL() << "etcd " << version << " never named a storage version";
+}
+
 TEST_P(EtcdClientVersions, ReceivesTheSnapshotWithItsChecksum) {
   EtcdCluster cluster({.version = GetParam()});
   cluster.start();
   for (int i = 0; i < 20; ++i)
     cluster.etcdctl_ok({"put", "key-" + std::to_string(i), std::string(50'000, 'v')});
   const auto client = client_of(options_of(cluster));
+  wait_for_storage_version(*client, GetParam());
   RecordingSink sink;
   RecordingProgress progress;
   const auto info = client->snapshot("", sink, progress);

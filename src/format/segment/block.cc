@@ -77,7 +77,9 @@ Status check_columns(std::uint32_t records, ByteView revisions, ByteView lengths
 
 }  // namespace
 
-BlockBuilder::BlockBuilder() { values_.reserve(kBlockTargetBytes + kBlockTargetBytes / 8); }
+BlockBuilder::BlockBuilder(std::size_t target_bytes) : target_bytes_(target_bytes) {
+  values_.reserve(target_bytes_ + target_bytes_ / 8);
+}
 
 void BlockBuilder::add(const etcd::Record& record) {
   const etcd::Revision& revision = record.key.revision;
@@ -96,7 +98,7 @@ void BlockBuilder::add(const etcd::Record& record) {
 }
 
 bool BlockBuilder::full() const {
-  return values_.size() + revisions_.size() + lengths_.size() + kTailBytes >= kBlockTargetBytes;
+  return values_.size() + revisions_.size() + lengths_.size() + kTailBytes >= target_bytes_;
 }
 
 bool BlockBuilder::empty() const { return next_.records == 0; }
@@ -112,7 +114,7 @@ BlockBuilder::Block BlockBuilder::take() {
   append_le(block.text, static_cast<std::uint32_t>(revisions_.size()));
   append_le(block.text, static_cast<std::uint32_t>(kLayout));
   values_ = {};
-  values_.reserve(kBlockTargetBytes + kBlockTargetBytes / 8);
+  values_.reserve(target_bytes_ + target_bytes_ / 8);
   lengths_.clear();
   revisions_.clear();
   return block;

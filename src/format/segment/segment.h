@@ -17,10 +17,11 @@ inline constexpr std::size_t kBlockTargetBytes = 1u << 20;
 // larger than the target (its text is then cut into several frames by the caller).
 class BlockBuilder {
  public:
-  BlockBuilder();
+  // `target_bytes`: of a block's text.
+  explicit BlockBuilder(std::size_t target_bytes = kBlockTargetBytes);
   // Records ascend over the life of the segment. Copies.
   void add(const etcd::Record& record);
-  bool full() const;  // reached kBlockTargetBytes
+  bool full() const;  // reached the target
   bool empty() const;
   struct Block {
     Bytes text;
@@ -31,6 +32,7 @@ class BlockBuilder {
   Block take();  // resets
 
  private:
+  std::size_t target_bytes_;
   Bytes revisions_, lengths_, values_;  // columns
   Block next_;
 };
