@@ -68,7 +68,8 @@ func (c *checker) mustBeCompacted(ctx context.Context, revision int64) error {
 		if response.CompactRevision > revision {
 			return nil
 		}
-		return fmt.Errorf("a watch from revision %d delivers %d events, not that it is compacted", revision, len(response.Events))
+		return fmt.Errorf("a watch from revision %d delivers %d events (%v), not that it is compacted", revision,
+			len(response.Events), response.Err())
 	}
 	return fmt.Errorf("a watch from revision %d ends without a word", revision)
 }
@@ -126,7 +127,9 @@ func (c *checker) checkWatch(ctx context.Context) error {
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events := c.client.Watch(watching, c.prefix+"watch", clientv3.WithCreatedNotify())
-	<-events
+	if created := <-events; !created.Created || created.Err() != nil {
+		return fmt.Errorf("a watch is not created: %v", created.Err())
+	}
 	if _, err := c.client.Put(ctx, c.prefix+"watch", "seen"); err != nil {
 		return err
 	}

@@ -76,6 +76,9 @@ func (c *connection) dial() (*clientv3.Client, error) {
 	}
 	if c.user != "" {
 		var found bool
+		// A token is good at a member once that member has applied its issue. The one that issued it has; the others,
+		// among whom a client of many endpoints spreads its calls, may lag and refuse it.
+		config.Endpoints = config.Endpoints[:1]
 		if config.Username, config.Password, found = strings.Cut(c.user, ":"); !found {
 			return nil, errors.New("--user takes NAME:PASSWORD")
 		}

@@ -1,0 +1,37 @@
+// Captured segments: pieces of the log that commit themselves, found by listing instead of by a manifest.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "format/manifest/capture.h"
+#include "repository/segments.h"
+
+namespace lifeboat::repository {
+
+// Levels of captured segments, by the time they span (docs/format/segment.md).
+inline constexpr int kFlushLevel = 0;  // as flushed; 1: a minute, 2: five minutes, 3: an hour, 4: a day
+
+struct CapturedSegment {
+  manifest::SegmentRef ref;  // complete_from = lo: its first revision follows lo without a gap
+  int level = 0;
+  manifest::CaptureCommit commit;
+};
+
+// The records of (commit.lo, commit.hi], all of them and in order, become one segment of `level` that carries the
+// commit: one put, after which they are durable and part of the lineage. The same bytes put twice are one object.
+Result<CapturedSegment> publish_captured(const Repository& repo, io::World& world, int level,
+                                         const manifest::CaptureCommit& commit, RecordStream& records,
+                                         unsigned threads);
+
+// All captured segments of the repo, those that a wider one of the same lineage contains left out (as merges leave
+// them until their grace is over); by lineage, then lo. `listed`: names that manifests name, which are not opened.
+// One that cannot be read is added to `damaged`.
+Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
+                                                   std::vector<DamagedObject>& damaged);
+
+// Of `captured` (one lineage, ascending by lo), those that carry a log that ends at `from` furthest, in order: each
+// begins at or below where the one before ends. Overlaps are legal: read_segments delivers each record once.
+std::vector<const CapturedSegment*> chain_from(std::span<const CapturedSegment> captured, std::int64_t from);
+
+}  // namespace lifeboat::repository
