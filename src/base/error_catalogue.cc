@@ -37,6 +37,12 @@ constexpr ErrorEntry kUsageErrors[] = {
      "A file named on the command line (a snapshot, a plan, a passphrase or key file) could not "
      "be read or does not have the form it must have. Nothing was written.",
      "Check the path, its owner and mode, and that it is the file you meant."},
+    {ErrorCode::kAddressUnusable, ExitCode::kUsage, "address cannot be listened on",
+     "The agent answers questions about its health on an address of its own, and the system "
+     "refused it: another program, perhaps another agent, listens there, or the address is not "
+     "one of this host. Capture was not begun, so that an agent which nobody can watch does not "
+     "go unnoticed.",
+     "See who has it (`ss -ltnp`), or pass another address with --agent-listen, or `off`."},
 };
 
 constexpr ErrorEntry kEtcdErrors[] = {

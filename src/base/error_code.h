@@ -36,6 +36,7 @@ enum class ErrorCode : std::uint16_t {
   kNoRepoGiven = 1004,
   kNoKeyGiven = 1005,
   kUnreadableInput = 1006,
+  kAddressUnusable = 1007,
 
   kEndpointUnreachable = 2001,
   kTlsRefused = 2002,
