@@ -32,7 +32,8 @@ struct CaptureEvent {
   std::uint64_t bytes = 0;         // stored, when kFlushed or kBase
   double seconds = 0;              // from the first record's arrival to durable, when kFlushed
   LineageId lineage;
-  std::int64_t gap_from = 0, gap_to = 0;
+  std::int64_t gap_from = 0, gap_to = 0;  // first and last revision that are missing
+  std::string endpoint;            // followed, when kFollowing, kRecovered or kBase
 };
 using CaptureListener = std::function<void(const CaptureEvent&)>;
 
