@@ -143,7 +143,7 @@ TEST(Manifest, RefusesSegmentsThatDoNotFollowOneAnother) {
       {"swapped", [](Manifest& m) { std::swap(m.segments[0], m.segments[2]); }},
       {"hi below lo", [](Manifest& m) { m.segments[0].lo = 257; }},
       {"a hole", [](Manifest& m) { m.segments[0].hi = 255; }},
-      {"an overlap", [](Manifest& m) { m.segments[2].lo = 255; }},
+      {"a step back", [](Manifest& m) { m.segments[2].lo = 255; }},
       {"one missing",
        [](Manifest& m) {
          m.segments[1].hi = 300, m.segments.pop_back(), m.segments.push_back(m.segments[0]);
@@ -155,6 +155,16 @@ TEST(Manifest, RefusesSegmentsThatDoNotFollowOneAnother) {
     edit(m);
     EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged) << name;
   }
+}
+
+TEST(Manifest, TwoCapturesMayOverlap) {
+  Manifest m = some_manifest();
+  m.segments[1].lo = 250;
+  m.segments[1].hi = 300;
+  m.segments[2].lo = 260;
+  EXPECT_EQ(decode_manifest(encode_manifest(m)).value(), m);
+  m.segments[1].lo = 257;
+  EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged);
 }
 
 TEST(Manifest, RefusesNamesThatNoObjectHas) {

@@ -1,7 +1,8 @@
-// Fuzz target: manifests and attestations. What is accepted must be written and read again as the
-// same.
+// Fuzz target: manifests, attestations and capture commits. What is accepted must be written and
+// read again as the same.
 #include <cstdint>
 
+#include "format/manifest/capture.h"
 #include "format/manifest/manifest.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,6 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto attestation = decode_attestation(input)) {
     const Bytes bytes = encode_attestation(*attestation);
     if (decode_attestation(bytes).value() != *attestation) __builtin_trap();
+  }
+  if (const auto commit = decode_capture_commit(input)) {
+    const Bytes bytes = encode_capture_commit(*commit);
+    if (decode_capture_commit(bytes).value() != *commit) __builtin_trap();
   }
   return 0;
 }

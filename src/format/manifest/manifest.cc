@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "format/canonical_json.h"
+#include "format/manifest/parts.h"
 
 namespace lifeboat::manifest {
 namespace {
@@ -16,7 +17,6 @@ constexpr std::string_view kMagicText = "lifeboat manifest";
 constexpr std::uint64_t kVersion = 1;
 constexpr std::size_t kMaxBytes = 16u << 20;
 constexpr std::size_t kMaxSegments = 65536;
-constexpr std::size_t kMaxWarnings = 1024;
 constexpr std::size_t kMaxTags = 256;
 constexpr std::size_t kMaxObjectName = 512;
 
@@ -35,58 +35,6 @@ bool valid_object_name(std::string_view name) {
     begin = end + 1;
   }
   return true;
-}
-
-Json encode(const Lineage& lineage) {
-  return {{"id", lineage.id.text()},
-          {"parent", lineage.parent.text()},
-          {"fork_revision", static_cast<std::uint64_t>(lineage.fork_revision)},
-          {"reason", lineage.reason}};
-}
-
-Lineage decode_lineage(Fields& in) {
-  Lineage out;
-  out.id = in.id<LineageId>("id");
-  out.parent = in.id<LineageId>("parent");
-  out.fork_revision = in.revision("fork_revision");
-  out.reason = in.text("reason");
-  return out;
-}
-
-Json encode(const Source& source) {
-  return {{"kind", source.kind},
-          {"cluster", source.cluster},
-          {"cluster_id", source.cluster_id},
-          {"member_id", source.member_id},
-          {"member_name", source.member_name},
-          {"endpoint", source.endpoint},
-          {"etcd_version", source.etcd_version},
-          {"file_sha256", source.file_sha256},
-          {"file_bytes", source.file_bytes},
-          {"in_use_bytes", source.in_use_bytes},
-          {"page_bytes", source.page_bytes},
-          {"consistent_index", source.consistent_index},
-          {"term", source.term},
-          {"warnings", source.warnings}};
-}
-
-Source decode_source(Fields& in) {
-  Source out;
-  out.kind = in.text("kind");
-  out.cluster = in.text("cluster");
-  out.cluster_id = in.text("cluster_id");
-  out.member_id = in.text("member_id");
-  out.member_name = in.text("member_name");
-  out.endpoint = in.text("endpoint");
-  out.etcd_version = in.text("etcd_version");
-  out.file_sha256 = in.text("file_sha256");
-  out.file_bytes = in.number("file_bytes");
-  out.in_use_bytes = in.number("in_use_bytes");
-  out.page_bytes = in.number32("page_bytes");
-  out.consistent_index = in.number("consistent_index");
-  out.term = in.number("term");
-  out.warnings = in.texts("warnings", kMaxWarnings);
-  return out;
 }
 
 Json encode(const SegmentRef& segment) {
@@ -119,7 +67,12 @@ SegmentRef decode_segment(Fields& in) {
   return out;
 }
 
-// The segments of a point, which follow each other without overlap or hole.
+// Neither a hole nor a step back.
+bool continues(const SegmentRef& before, const SegmentRef& next) {
+  return before.lo <= next.lo && next.lo <= before.hi && before.hi <= next.hi;
+}
+
+// The segments of a point, which follow each other without hole; two captures may overlap.
 Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
   std::vector<SegmentRef> out;
   out.reserve(list.size());
@@ -128,7 +81,7 @@ Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
       return fail(ErrorCode::kObjectDamaged, "a manifest is damaged", "a segment is no object");
     Fields in(item, "a manifest's segment");
     SegmentRef segment = decode_segment(in);
-    if (!out.empty() && segment.lo != out.back().hi)
+    if (!out.empty() && !continues(out.back(), segment))
       in.refuse("lo", "does not continue the segment before it");
     TRY(in.status());
     out.push_back(std::move(segment));
@@ -143,8 +96,8 @@ Bytes encode_manifest(const Manifest& manifest) {
   for (const SegmentRef& segment : manifest.segments) segments.push_back(encode(segment));
   return json::dump({{"magic", kMagicText},
                      {"version", kVersion},
-                     {"lineage", encode(manifest.lineage)},
-                     {"source", encode(manifest.source)},
+                     {"lineage", lineage_fields(manifest.lineage)},
+                     {"source", source_fields(manifest.source)},
                      {"revision", static_cast<std::uint64_t>(manifest.revision)},
                      {"compact_revision", manifest.compact_revision},
                      {"earliest_ns", manifest.earliest.ns},
@@ -174,9 +127,9 @@ Result<Manifest> decode_manifest(ByteView bytes) {
   Fields source(in.child("source"), "a manifest's source");
   TRY(in.status());
   Manifest out;
-  out.lineage = decode_lineage(lineage);
+  out.lineage = read_lineage(lineage);
   TRY(lineage.status());
-  out.source = decode_source(source);
+  out.source = read_source(source);
   TRY(source.status());
   out.revision = in.revision("revision");
   out.compact_revision = in.integer("compact_revision");
