@@ -1,0 +1,376 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <thread>
+
+#include "agent/audit.h"
+#include "agent/metrics_page.h"
+#include "agent/probe.h"
+#include "agent/readiness.h"
+#include "agent/tasks.h"
+#include "agent/upkeep.h"
+#include "base/text.h"
+#include "web/http_server.h"
+
+namespace lifeboat::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = operation::CaptureEvent::Kind;
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::seconds kFirstAudit{10};
+constexpr std::chrono::seconds kFirstUpkeep{5};
+constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
+
+Severity severity_of(Kind kind) {
+  switch (kind) {
+    case Kind::kGap:
+    case Kind::kNewLineage:
+    case Kind::kEndpointLost:
+    case Kind::kStoreFailed:
+      return Severity::kWarning;
+    case Kind::kFollowing:
+    case Kind::kFlushed:
+    case Kind::kBase:
+    case Kind::kRecovered:
+      return Severity::kInfo;
+  }
+  return Severity::kInfo;
+}
+
+std::string_view event_name(Kind kind) {
+  switch (kind) {
+    case Kind::kFollowing:
+      return "following";
+    case Kind::kFlushed:
+      return "flush";
+    case Kind::kBase:
+      return "base";
+    case Kind::kGap:
+      return "gap";
+    case Kind::kNewLineage:
+      return "newLineage";
+    case Kind::kEndpointLost:
+      return "endpointLost";
+    case Kind::kStoreFailed:
+      return "storeFailed";
+    case Kind::kRecovered:
+      return "recovered";
+  }
+  return "";
+}
+
+class Agent {
+ public:
+  Agent(AgentOptions options, const AgentSeams& seams)
+      : options_(std::move(options)),
+        seams_(seams),
+        state_(seams.world.clock),
+        hearts_(seams.world.clock),
+        clients_(seams.connect),
+        identity_{.cluster = options_.capture.backup.cluster,
+                  .repo = seams.repo.format().repo,
+                  .started = seams.world.clock.now()} {}
+
+  Status run() {
+    certificates_ = seams_.certificates();
+    TRY(clients_.connect());
+    TRY(serve());
+    start(Task::kCapture, &Agent::capture);
+    start(Task::kProbe, &Agent::probe);
+    start(Task::kMerge, &Agent::keep_up);
+    start(Task::kAudit, &Agent::audit);
+    while (!seams_.stop_asked() && !stop_.wait(kTick)) supervise();
+    stop();
+    const std::lock_guard lock(mutex_);
+    if (fatal_) return std::unexpected(*fatal_);
+    return {};
+  }
+
+ private:
+  // ---- what the supervising thread does ----
+
+  Status serve() {
+    if (options_.listen.empty()) return {};
+    server_ = TRY(web::HttpServer::start(options_.listen,
+                                         [this](std::string_view path) { return answer(path); }));
+    log({.severity = Severity::kInfo,
+         .event = "listening",
+         .text = fmt::format("answering /healthz, /readyz and /metrics on port {} of {}",
+                             server_->port(), options_.listen),
+         .revision = 0,
+         .lineage = {}});
+    return {};
+  }
+
+  void supervise() {
+    hearts_.beat(Task::kSupervisor);
+    if (seams_.reload_asked()) reload();
+    if (reconnect_.exchange(false)) reconnect("capture asked for it");
+    if (is_due(next_certificates_, options().certificate_interval)) watch_certificates();
+    if (is_due(next_summary_, options().summary_interval)) summarize();
+  }
+
+  bool is_due(std::chrono::nanoseconds& next, std::chrono::nanoseconds interval) {
+    const auto now = seams_.world.clock.monotonic();
+    if (now < next) return false;
+    const bool first = next == 0ns;
+    next = now + interval;
+    return !first;
+  }
+
+  void reload() {
+    auto fresh = seams_.reload();
+    if (!fresh) {
+      warn("reload", "the settings were not taken: " + fresh.error().to_string());
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      options_ = *std::move(fresh);
+    }
+    reconnect("settings and certificates were read anew");
+  }
+
+  void watch_certificates() {
+    const Sha256 found = seams_.certificates();
+    if (found == certificates_) return;
+    // Files are replaced one by one: a pair that does not match yet is looked at again.
+    const auto made = clients_.connect();
+    if (made) {
+      certificates_ = found;
+      info("certificates", "the certificates on disk changed and are in use now");
+    } else if (found != refused_certificates_) {
+      refused_certificates_ = found;
+      warn("certificates",
+           "the certificates on disk changed and cannot be used yet: " + made.error().to_string());
+    }
+  }
+
+  void reconnect(const std::string& reason) {
+    const Sha256 found = seams_.certificates();
+    if (const auto made = clients_.connect(); !made) {
+      warn("reload", "the connection to etcd was not made anew: " + made.error().to_string());
+      return;
+    }
+    certificates_ = found;
+    info("reload", reason + "; connecting to etcd anew");
+  }
+
+  void summarize() {
+    const FlushSummary summary = state_.take_flush_summary();
+    if (summary.flushes == 0) return;
+    log({.severity = Severity::kInfo,
+         .event = "flushes",
+         .text = fmt::format("stored {} segment{} ({}), at most {:.2f} s after the first change",
+                             summary.flushes, summary.flushes == 1 ? "" : "s",
+                             size_text(summary.bytes), summary.slowest_seconds),
+         .revision = summary.revision,
+         .lineage = {}});
+  }
+
+  void stop() {
+    stop_.ask();
+    server_.reset();
+    const auto deadline = seams_.world.clock.monotonic() + options().stop_within;
+    while (!all_ended() && seams_.world.clock.monotonic() < deadline)
+      std::this_thread::sleep_for(5ms);
+    if (!all_ended()) leave();
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+    summarize();
+    info("stopped", "everything that was captured is durable; stopped");
+  }
+
+  // What is cut off is repeated by the next run: merges and audits are idempotent, and what was not
+  // flushed was not acknowledged.
+  void leave() {
+    for (std::size_t i = 0; i < kTasks; ++i) {
+      if (!ended_[i])
+        warn("stopped", fmt::format("left without waiting for {}",
+                                    task_name(static_cast<Task>(i))));
+    }
+    seams_.leave(ended_[static_cast<std::size_t>(Task::kCapture)]);
+  }
+
+  bool all_ended() const {
+    return std::ranges::all_of(ended_, [](const auto& ended) { return ended.load(); });
+  }
+
+  // ---- threads ----
+
+  void start(Task task, void (Agent::*work)()) {
+    const auto index = static_cast<std::size_t>(task);
+    ended_[index] = false;
+    threads_[index] = std::thread([this, task, index, work] {
+      try {
+        (this->*work)();
+      } catch (const std::exception& error) {
+        fail_with(Error(ErrorCode::kInternal,
+                        fmt::format("{} ended unexpectedly", task_name(task)), error.what()));
+      }
+      ended_[index] = true;
+    });
+  }
+
+  void fail_with(const Error& error) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!fatal_) fatal_ = error;
+    }
+    stop_.ask();
+  }
+
+  void capture() {
+    std::chrono::nanoseconds pause = kRetryLeast;
+    TaskProgress progress(Task::kCapture, hearts_, stop_, seams_.log);
+    while (!stop_.asked()) {
+      const unsigned generation = clients_.generation();
+      const auto client = clients_.current();
+      const auto cancelled = [&] {
+        hearts_.beat(Task::kCapture);
+        return stop_.asked() || clients_.generation() != generation;
+      };
+      const auto began = seams_.world.clock.monotonic();
+      const auto done = seams_.capture(
+          *client, options().capture,
+          [this](const operation::CaptureEvent& event) { on_capture(event); }, cancelled, progress);
+      if (done || cancelled()) continue;
+      if (!state_.snapshot().followed_once) return fail_with(done.error());
+      if (seams_.world.clock.monotonic() - began > kRetryMost) pause = kRetryLeast;
+      warn("captureFailed", fmt::format("capture failed and begins anew in {}: {}",
+                                        duration_text(std::chrono::duration<double>(pause).count()),
+                                        done.error().to_string()));
+      stop_.wait(pause);
+      hearts_.beat(Task::kCapture);
+      pause = std::min<std::chrono::nanoseconds>(pause * 2, kRetryMost);
+      reconnect_ = true;  // a password or certificate may be a new one
+    }
+  }
+
+  void on_capture(const operation::CaptureEvent& event) {
+    hearts_.beat(Task::kCapture);
+    state_.on_capture(event);
+    if (event.kind == Kind::kBase) release_memory();
+    if (event.kind == Kind::kFlushed) return;  // told together, now and then
+    log({.severity = severity_of(event.kind),
+         .event = event_name(event.kind),
+         .text = event.text,
+         .revision = event.revision,
+         .lineage = event.lineage});
+  }
+
+  void probe() {
+    Prober prober(seams_.world.clock);
+    do {
+      hearts_.beat(Task::kProbe);
+      const auto asked = prober.ask(*clients_.current(), state_.snapshot().durable_revision,
+                                    [this] { hearts_.beat(Task::kProbe); });
+      if (asked) state_.on_probe(*asked);
+    } while (!stop_.wait(options().probe_interval));
+  }
+
+  // Runs `round` again and again; the pause before the first is the shorter one.
+  void repeat(Task task, std::chrono::nanoseconds first, std::chrono::nanoseconds AgentOptions::*interval,
+              const std::function<void()>& round) {
+    auto due = seams_.world.clock.monotonic() + std::min(first, options().*interval);
+    while (!stop_.wait(kTick)) {
+      hearts_.beat(task);
+      if (seams_.world.clock.monotonic() < due || !state_.snapshot().followed_once) continue;
+      round();
+      release_memory();
+      due = seams_.world.clock.monotonic() + options().*interval;
+    }
+  }
+
+  void keep_up() {
+    TaskProgress progress(Task::kMerge, hearts_, stop_, seams_.log);
+    Upkeep upkeep(seams_.repo, seams_.world, state_, seams_.log);
+    repeat(Task::kMerge, kFirstUpkeep, &AgentOptions::merge_interval, [&] {
+      const auto done = upkeep.round(options().merge, progress);
+      if (done || stop_.asked()) return;
+      state_.on_merge_failure();
+      warn("mergeFailed", "merging failed and is tried again: " + done.error().to_string());
+    });
+  }
+
+  void audit() {
+    TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log);
+    Auditor auditor(seams_.repo, seams_.world, state_, seams_.log);
+    repeat(Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
+      const auto done = auditor.audit(*clients_.current(), options().capture.backup, progress);
+      if (done || stop_.asked()) return;
+      state_.on_audit_failure();
+      warn("auditFailed", "the audit failed and is tried again: " + done.error().to_string());
+    });
+  }
+
+  // ---- answers ----
+
+  web::HttpAnswer answer(std::string_view path) const {
+    if (path == "/healthz") return health();
+    if (path == "/readyz") {
+      const Verdict verdict = readiness(state_.snapshot(), rpo_seconds());
+      return {verdict.yes ? 200u : 503u, verdict.text + "\n"};
+    }
+    if (path == "/metrics") {
+      return {200, metrics_page(identity_, state_.snapshot(), process_usage(), rpo_seconds()),
+              std::string(web::kMetricsContentType)};
+    }
+    return {404, "there are /healthz, /readyz and /metrics\n"};
+  }
+
+  web::HttpAnswer health() const {
+    const auto stuck = hearts_.stuck();
+    return stuck ? web::HttpAnswer{503, *stuck + "\n"} : web::HttpAnswer{200, "ok\n"};
+  }
+
+  double rpo_seconds() const { return std::chrono::duration<double>(options().rpo).count(); }
+
+  AgentOptions options() const {
+    const std::lock_guard lock(mutex_);
+    return options_;
+  }
+
+  void log(const LogLine& line) const { seams_.log(line); }
+  void say(Severity severity, std::string_view event, std::string text) const {
+    log({.severity = severity, .event = event, .text = std::move(text), .revision = 0, .lineage = {}});
+  }
+  void info(std::string_view event, std::string text) const {
+    say(Severity::kInfo, event, std::move(text));
+  }
+  void warn(std::string_view event, std::string text) const {
+    say(Severity::kWarning, event, std::move(text));
+  }
+
+  mutable std::mutex mutex_;  // of options_ and fatal_
+  AgentOptions options_;
+  std::optional<Error> fatal_;
+  const AgentSeams& seams_;
+  State state_;
+  Heartbeats hearts_;
+  StopFlag stop_;
+  Clients clients_;
+  const Identity identity_;
+  std::atomic<bool> reconnect_{false};
+  Sha256 certificates_, refused_certificates_;  // in use; known not to work
+  std::chrono::nanoseconds next_certificates_{}, next_summary_{};
+  std::array<std::atomic<bool>, kTasks> ended_{true, true, true, true, true};
+  std::array<std::thread, kTasks> threads_;
+  std::unique_ptr<web::HttpServer> server_;
+};
+
+}  // namespace
+
+Status run_agent(AgentOptions options, const AgentSeams& seams) {
+  keep_memory_flat();
+  return Agent(std::move(options), seams).run();
+}
+
+}  // namespace lifeboat::agent

@@ -1,0 +1,50 @@
+// Agent: the one daemon: it keeps capture going, merges and audits what was captured, and tells how it does.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "agent/clients.h"
+#include "agent/log.h"
+#include "base/ids.h"
+#include "operation/capture.h"
+#include "repository/merge.h"
+
+namespace lifeboat::agent {
+
+struct AgentOptions {
+  operation::CaptureOptions capture;
+  repository::MergePolicy merge;
+  std::chrono::nanoseconds rpo = std::chrono::seconds(30);  // the objective of /readyz
+  std::chrono::nanoseconds audit_interval = std::chrono::minutes(5);
+  std::string listen;  // "127.0.0.1:2390"; empty: nowhere
+  std::chrono::nanoseconds merge_interval = std::chrono::minutes(1);
+  std::chrono::nanoseconds probe_interval = std::chrono::seconds(2);
+  std::chrono::nanoseconds certificate_interval = std::chrono::seconds(3);
+  std::chrono::nanoseconds summary_interval = std::chrono::seconds(10);
+  std::chrono::nanoseconds stop_within = std::chrono::milliseconds(4500);
+};
+
+// What the agent borrows. All but `log` and `capture` are called from the thread that runs it.
+struct AgentSeams {
+  const repository::Repository& repo;
+  io::World& world;
+  Connect connect;
+  std::function<Sha256()> certificates;           // changes with the content of the TLS files
+  std::function<bool()> stop_asked;               // a signal came
+  std::function<bool()> reload_asked;             // true once for each SIGHUP
+  std::function<Result<AgentOptions>()> reload;   // settings as they are now; `listen` is not taken anew
+  std::function<void(bool flushed)> leave;        // ends the process: a thread does not end in time
+  Log log;
+  std::function<Status(source::Client&, const operation::CaptureOptions&, const operation::CaptureListener&,
+                       const std::function<bool()>& cancelled, Progress&)>
+      capture;  // operation::capture on `repo`, or a test's stand-in
+};
+
+// Until it is asked to stop; then everything that was captured is flushed and it returns within `stop_within`, or
+// calls `leave`. Errors: of the first connection, of listening, and those that capture does not mend before it has
+// followed an etcd once; later ones are logged and tried again.
+Status run_agent(AgentOptions options, const AgentSeams& seams);
+
+}  // namespace lifeboat::agent

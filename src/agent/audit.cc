@@ -1,0 +1,58 @@
+#include "agent/audit.h"
+
+#include <fmt/format.h>
+
+#include "operation/prove_point.h"
+
+namespace lifeboat::agent {
+
+using repository::Proof;
+
+bool Auditor::is_known(const LineageId& lineage, std::int64_t revision) const {
+  const auto last = state_.snapshot().last_proof;
+  return last && last->proof != Proof::kUnproven && last->lineage == lineage &&
+         last->revision == revision;
+}
+
+Status Auditor::audit(source::Client& client, const operation::BackupOptions& options,
+                      Progress& progress) {
+  const LineageId lineage = state_.snapshot().lineage;
+  const auto catalogue = TRY(repository::Catalogue::load(repo_));
+  const repository::Point* newest = catalogue.newest_of(lineage);
+  if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return {};
+  const auto report =
+      TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
+  const ProofOutcome outcome{.proof = report.proof,
+                             .revision = newest->manifest.revision,
+                             .lineage = lineage,
+                             .time = world_.clock.now(),
+                             .reason = report.reason};
+  state_.on_proof(outcome);
+  LogLine line{.severity = Severity::kInfo,
+               .event = "audit",
+               .text = {},
+               .revision = outcome.revision,
+               .lineage = lineage};
+  switch (report.proof) {
+    case Proof::kProven:
+      line.text = fmt::format("revision {} is proven: its hash equals that of {} member{}, in {}",
+                              outcome.revision, report.members_compared,
+                              report.members_compared == 1 ? "" : "s",
+                              duration_text(report.seconds));
+      break;
+    case Proof::kUnproven:
+      line.severity = Severity::kWarning;
+      line.text =
+          fmt::format("revision {} could not be proven: {}", outcome.revision, report.reason);
+      break;
+    case Proof::kDisagrees:
+      line.severity = Severity::kError;
+      line.text = fmt::format("ALARM: the stored log and etcd disagree at revision {}: {}",
+                              outcome.revision, report.reason);
+      break;
+  }
+  log_(line);
+  return {};
+}
+
+}  // namespace lifeboat::agent

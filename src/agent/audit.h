@@ -1,0 +1,28 @@
+// Audit: compares the hash of the newest stored revision with the live members' own.
+#pragma once
+
+#include "agent/log.h"
+#include "agent/state.h"
+#include "operation/backup_types.h"
+#include "source/etcd/client.h"
+
+namespace lifeboat::agent {
+
+class Auditor {
+ public:
+  Auditor(const repository::Repository& repo, io::World& world, State& state, const Log& log)
+      : repo_(repo), world_(world), state_(state), log_(log) {}
+  // Nothing when the newest revision is the one compared last. The outcome goes to the state and, when it is not
+  // agreement, to the log.
+  Status audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
+
+ private:
+  bool is_known(const LineageId& lineage, std::int64_t revision) const;
+
+  const repository::Repository& repo_;
+  io::World& world_;
+  State& state_;
+  const Log& log_;
+};
+
+}  // namespace lifeboat::agent
