@@ -24,11 +24,18 @@ Result<CapturedSegment> publish_captured(const Repository& repo, io::World& worl
                                          const manifest::CaptureCommit& commit, RecordStream& records,
                                          unsigned threads);
 
+// `wider` makes `other` superfluous: it spans it in the same lineage and has every change beside the keys that it has.
+bool contains(const CapturedSegment& wider, const CapturedSegment& other);
+
 // All captured segments of the repo, those that a wider one of the same lineage contains left out (as merges leave
 // them until their grace is over); by lineage, then lo. `listed`: names that manifests name, which are not opened.
 // One that cannot be read is added to `damaged`.
 Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged);
+
+// The same with those that a wider one contains.
+Result<std::vector<CapturedSegment>> load_all_captured(const Repository& repo, const std::vector<std::string>& listed,
+                                                       std::vector<DamagedObject>& damaged);
 
 // Of `captured` (one lineage, ascending by lo), those that carry a log that ends at `from` furthest, in order: each
 // begins at or below where the one before ends. Overlaps are legal: read_segments delivers each record once.

@@ -34,9 +34,10 @@ std::optional<T> parse_lower(std::string_view text) {
   return is_lower_hex(text) ? T::parse(text) : std::nullopt;
 }
 
+constexpr std::size_t kLineageDigits = 32;
+
 // "<top>/<lineage>/<revision>-<sha256>"
 std::optional<ManifestName> parse_revision_object(std::string_view top, std::string_view name) {
-  constexpr std::size_t kLineageDigits = 32;
   if (name.size() != top.size() + 1 + kLineageDigits + 1 + kRevisionDigits + 1 + kShaDigits) {
     return std::nullopt;
   }
@@ -80,6 +81,25 @@ std::optional<Sha256> sha256_in_name(std::string_view name) {
   const std::string_view before = name.substr(0, name.size() - kShaDigits);
   if (!before.empty() && before.back() != '-' && before.back() != '/') return std::nullopt;
   return parse_lower<Sha256>(name.substr(before.size()));
+}
+
+std::optional<SegmentName> parse_segment_name(std::string_view name) {
+  constexpr std::size_t kLevelAt = 2 + kLineageDigits + 1;
+  constexpr std::size_t kLoAt = kLevelAt + 2;
+  constexpr std::size_t kHiAt = kLoAt + kRevisionDigits + 1;
+  constexpr std::size_t kShaAt = kHiAt + kRevisionDigits + 1;
+  if (name.size() != kShaAt + kShaDigits || !name.starts_with("s/")) return std::nullopt;
+  const bool separated = name[kLevelAt - 1] == '/' && name[kLoAt - 1] == '/' &&
+                         name[kHiAt - 1] == '-' && name[kShaAt - 1] == '-';
+  const char level = name[kLevelAt];
+  const auto lineage = parse_lower<LineageId>(name.substr(2, kLineageDigits));
+  const auto lo = parse_revision_hex(name.substr(kLoAt, kRevisionDigits));
+  const auto hi = parse_revision_hex(name.substr(kHiAt, kRevisionDigits));
+  const auto sha = parse_lower<Sha256>(name.substr(kShaAt));
+  if (!separated || level < '0' || level > '9' || !lineage || !lo || !hi || !sha) {
+    return std::nullopt;
+  }
+  return SegmentName{*lineage, level - '0', *lo, *hi, *sha};
 }
 
 std::optional<ManifestName> parse_manifest_name(std::string_view name) {

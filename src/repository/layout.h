@@ -24,6 +24,14 @@ std::string format_name(int version);
 // The SHA-256 that an object's name ends with; nullopt for names that carry none (format.N).
 std::optional<Sha256> sha256_in_name(std::string_view name);
 
+struct SegmentName {
+  LineageId lineage;
+  int level = 0;
+  std::int64_t lo = 0, hi = 0;
+  Sha256 sha;
+};
+std::optional<SegmentName> parse_segment_name(std::string_view name);
+
 struct ManifestName {
   LineageId lineage;
   std::int64_t revision = 0;

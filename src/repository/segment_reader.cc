@@ -211,6 +211,32 @@ Result<bool> read_section(const OpenedSegment& opened, std::string_view name, Bu
 
 }  // namespace
 
+Result<FoundSegment> find_segment(const Repository& repo, const std::string& object) {
+  constexpr std::uint64_t kMaxCommitBytes = 64u << 20;
+  auto reader = TRY(ObjectReader::open(repo.store(), repo.keys(), object, object::ObjectType::kSegment));
+  auto footer = segment::decode_footer(reader.footer());
+  if (!footer) return std::unexpected(footer.error().in(object));
+  FoundSegment out;
+  out.lineage = footer->lineage;
+  const auto is_removed = [](const segment::Section& section) { return section.name == "removed"; };
+  out.ref = {.object = object,
+             .lo = footer->lo,
+             .hi = footer->hi,
+             .complete_from = footer->complete_from,
+             .records = footer->records,
+             .stored_bytes = reader.size_bytes(),
+             .plain_bytes = footer->plain_bytes,
+             .digest = footer->digest.text(),
+             .removes = std::ranges::any_of(footer->sections, is_removed)};
+  for (const auto& section : footer->sections)
+    if (section.name == "commit" && section.plain_bytes > kMaxCommitBytes)
+      return std::unexpected(damaged(object, "its commit is larger than any that was written"));
+  const OpenedSegment opened(out.ref, 0, std::move(reader), *std::move(footer));
+  Buffer text;
+  if (TRY(read_section(opened, "commit", text))) out.commit = to_bytes(text.view());
+  return out;
+}
+
 Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& ref) {
   const auto opened = TRY(open_segment(repo, ref, 0));
   Buffer text;

@@ -76,13 +76,14 @@ class OpenSegment {
 
   // Whole, but not yet visible.
   Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed,
-                                      ByteView visible) {
+                                      ByteView visible, ByteView commit) {
     pool_.close();
     while (TRY(take_one())) {
     }
     footer_.hi = hi;
     if (!removed.empty()) TRY(append_section("removed", segment::encode_revisions(removed)));
     if (!visible.empty()) TRY(append_section("visible", visible));
+    if (!commit.empty()) TRY(append_section("commit", commit));
     const Sha256 sha = TRY(writer_.finish(encode_footer(footer_)));
     const std::string name = segment_name(footer_.lineage, level, footer_.lo, hi, sha);
     manifest::SegmentRef ref{.object = name,
@@ -158,13 +159,15 @@ struct SegmentWriter::State {
   Status end(std::int64_t hi, ByteView visible = {}) {
     if (!builder.empty()) TRY(open->add(builder.take()));
     static const std::vector<etcd::Revision> kNone;
-    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible)));
+    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible,
+                                        options.commit)));
     finished.push_back(open->take_writer());
     open.reset();
     return {};
   }
 
   bool should_split(std::int64_t main) const {
+    if (!options.commit.empty()) return false;
     return open && last_main && main != *last_main && open->stored_bytes() >= options.split_stored_bytes;
   }
 };
@@ -187,7 +190,8 @@ Status SegmentWriter::add(const etcd::Record& record) {
 Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi, ByteView visible) {
   State& s = *state_;
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
-  if (!s.open && (hi > lo || (s.written.empty() && !s.options.removed.empty()))) TRY(s.begin());
+  const bool says_something = !s.options.removed.empty() || !s.options.commit.empty();
+  if (!s.open && (hi > lo || (s.written.empty() && says_something))) TRY(s.begin());
   if (s.open) TRY(s.end(hi, visible));
   for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i].publish(s.written[i].object));
   return std::move(s.written);

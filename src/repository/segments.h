@@ -23,6 +23,7 @@ struct SegmentWriteOptions {
   std::size_t block_bytes = segment::kBlockTargetBytes;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
+  Bytes commit = {};  // the `commit` section of a captured segment, which is not split; empty: none
 };
 
 // Records in ascending order become one or more segments; a revision is never cut in two. Blocks are sealed (and
@@ -73,6 +74,13 @@ class BlockStream {
 Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                  ReadOptions options);
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
+// A segment that no manifest names: what its own footer says of it, and its `commit` section, when it has one.
+struct FoundSegment {
+  manifest::SegmentRef ref;
+  LineageId lineage;
+  std::optional<Bytes> commit;
+};
+Result<FoundSegment> find_segment(const Repository& repo, const std::string& object);
 // The `visible` section; nullopt when there is none.
 Result<std::optional<Bytes>> read_visible(const Repository& repo, const manifest::SegmentRef& segment);
 Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& segment);

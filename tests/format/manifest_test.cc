@@ -143,7 +143,7 @@ TEST(Manifest, RefusesSegmentsThatDoNotFollowOneAnother) {
       {"swapped", [](Manifest& m) { std::swap(m.segments[0], m.segments[2]); }},
       {"hi below lo", [](Manifest& m) { m.segments[0].lo = 257; }},
       {"a hole", [](Manifest& m) { m.segments[0].hi = 255; }},
-      {"a step back", [](Manifest& m) { m.segments[2].lo = 255; }},
+      {"a step back", [](Manifest& m) { m.segments[1].lo = m.segments[1].hi = 255; }},
       {"one missing",
        [](Manifest& m) {
          m.segments[1].hi = 300, m.segments.pop_back(), m.segments.push_back(m.segments[0]);

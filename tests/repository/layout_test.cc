@@ -28,6 +28,30 @@ TEST(Layout, TakesManifestNamesApart) {
   EXPECT_EQ(parsed->sha, kSha);
 }
 
+TEST(Layout, TakesSegmentNamesApart) {
+  const std::string name = segment_name(kLineage, 2, 16, 255, kSha);
+  const auto parsed = parse_segment_name(name);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->lineage, kLineage);
+  EXPECT_EQ(parsed->level, 2);
+  EXPECT_EQ(parsed->lo, 16);
+  EXPECT_EQ(parsed->hi, 255);
+  EXPECT_EQ(parsed->sha, kSha);
+}
+
+TEST(Layout, RefusesEverySegmentNameThatItWouldNotGive) {
+  const std::string good = segment_name(kLineage, 2, 16, 255, kSha);
+  EXPECT_FALSE(parse_segment_name(""));
+  EXPECT_FALSE(parse_segment_name(manifest_name(kLineage, 300, kSha)));
+  EXPECT_FALSE(parse_segment_name(good + "0"));
+  EXPECT_FALSE(parse_segment_name(good.substr(0, good.size() - 1)));
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string edited = good;
+    edited[i] = 'G';
+    EXPECT_FALSE(parse_segment_name(edited)) << edited;
+  }
+}
+
 TEST(Layout, TakesAttestationNamesApart) {
   const auto parsed = parse_attestation_name(attestation_name(kLineage, INT64_MAX, kSha));
   ASSERT_TRUE(parsed);

@@ -69,7 +69,7 @@ SegmentRef decode_segment(Fields& in) {
 
 // Neither a hole nor a step back.
 bool continues(const SegmentRef& before, const SegmentRef& next) {
-  return before.lo <= next.lo && next.lo <= before.hi && before.hi <= next.hi;
+  return next.lo <= before.hi && before.hi <= next.hi;
 }
 
 // The segments of a point, which follow each other without hole; two captures may overlap.
