@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "crypto/secret.h"
 #include "format/etcd/sidecar.h"
+#include "source/etcd/conversation.h"
 
 namespace lifeboat::source {
 
@@ -82,6 +83,16 @@ class Client {
   struct RangeAnswer { std::int64_t revision = 0; std::uint64_t count = 0; std::vector<Bytes> keys, values; };
   virtual Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision, std::int64_t limit,
                                     bool count_only) = 0;
+
+  // Counts every change of users, roles and the switch. One raft proposal a call; nullopt of a server before 3.5.
+  struct AuthState { bool enabled = false; std::uint64_t revision = 0; };
+  virtual Result<std::optional<AuthState>> auth_state() = 0;
+  // The KeyValue of one key as it was at `revision` (as etcd encodes it), nullopt when there was none.
+  virtual Result<std::optional<Bytes>> key_value_at(ByteView key, std::int64_t revision) = 0;
+
+  // For watch.h: a stream on which both sides speak, at one endpoint, with a token that is renewed when refused.
+  virtual ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
+                                   const std::function<bool()>& cancelled) = 0;
 
   // Streams a snapshot from `preferred` (or the best endpoint: reachable, voting, most advanced), retried on another
   // endpoint when the stream breaks. Checks the SHA-256 trailer, the length against the first remaining_bytes, that

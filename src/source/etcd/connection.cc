@@ -12,18 +12,21 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace lifeboat::source {
 namespace {
 
 using Clock = std::chrono::system_clock;
+using Steady = std::chrono::steady_clock;
 
 // How often a waiting stream looks whether it was cancelled.
 constexpr std::chrono::milliseconds kCancelTick{100};
 
 // Sizes that fit each answer. A snapshot comes in blobs of 32 KiB; a range is bounded by the server
-// at 2 GiB, and by the callers, who page; a million leases are 11 MB.
+// at 2 GiB, and by the callers, who page; a million leases are 11 MB. A watch of a lagging reader
+// brings up to 1000 revisions in one message when it was queued before fragments were agreed on.
 constexpr const char* kServiceConfig = R"({"methodConfig":[
   {"name":[{}],
    "maxResponseMessageBytes":4194304},
@@ -31,7 +34,7 @@ constexpr const char* kServiceConfig = R"({"methodConfig":[
    "maxResponseMessageBytes":67108864},
   {"name":[{"service":"etcdserverpb.Lease","method":"LeaseLeases"}],
    "maxResponseMessageBytes":268435456},
-  {"name":[{"service":"etcdserverpb.KV","method":"Range"}],
+  {"name":[{"service":"etcdserverpb.KV","method":"Range"},{"service":"etcdserverpb.Watch"}],
    "maxResponseMessageBytes":2147483647}]})";
 
 // etcd refuses pings more frequent than one in 5 s (--grpc-keepalive-min-time).
@@ -195,6 +198,121 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
   return {};
 }
 
+// One stream on which both sides speak, driven from the calling thread: a read is always under way,
+// and a write when there is something to say.
+class TalkCall {
+ public:
+  TalkCall(grpc::GenericStub& stub, const ConversationTerms& terms, std::string_view token)
+      : stall_timeout_(terms.stall_timeout) {
+    add_token(context_, token);
+    for (const auto& [name, value] : terms.metadata) context_.AddMetadata(name, value);
+    call_ = stub.PrepareCall(&context_, terms.method, &queue_);
+  }
+  ~TalkCall() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  TalkCall(const TalkCall&) = delete;
+  TalkCall& operator=(const TalkCall&) = delete;
+
+  RpcResult<void> run(Conversation& talk, const std::function<bool()>& cancelled) {
+    starting_ = true;
+    call_->StartCall(&starting_);
+    last_message_ = Steady::now();
+    talk.begin();
+    while (!why_) step(talk, cancelled);
+    if (*why_ != Why::kEnded) context_.TryCancel();
+    while (starting_ || reading_ || writing_) take(Clock::time_point::max());
+    grpc::Status status;
+    bool finishing = true;
+    call_->Finish(&status, &finishing);
+    take(Clock::time_point::max());
+    return outcome(status);
+  }
+
+ private:
+  enum class Why { kEnded, kEnough, kFailed, kStalled, kCancelled };
+
+  void step(Conversation& talk, const std::function<bool()>& cancelled) {
+    if (!starting_ && !writing_) {
+      if (const auto request = talk.request()) {
+        writing_ = true;
+        call_->Write(to_buffer(*request), &writing_);
+      }
+    }
+    const bool* done = take(Clock::now() + std::min(kCancelTick, stall_timeout_));
+    if (done == &reading_ && ok_) {
+      hear(talk);
+      last_message_ = Steady::now();
+    } else if (done != nullptr && done != &reading_ && ok_) {
+      if (done == &starting_) read();
+    } else if (done != nullptr) {
+      why_ = Why::kEnded;
+    } else if (!talk.idle()) {
+      why_ = Why::kEnough;
+    } else if (Steady::now() >= last_message_ + stall_timeout_) {
+      why_ = Why::kStalled;
+    }
+    if (!why_ && cancelled()) why_ = Why::kCancelled;
+  }
+
+  void hear(Conversation& talk) {
+    collect_pieces(message_, pieces_);
+    const auto more = talk.message(pieces_);
+    if (!more) failure_ = more.error();
+    if (!more || !*more)
+      why_ = more ? Why::kEnough : Why::kFailed;
+    else
+      read();
+  }
+  void read() {
+    reading_ = true;
+    call_->Read(&message_, &reading_);
+  }
+
+  // The flag of the operation that is done, cleared; nullptr when none is by then.
+  const bool* take(Clock::time_point until) {
+    void* tag = nullptr;
+    if (queue_.AsyncNext(&tag, &ok_, until) != grpc::CompletionQueue::GOT_EVENT) return nullptr;
+    bool* flag = static_cast<bool*>(tag);
+    *flag = false;
+    return flag;
+  }
+
+  RpcResult<void> outcome(const grpc::Status& status) const {
+    switch (*why_) {
+      case Why::kEnough:
+        return {};
+      case Why::kFailed:
+        return std::unexpected(failure_);
+      case Why::kStalled:
+        return std::unexpected(
+            RpcFailure{RpcCode::kStalled,
+                       "nothing arrived for " + std::to_string(stall_timeout_.count()) + " ms"});
+      case Why::kCancelled:
+        return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+      case Why::kEnded:
+        break;
+    }
+    if (!status.ok()) return std::unexpected(failure_of(status));
+    return std::unexpected(RpcFailure{RpcCode::kUnavailable, "the server ended the stream"});
+  }
+
+  const std::chrono::milliseconds stall_timeout_;
+  grpc::CompletionQueue queue_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  grpc::ByteBuffer message_;
+  std::vector<ByteView> pieces_;
+  Steady::time_point last_message_;
+  bool starting_ = false, reading_ = false, writing_ = false, ok_ = false;
+  std::optional<Why> why_;
+  RpcFailure failure_;
+};
+
 }  // namespace
 
 struct ChannelSecurity::State {
@@ -324,6 +442,14 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request,
     }
   }
   return end_of(call, step, stall_timeout);
+}
+
+RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token,
+                                     Conversation& talk,
+                                     const std::function<bool()>& cancelled) {
+  auto channel = connected();
+  if (!channel) return std::unexpected(channel.error());
+  return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
 }
 
 }  // namespace lifeboat::source

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "crypto/secret.h"
+#include "source/etcd/conversation.h"
 #include "source/etcd/endpoint.h"
 #include "source/etcd/rpc.h"
 
@@ -63,6 +64,9 @@ class Connection {
   RpcResult<void> stream(std::string_view method, ByteView request, std::string_view token,
                          std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                          const std::function<bool()>& cancelled);
+  // A stream on which both sides speak; ends as stream() does, or with the failure that `talk` gives.
+  RpcResult<void> converse(const ConversationTerms& terms, std::string_view token,
+                           Conversation& talk, const std::function<bool()>& cancelled);
 
  private:
   struct Channel;

@@ -60,6 +60,11 @@ etcd::Member to_member(const etcdserverpb::Member& answer) {
   return member;
 }
 
+// What a gRPC server says of a method that it does not know.
+bool says_unimplemented(const Error& error) {
+  return error.why().find("unknown method") != std::string::npos;
+}
+
 Error interrupted() {
   return Error(ErrorCode::kInterrupted, "the snapshot was stopped", "it was asked to stop");
 }
@@ -88,6 +93,12 @@ class EtcdClient final : public Client {
   Result<std::optional<LeaseTtl>> lease_ttl(std::int64_t id) override;
   Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision,
                             std::int64_t limit, bool count_only) override;
+  Result<std::optional<AuthState>> auth_state() override;
+  Result<std::optional<Bytes>> key_value_at(ByteView key, std::int64_t revision) override;
+  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms,
+                           Conversation& talk, const std::function<bool()>& cancelled) override {
+    return session_->converse(endpoint, terms, talk, cancelled);
+  }
   Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink,
                                 Progress& progress) override;
 
@@ -168,6 +179,29 @@ Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end,
     answer.values.push_back(to_bytes(kv.value()));
   }
   return answer;
+}
+
+Result<std::optional<Client::AuthState>> EtcdClient::auth_state() {
+  const auto bytes =
+      session_->call_any("/etcdserverpb.Auth/AuthStatus", {}, "the state of authentication");
+  if (!bytes) {
+    if (says_unimplemented(bytes.error())) return std::nullopt;
+    return std::unexpected(bytes.error());
+  }
+  const auto answer =
+      TRY(decoded<etcdserverpb::AuthStatusResponse>(*bytes, "the state of authentication"));
+  return AuthState{answer.enabled(), answer.authrevision()};
+}
+
+Result<std::optional<Bytes>> EtcdClient::key_value_at(ByteView key, std::int64_t revision) {
+  etcdserverpb::RangeRequest request;
+  request.set_key(key.data(), key.size());
+  request.set_revision(revision);
+  const Bytes bytes =
+      TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of a key"));
+  const auto answer = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of a key"));
+  if (answer.kvs().empty()) return std::nullopt;
+  return encoded(answer.kvs(0));
 }
 
 // All at once, so that the answers can be compared and a dead endpoint costs its timeout only once.

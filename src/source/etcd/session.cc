@@ -175,4 +175,25 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   return {};
 }
 
+ConversationEnd Session::converse(const std::string& endpoint, const ConversationTerms& terms,
+                                  Conversation& talk, const std::function<bool()>& cancelled) {
+  const auto found = find(endpoint);
+  if (!found) return {found.error()};
+  Connection& connection = **found;
+  std::string refused;
+  for (bool again : {true, false}) {
+    const auto sent = token(connection, refused);
+    if (!sent) return {explain(connection, sent.error(), "authentication")};
+    const auto end = connection.converse(terms, *sent, talk, cancelled);
+    if (end) return {};
+    if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
+    const bool renew = is_token_refused(end.error()) || end.error().code == RpcCode::kUnauthenticated;
+    if (!again || sent->empty() || !renew) {
+      return {explain(connection, end.error(), terms.action)};
+    }
+    refused = *sent;
+  }
+  return {};
+}
+
 }  // namespace lifeboat::source

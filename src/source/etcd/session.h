@@ -41,6 +41,10 @@ class Session {
   };
   StreamEnd stream(const std::string& endpoint, std::string_view method, std::string_view action,
                    const MessageHandler& handler, const std::function<bool()>& cancelled);
+  // Connection::converse with the token; begun anew with a fresh one when the server, or `talk`, says that the token
+  // is refused (kUnauthenticated).
+  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms,
+                           Conversation& talk, const std::function<bool()>& cancelled);
 
  private:
   Session(ClientOptions options, std::vector<Endpoint> endpoints);

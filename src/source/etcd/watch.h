@@ -11,6 +11,12 @@
 
 namespace lifeboat::source {
 
+// Who answers, as the stream says when the watch is made.
+struct WatchOrigin {
+  std::uint64_t cluster_id = 0, member_id = 0, raft_term = 0;
+  std::int64_t revision = 0;  // of the store at that moment
+};
+
 // Called from one thread. An error returned ends the watch with that error.
 class RevisionSink {
  public:
@@ -20,6 +26,15 @@ class RevisionSink {
   virtual Status revisions(std::span<const etcd::Record> records) = 0;
   // Everything up to `revision` was delivered: the answer to a progress request or to the watch's creation.
   virtual Status caught_up(std::int64_t revision) = 0;
+  // The same when the question is known: it was sent `asked_ago` before, so every later revision is younger than that.
+  virtual Status caught_up_since(std::int64_t revision, std::chrono::nanoseconds asked_ago) {
+    static_cast<void>(asked_ago);
+    return caught_up(revision);
+  }
+  // The watch stands: before any revision of this stream.
+  virtual Status opened(const WatchOrigin&) { return {}; }
+  // Several times a second while nothing comes.
+  virtual Status idle() { return {}; }
 };
 
 enum class WatchEnd {
@@ -37,12 +52,13 @@ struct WatchOutcome {
 struct WatchRequest {
   std::string endpoint;               // one of the client's
   std::int64_t from = 1;              // first revision wanted; may lie in the future
-  std::chrono::milliseconds progress_interval{1000};  // a progress request is sent so often while nothing comes; 0: never
+  std::chrono::milliseconds progress_interval{1000};  // a progress request is sent so often; 0: never
   std::chrono::milliseconds stall_timeout{10000};     // nothing at all for so long, progress marks included: broken
 };
 
 // Watches the whole key space with fragments allowed and a leader required. Memory is bounded by the largest revision.
-// The outer error is the sink's.
+// The outer error is the sink's. kBroken with kLogRuleBroken: a revision was missing, came twice or went back. At `from`
+// equal to etcd's compact revision etcd itself may have dropped records of that revision: begin above it.
 Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
                                      const std::function<bool()>& cancelled);
 

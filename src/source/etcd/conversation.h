@@ -1,0 +1,43 @@
+// Conversation: one side of a stream on which both sides speak, free of gRPC.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "source/etcd/rpc.h"
+
+namespace lifeboat::source {
+
+// Called from one thread.
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  // A stream begins; what an earlier attempt said is void.
+  virtual void begin() = 0;
+  // What to send next, asked whenever the last one has left: several times a second at least. nullopt: nothing now.
+  virtual std::optional<Bytes> request() = 0;
+  // One message of the server, in pieces that are valid during the call. False ends the stream quietly; a failure
+  // ends it with that failure, and kUnauthenticated begins it anew with a fresh token, once, when there is one.
+  virtual RpcResult<bool> message(std::span<const ByteView> pieces) = 0;
+  // Between messages, several times a second while nothing comes. False ends the stream quietly.
+  virtual bool idle() { return true; }
+};
+
+struct ConversationTerms {
+  std::string method;    // as on the wire: "/etcdserverpb.Watch/Watch"
+  std::string action;    // for errors: "the watch"
+  std::vector<std::pair<std::string, std::string>> metadata;  // beside the token
+  std::chrono::milliseconds stall_timeout{60000};  // no message for so long: broken
+};
+
+struct ConversationEnd {
+  std::optional<Error> error;
+  bool cancelled = false;
+};
+
+}  // namespace lifeboat::source

@@ -1,0 +1,155 @@
+// One watch of the whole key space: revisions as they come, and progress marks.
+#include "source/etcd/watch.h"
+
+#include <deque>
+
+#include "source/etcd/revision_joiner.h"
+#include "source/etcd/watch_stream.h"
+
+namespace lifeboat::source {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr std::int64_t kWatchId = 1;
+
+// When progress was asked for. etcd answers in order, and drops a question silently when its hands are full: so an
+// answer belongs to the oldest open question at the earliest, which is the safe side.
+class Questions {
+ public:
+  explicit Questions(std::chrono::milliseconds interval) : interval_(interval) {}
+
+  bool is_due(Steady::time_point now) {
+    if (interval_.count() == 0 || now - last_ < interval_) return false;
+    if (open_.size() < kMostOpen) return true;
+    if (now - last_ < kGivenUp) return false;
+    open_.clear();
+    return true;
+  }
+  void asked(Steady::time_point now) {
+    last_ = now;
+    open_.push_back(now);
+  }
+  std::optional<Steady::time_point> answered() {
+    if (open_.empty()) return std::nullopt;
+    const auto at = open_.front();
+    open_.pop_front();
+    return at;
+  }
+
+ private:
+  static constexpr std::size_t kMostOpen = 8;
+  static constexpr std::chrono::seconds kGivenUp{10};
+  std::chrono::milliseconds interval_;
+  std::deque<Steady::time_point> open_;
+  Steady::time_point last_;
+};
+
+class RevisionWatch final : public Conversation {
+ public:
+  RevisionWatch(const WatchRequest& request, RevisionSink& sink)
+      : request_(request), sink_(sink), joiner_(request.from), questions_(request.progress_interval) {}
+
+  void begin() override {
+    ++attempt_;
+    created_ = requested_ = false;
+    questions_ = Questions(request_.progress_interval);
+  }
+
+  std::optional<Bytes> request() override {
+    const auto now = Steady::now();
+    if (!requested_) {
+      requested_ = true;
+      questions_.asked(now);
+      return watch_create_request(kWatchId, request_.from);
+    }
+    if (!created_ || !questions_.is_due(now)) return std::nullopt;
+    questions_.asked(now);
+    return watch_progress_request();
+  }
+
+  RpcResult<bool> message(std::span<const ByteView> pieces) override {
+    const Bytes bytes = join_pieces(pieces);
+    if (!parse_watch_message(bytes, message_)) return end_with(broken(unreadable_message()));
+    if (message_.canceled) return refused();
+    if (message_.created) return created();
+    if (!message_.events.empty()) return deliver();
+    if (message_.watch_id == kWatchId) return mark(std::chrono::nanoseconds::max());
+    const auto asked = questions_.answered();
+    return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
+  }
+
+  bool idle() override { return keep(sink_.idle()); }
+
+  Result<WatchOutcome> outcome(const ConversationEnd& end) const { return outcome_of(sink_error_, outcome_, end); }
+
+ private:
+  bool keep(const Status& status) {
+    if (!status) sink_error_ = status.error();
+    return status.has_value();
+  }
+  bool end_with(WatchOutcome outcome) {
+    outcome_ = std::move(outcome);
+    return false;
+  }
+
+  RpcResult<bool> refused() {
+    const WatchRefusal refusal = refusal_of(message_, attempt_);
+    if (!refusal.compact_revision) return std::unexpected(refusal.failure);
+    return end_with({.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
+  }
+
+  bool created() {
+    created_ = true;
+    const auto asked = questions_.answered();
+    const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term, message_.revision};
+    if (!keep(sink_.opened(origin))) return false;
+    return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
+  }
+
+  bool deliver() {
+    if (const Status joined = joiner_.add(message_.events, message_.fragment); !joined)
+      return end_with(broken(joined.error()));
+    ahead_since_.reset();
+    return joiner_.whole().empty() || keep(sink_.revisions(joiner_.whole()));
+  }
+
+  // Every revision has a record, so a true mark names the last revision delivered, or one before the first wanted.
+  // Servers before 3.4.25 and 3.5.8 send marks ahead of their events: those are waited out.
+  bool mark(std::chrono::nanoseconds asked_ago) {
+    const bool before_first = joiner_.reached() < request_.from && message_.revision < joiner_.reached();
+    if (before_first || (message_.revision == joiner_.reached() && !joiner_.in_between())) {
+      ahead_since_.reset();
+      return keep(sink_.caught_up_since(message_.revision, asked_ago));
+    }
+    if (message_.revision < joiner_.reached() || message_.created) return true;
+    const auto now = Steady::now();
+    if (!ahead_since_) ahead_since_ = now;
+    if (now - *ahead_since_ < request_.stall_timeout) return true;
+    return end_with(broken(Error(ErrorCode::kLogRuleBroken, "the watch broke a rule of the log",
+                                 "etcd says that revision " + std::to_string(message_.revision) +
+                                     " was delivered, but " + std::to_string(joiner_.reached()) + " was the last")));
+  }
+
+  const WatchRequest& request_;
+  RevisionSink& sink_;
+  RevisionJoiner joiner_;
+  Questions questions_;
+  WatchMessage message_;
+  int attempt_ = 0;
+  bool requested_ = false, created_ = false;
+  std::optional<Steady::time_point> ahead_since_;  // marks beyond what was delivered, since then
+  std::optional<Error> sink_error_;
+  std::optional<WatchOutcome> outcome_;
+};
+
+}  // namespace
+
+Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
+                                     const std::function<bool()>& cancelled) {
+  RevisionWatch watch(request, sink);
+  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), watch, cancelled);
+  return watch.outcome(end);
+}
+
+}  // namespace lifeboat::source
