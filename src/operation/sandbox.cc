@@ -18,6 +18,7 @@ constexpr std::chrono::seconds kBootTimeout{120};
 constexpr std::chrono::milliseconds kPoll{100};
 constexpr std::size_t kLogTailBytes = 2000;
 constexpr int kSigterm = 15;
+constexpr int kBootAttempts = 5;
 
 std::string choose_directory(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes) {
   if (!options.sandbox_directory.empty()) return options.sandbox_directory;
@@ -57,6 +58,33 @@ class SandboxedEtcd {
  public:
   SandboxedEtcd(io::World& world, std::string directory) : world_(world), directory_(std::move(directory)) {}
 
+  // Boots and waits until it serves. Somebody else may take a port that was free a moment ago: then again with others.
+  Result<source::MemberStatus> boot(const std::string& binary, const std::string& data_dir, Progress& progress) {
+    for (int attempt = 1;; ++attempt) {
+      TRY(start(binary, data_dir));
+      auto status = wait_until_healthy(progress);
+      if (status || attempt == kBootAttempts || !port_was_taken()) return status;
+    }
+  }
+
+  Result<std::uint32_t> hash(std::int64_t revision) {
+    const auto answer = client_->hash_kv(client_url_, revision);
+    if (!answer) return failed(answer.error().to_string());
+    return answer->hash;
+  }
+
+  void stop() {
+    if (child_) (void)child_->signal(kSigterm);
+    const auto until = world_.clock.monotonic() + std::chrono::seconds(10);
+    while (child_ && world_.clock.monotonic() < until) {
+      const auto code = child_->poll_exit();
+      if (!code || *code) break;
+      world_.clock.sleep(kPoll);
+    }
+    child_.reset();
+  }
+
+ private:
   Status start(const std::string& binary, const std::string& data_dir) {
     client_url_ = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
     const std::string peer_url = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
@@ -85,24 +113,11 @@ class SandboxedEtcd {
     return failed("etcd did not become healthy in time");
   }
 
-  Result<std::uint32_t> hash(std::int64_t revision) {
-    const auto answer = client_->hash_kv(client_url_, revision);
-    if (!answer) return failed(answer.error().to_string());
-    return answer->hash;
+  bool port_was_taken() {
+    const auto log = read_log(world_, log_path());
+    return log && log->find("address already in use") != std::string::npos;
   }
 
-  void stop() {
-    if (child_) (void)child_->signal(kSigterm);
-    const auto until = world_.clock.monotonic() + std::chrono::seconds(10);
-    while (child_ && world_.clock.monotonic() < until) {
-      const auto code = child_->poll_exit();
-      if (!code || *code) break;
-      world_.clock.sleep(kPoll);
-    }
-    child_.reset();
-  }
-
- private:
   std::string log_path() const { return io::join(directory_, "etcd.log"); }
   std::unexpected<Error> failed(const std::string& why) {
     const auto log = read_log(world_, log_path());
@@ -136,8 +151,7 @@ Result<RestoreReport> restore_into(const repository::Repository& repo, io::World
   return restore_fresh(world, source, restore, progress);
 }
 
-Status compare(SandboxedEtcd& etcd, const RestoreReport& restored, Progress& progress) {
-  const auto status = TRY(etcd.wait_until_healthy(progress));
+Status compare(SandboxedEtcd& etcd, const source::MemberStatus& status, const RestoreReport& restored) {
   if (status.revision != restored.bumped_to)
     return fail(ErrorCode::kProofMismatch, "the booted etcd is at another revision",
                 fmt::format("{} instead of {}", status.revision, restored.bumped_to));
@@ -160,8 +174,8 @@ Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
   const std::string data_dir = io::join(workspace.path(), "default.etcd");
   const auto restored = TRY(restore_into(repo, world, target, options, version, data_dir, progress));
   SandboxedEtcd etcd(world, workspace.path());
-  TRY(etcd.start(binary, data_dir));
-  const Status outcome = compare(etcd, restored, progress);
+  const auto status = etcd.boot(binary, data_dir, progress);
+  const Status outcome = status ? compare(etcd, *status, restored) : std::unexpected(status.error());
   etcd.stop();
   const Status removed = workspace.remove();
   return outcome ? removed : outcome;

@@ -17,6 +17,7 @@ import (
 const (
 	opsPerTxn   = 128 // etcd's default limit
 	connections = 8
+	bigAtOnce   = 4 // more of 1.5 MiB each wait longer for a busy disk than etcd waits for them
 )
 
 type loadOptions struct {
@@ -109,10 +110,15 @@ func flagCount(set bool) uint64 {
 
 // parallel calls work(client, i) for i in [0, n) from --concurrency goroutines and returns the first error.
 func (l *loader) parallel(n uint64, work func(client *clientv3.Client, i uint64) error) error {
+	return l.atOnce(l.concurrency, n, work)
+}
+
+// The same from so many goroutines.
+func (l *loader) atOnce(workers int, n uint64, work func(client *clientv3.Client, i uint64) error) error {
 	var next atomic.Uint64
 	var failed atomic.Pointer[error]
 	var group sync.WaitGroup
-	for worker := range l.concurrency {
+	for worker := range workers {
 		client := l.clients[worker%len(l.clients)]
 		group.Add(1)
 		go func() {
@@ -160,7 +166,7 @@ func (l *loader) createTiny(ctx context.Context) error {
 }
 
 func (l *loader) createBig(ctx context.Context) error {
-	return l.parallel(l.big, func(client *clientv3.Client, i uint64) error {
+	return l.atOnce(min(l.concurrency, bigAtOnce), l.big, func(client *clientv3.Client, i uint64) error {
 		value := make([]byte, l.bigBytes)
 		r := rand.New(rand.NewPCG(l.seed, i))
 		for at := range value { // half of it compresses

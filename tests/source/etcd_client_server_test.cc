@@ -27,8 +27,8 @@ source::ClientOptions options_of(EtcdCluster& cluster, const std::string& user =
     options.endpoints.push_back(cluster.member(i).client_url());
   options.user = user;
   options.password = crypto::Secret(as_bytes(password));
-  options.dial_timeout = 2s;
-  options.call_timeout = 10s;
+  options.dial_timeout = 10s;
+  options.call_timeout = 30s;
   return options;
 }
 
@@ -259,7 +259,7 @@ TEST(EtcdClientFailover, GivesUpOnAFrozenMemberInTime) {
   EtcdCluster cluster({.members = 3});
   cluster.start();
   auto options = options_of(cluster);
-  options.call_timeout = 1s;
+  options.call_timeout = 4s;  // long enough for the members that answer on a busy machine
   const auto client = client_of(std::move(options));
   ASSERT_TRUE(client->status(client->endpoints()[0]).has_value());
   cluster.member(0).pause();
@@ -277,7 +277,7 @@ TEST(EtcdClientFailover, GivesUpOnAFrozenMemberInTime) {
 TEST(EtcdClientFailover, NamesEveryEndpointWhenNoneAnswers) {
   source::ClientOptions options;
   options.endpoints = {"http://127.0.0.1:1", "http://127.0.0.1:2"};
-  options.dial_timeout = 1s;
+  options.dial_timeout = 10s;
   const auto members = client_of(std::move(options))->members();
   ASSERT_FALSE(members.has_value());
   EXPECT_EQ(members.error().code(), ErrorCode::kEndpointUnreachable);

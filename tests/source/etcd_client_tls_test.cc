@@ -34,7 +34,7 @@ class EtcdClientTls : public ::testing::Test {
                                        const KeyPair& client) {
     source::ClientOptions options;
     options.endpoints = {endpoint};
-    options.dial_timeout = 2s;
+    options.dial_timeout = 10s;
     if (!ca_file.empty()) options.ca_certificate = read_file(ca_file);
     if (!client.certificate.empty()) {
       options.client_certificate = read_file(client.certificate);

@@ -193,7 +193,9 @@ std::vector<std::string> EtcdCluster::client_flags() const {
 }
 
 RunResult EtcdCluster::etcdctl(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> argv = {server_program(config_.version, "etcdctl")};
+  // Its own five seconds are too few for a busy machine; of flags given twice the last one counts.
+  std::vector<std::string> argv = {server_program(config_.version, "etcdctl"), "--dial-timeout", "30s",
+                                   "--command-timeout", "60s"};
   append(argv, client_flags());
   append(argv, arguments);
   return run(argv);

@@ -52,7 +52,7 @@ class EtcdMember {
   // True when it serves linearizable reads (an alarm is no hindrance).
   bool healthy() const;
   // Throws std::runtime_error with the end of the log when it is not healthy in time or has ended.
-  void wait_healthy(double timeout_s = 60);
+  void wait_healthy(double timeout_s = 180);
   void start() {
     launch();
     wait_healthy();

@@ -199,7 +199,7 @@ int Child::wait(double timeout_s) {
 int Child::stop() {
   signal(SIGTERM);
   signal(SIGCONT);
-  if (const int code = wait(10); code != -1) return code;
+  if (const int code = wait(60); code != -1) return code;
   return kill();
 }
 

@@ -43,7 +43,7 @@ class Child {
   void signal(int number);
   // The exit code, or 128 + signal; -1 when it still runs after `timeout_s`.
   int wait(double timeout_s);
-  // SIGTERM, then after ten seconds SIGKILL; what wait() says. Nothing when it has ended already.
+  // SIGTERM, then after a minute SIGKILL; what wait() says. Nothing when it has ended already.
   int stop();
   int kill();
 

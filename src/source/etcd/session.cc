@@ -13,6 +13,10 @@
 namespace lifeboat::source {
 namespace {
 
+// Whether another attempt follows. A member that has not yet applied a login made elsewhere refuses its token: the
+// second attempt may carry one that another thread got from a third member, the third one is this member's own.
+constexpr bool kTokenAttempts[] = {true, true, false};
+
 Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
   if (options.endpoints.empty()) {
     return fail(ErrorCode::kBadSetting, "no etcd endpoint is given",
@@ -113,7 +117,7 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
                             std::chrono::milliseconds timeout, std::string_view action) {
   Connection& connection = *TRY(find(endpoint));
   std::string refused;
-  for (bool again : {true, false}) {
+  for (bool again : kTokenAttempts) {
     const auto sent = token(connection, refused);
     if (!sent) return std::unexpected(explain(connection, sent.error(), "authentication"));
     auto answer = connection.unary(method, request, *sent, timeout);
@@ -160,7 +164,7 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
     return handler(pieces);
   };
   std::string refused;
-  for (bool again : {true, false}) {
+  for (bool again : kTokenAttempts) {
     const auto sent = token(connection, refused);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
     const auto end =
