@@ -24,6 +24,7 @@ std::string history_text(const operation::BackupReport& report) {
 
 std::string proof_line(const operation::ProofReport& proof, const Style& style) {
   const std::string text = proof_text(proof.proof, proof.reason, style);
+  if (proof.code) return text + fmt::format(" ({}: lifeboat help {})", code_text(*proof.code), code_text(*proof.code));
   if (proof.proof != repository::Proof::kProven) return text;
   return fmt::format("{}: {} {} and the stored records have the same hash {:08x} ({})", text,
                      proof.members_compared, proof.members_compared == 1 ? "member" : "members",
@@ -33,6 +34,7 @@ std::string proof_line(const operation::ProofReport& proof, const Style& style) 
 Json proof_json(const operation::ProofReport& proof) {
   Json json = Json::object();
   json.put("state", proof_word(proof.proof)).put_text("reason", proof.reason);
+  if (proof.code) json.put("code", code_text(*proof.code));
   if (proof.members_compared > 0) {
     json.put("hash", proof.hash).put("compactRevision", proof.compact_revision);
   }

@@ -27,6 +27,7 @@ struct ProofReport {
   std::uint32_t hash = 0;
   std::size_t members_compared = 0;
   double seconds = 0;
+  std::optional<ErrorCode> code;  // when it disagrees: kMembersDisagree, or kProofMismatch with all of them alike
 };
 
 struct BackupReport {

@@ -25,17 +25,33 @@ LogReadOptions read_options(const BackupOptions& options) {
           .check = false};
 }
 
+constexpr std::chrono::seconds kCatchUpTimeout{10};
+constexpr std::chrono::milliseconds kCatchUpPoll{100};
+
+// A member's hash. One that lags behind the member the snapshot came from calls the point's revision a future one:
+// it gets a moment to catch up.
+Result<source::HashKvAnswer> hash_of(io::World& world, source::Client& client, const std::string& endpoint,
+                                     std::int64_t revision, Progress& progress) {
+  const auto until = world.clock.monotonic() + kCatchUpTimeout;
+  for (;;) {
+    auto answer = client.hash_kv(endpoint, revision);
+    const bool lags = !answer && answer.error().why().find("future revision") != std::string::npos;
+    if (!lags || progress.cancelled() || world.clock.monotonic() >= until) return answer;
+    world.clock.sleep(kCatchUpPoll);
+  }
+}
+
 struct Asked {
   std::vector<manifest::Attestation::MemberHash> answers;
   std::vector<std::string> refusals;  // why a member gave none
 };
 
 // What each endpoint answers at the point's revision, and whether the log reaches back to its compact revision.
-Asked ask_members(source::Client& client, const manifest::Manifest& manifest) {
+Asked ask_members(io::World& world, source::Client& client, const manifest::Manifest& manifest, Progress& progress) {
   Asked out;
   const auto coverage = repository::coverage_of(manifest.segments);
   for (const auto& endpoint : client.endpoints()) {
-    const auto answer = client.hash_kv(endpoint, manifest.revision);
+    const auto answer = hash_of(world, client, endpoint, manifest.revision, progress);
     if (!answer) {
       out.refusals.push_back(fmt::format("{}: {}", endpoint, answer.error().why()));
       continue;
@@ -86,6 +102,14 @@ void judge(manifest::Attestation& attestation, const Asked& asked) {
   attestation.reason = joined(differences.empty() && asked.answers.empty() ? asked.refusals : differences);
 }
 
+// Members that were compacted alike give the same hash for a revision, or one of them is corrupt.
+bool members_contradict(const std::vector<manifest::Attestation::MemberHash>& answers) {
+  std::map<std::int64_t, std::uint32_t> said;
+  return std::ranges::any_of(answers, [&](const auto& answer) {
+    return said.emplace(answer.compact_revision, answer.live).first->second != answer.live;
+  });
+}
+
 manifest::Attestation begin_attestation(io::World& world, const manifest::Manifest& manifest) {
   manifest::Attestation out;
   out.lineage = manifest.lineage.id;
@@ -131,7 +155,7 @@ Result<ProofReport> prove_point(const repository::Repository& repo, io::World& w
                                 const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
   auto attestation = begin_attestation(world, manifest);
-  Asked asked = ask_members(client, manifest);
+  Asked asked = ask_members(world, client, manifest, progress);
   attestation.members = asked.answers;
   TRY(compute(repo, world, manifest, options, progress, attestation));
   asked.answers = attestation.members;
@@ -144,6 +168,8 @@ Result<ProofReport> prove_point(const repository::Repository& repo, io::World& w
                  : asked.answers.empty() ? Proof::kUnproven
                                          : Proof::kDisagrees;
   report.reason = attestation.reason;
+  if (report.proof == Proof::kDisagrees)
+    report.code = members_contradict(asked.answers) ? ErrorCode::kMembersDisagree : ErrorCode::kProofMismatch;
   report.members_compared = asked.answers.size();
   report.seconds = attestation.duration_seconds;
   if (!asked.answers.empty()) {

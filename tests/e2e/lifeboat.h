@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -144,6 +146,25 @@ inline Words keys_of(const Words& lines) {
     if (line.starts_with("{\"kind\":\"key\"")) keys.push_back(line);
   }
   return keys;
+}
+
+// Whether a process handles a signal by now, as /proc tells.
+inline bool catches(pid_t pid, int signal) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1) != 0;
+  }
+  return false;
+}
+
+// Starts lifeboat, waits until it can be interrupted and then `wait_ms` more, and does as Ctrl-C does. The exit code.
+inline int run_and_interrupt(const Words& argv, int wait_ms, const std::string& log) {
+  fs::remove(log);
+  Child child(argv, log, surroundings());
+  EXPECT_TRUE(wait_until([&] { return catches(child.pid(), SIGINT) || !child.running(); }, 120)) << read_file(log);
+  sleep_ms(wait_ms);
+  child.signal(SIGINT);
+  return child.wait(240);
 }
 
 inline std::string start_of(const std::string& text) { return text.substr(0, 600); }
