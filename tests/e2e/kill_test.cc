@@ -23,9 +23,9 @@ TEST(Together, TwoBackupsOfOneClusterAndOfTwoIntoOneRepoAllRestore) {
     Child first(backup(one, "one"), repo.scratch("log1"), surroundings());
     Child second(backup(one, "one"), repo.scratch("log2"), surroundings());
     Child third(backup(two, "two"), repo.scratch("log3"), surroundings());
-    EXPECT_EQ(first.wait(60), 0) << read_file(repo.scratch("log1"));
-    EXPECT_EQ(second.wait(60), 0) << read_file(repo.scratch("log2"));
-    EXPECT_EQ(third.wait(60), 0) << read_file(repo.scratch("log3"));
+    EXPECT_EQ(first.wait(240), 0) << read_file(repo.scratch("log1"));
+    EXPECT_EQ(second.wait(240), 0) << read_file(repo.scratch("log2"));
+    EXPECT_EQ(third.wait(240), 0) << read_file(repo.scratch("log3"));
     one.etcdctl_ok({"put", "round", std::to_string(round)});
     two.etcdctl_ok({"put", "round", std::to_string(round)});
   }

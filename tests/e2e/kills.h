@@ -11,14 +11,20 @@
 namespace lifeboat::e2e {
 
 // Runs lifeboat and kills it after a random part of `typical_ms`; true when it was cut, false when it was done first.
-inline bool run_and_kill(const Repo& repo, const Words& words, int typical_ms, std::mt19937& random) {
+// The guess follows the machine, which may be busier or idler than when it was made: runs that are done first make it
+// shorter, runs that are cut make it longer.
+inline bool run_and_kill(const Repo& repo, const Words& words, int& typical_ms, std::mt19937& random) {
   const std::string log = repo.scratch("killed.log");
   const std::chrono::microseconds patience(std::uniform_int_distribution(0, 1000 * typical_ms)(random));
   Child child(repo.argv(words), log, surroundings());
   std::this_thread::sleep_for(patience);
   const int code = child.kill();
-  if (code == 128 + SIGKILL) return true;
+  if (code == 128 + SIGKILL) {
+    typical_ms += typical_ms / 8 + 1;
+    return true;
+  }
   EXPECT_EQ(code, 0) << read_file(log);
+  typical_ms = std::max(20, typical_ms * 3 / 4);
   return false;
 }
 
@@ -45,7 +51,7 @@ inline void kill_backups(int kills, unsigned seed) {
   load(cluster, {"--objects", "400"});
   const Repo repo;
   const Words backup = Words{"backup", "etcd", "--cluster", "prod"} + repo.reach(cluster);
-  const int typical_ms = duration_ms(repo, backup);
+  int typical_ms = duration_ms(repo, backup);
   const std::string first = repo.json({"show", "latest"}).at("point").at("id");
 
   for (int cut = 0, round = 0; cut < kills && round < 5 * kills; ++round) {
@@ -86,12 +92,13 @@ inline void kill_restores(int kills, unsigned seed) {
   const std::string data = cluster.member().data_dir();
   const Words in_place = {"restore", "etcd", "--to", "latest", "--in-place", "--confirm", "prod", "--data-dir", data};
   const Words fresh = {"restore", "etcd", "--to", "latest", "--data-dir"};
-  const int typical_ms = duration_ms(repo, fresh + Words{repo.scratch("sample")});
+  int fresh_ms = duration_ms(repo, fresh + Words{repo.scratch("sample")});
+  int in_place_ms = fresh_ms;
 
   for (int cut = 0, round = 0; cut < kills && round < 6 * kills; ++round) {
     const std::string target = repo.scratch("fresh" + std::to_string(round));
     if (round % 2 == 0) {
-      if (run_and_kill(repo, fresh + Words{target}, typical_ms, random)) ++cut;
+      if (run_and_kill(repo, fresh + Words{target}, fresh_ms, random)) ++cut;
       const RunResult again = repo.run_with(fresh + Words{target});  // either it is whole already, or it is made now
       EXPECT_THAT(again.exit, ::testing::AnyOf(0, 7)) << again.err;
       if (again.exit == 0) {
@@ -99,7 +106,7 @@ inline void kill_restores(int kills, unsigned seed) {
       }
       EXPECT_TRUE(fs::exists(target + "/member/snap/db"));
       fs::remove_all(target);
-    } else if (run_and_kill(repo, in_place, typical_ms, random)) {
+    } else if (run_and_kill(repo, in_place, in_place_ms, random)) {
       ++cut;
       cluster.start();  // at every moment a whole tree is there, the old or the new one
       const Words found = dump(cluster);

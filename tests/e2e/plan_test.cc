@@ -142,7 +142,7 @@ TEST(Canary, NoSecretIsWrittenInPlainOrSaid) {
       held.signal(SIGCONT);
       sleep_ms(3);
     }
-    EXPECT_EQ(held.wait(60), 0) << read_file(repo.scratch("log"));
+    EXPECT_EQ(held.wait(240), 0) << read_file(repo.scratch("log"));
   }
   said += read_file(repo.scratch("log")) + scratch;
   for (const std::string& name : tree(repo.path())) {
