@@ -116,7 +116,8 @@ void process(MetricsText& out, const Identity& identity, const ProcessUsage& usa
             number(usage.resident_bytes));
   out.counter("process_cpu_seconds_total", "User and system CPU time spent in seconds.",
               usage.cpu_seconds);
-  out.gauge("process_open_fds", "Number of open file descriptors.", number(usage.open_files));
+  if (usage.open_files != 0)  // the system tells it to root alone
+    out.gauge("process_open_fds", "Number of open file descriptors.", number(usage.open_files));
   out.gauge("process_start_time_seconds", "Start time of the process in Unix time.",
             unix_seconds(identity.started));
 }

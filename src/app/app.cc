@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "app/credentials.h"
+#include "crypto/hash.h"
 #include "storage/local_store.h"
 
 namespace lifeboat::app {
@@ -85,6 +86,31 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
   options.call_timeout = std::chrono::milliseconds(settings_.duration_ns("timeout") / 1'000'000);
   options.dial_timeout = std::min(options.dial_timeout, options.call_timeout);
   return source::Client::make(std::move(options));
+}
+
+Sha256 App::etcd_files_digest() const {
+  crypto::Sha256Stream hasher;
+  for (const char* setting : {"cacert", "cert", "key", "password-file"}) {
+    const std::string& path = settings_.text(setting);
+    if (path.empty() || path == "-") continue;
+    auto bytes = io::read_whole(world().files, path, kMaxPemBytes);
+    hasher.update(as_bytes(fmt::format("{} {}\n", setting, bytes ? bytes->size() : 0)));
+    if (!bytes) continue;
+    hasher.update(*bytes);
+    ::explicit_bzero(bytes->data(), bytes->size());
+  }
+  return hasher.finish();
+}
+
+Status App::reload_settings() {
+  SettingSources sources{{}, surroundings_.environment, world().files,
+                         surroundings_.working_directory};
+  for (const Setting& setting : settings_.all()) {
+    if (setting.origin == Origin::kFlag)
+      sources.flags.emplace(setting.spec->name, setting.value);
+  }
+  settings_ = TRY(Settings::load(sources));
+  return {};
 }
 
 Error App::explain_etcd_error(const Error& error) const {

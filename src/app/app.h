@@ -8,6 +8,7 @@
 #include "app/console.h"
 #include "app/environment.h"
 #include "app/settings.h"
+#include "base/ids.h"
 #include "io/world.h"
 #include "operation/inspect.h"
 #include "repository/repository.h"
@@ -46,6 +47,10 @@ class App {
 
   // Reads the TLS files and the password; dials lazily.
   Result<std::unique_ptr<source::Client>> etcd();
+  // Changes with the content of the TLS and password files; those that cannot be read count as empty.
+  Sha256 etcd_files_digest() const;
+  // Settings as variables and files say them now, with the same flags. The repo stays open as it is.
+  Status reload_settings();
   // The same error, with kubeadm's certificates proposed when they are there and none were given.
   Error explain_etcd_error(const Error& error) const;
 

@@ -174,11 +174,65 @@ constexpr SettingSpec kSpecs[] = {
      .foreign = "",
      .help = "answer yes to simple questions (never to replacing live state)",
      .in_file = false},
+    {.name = "capture.flush",
+     .type = kDuration,
+     .value = "TIME",
+     .fallback = "1s",
+     .variable = "LIFEBOAT_CAPTURE_FLUSH",
+     .foreign = "",
+     .help = "how often the agent stores what it captured",
+     .command = "agent"},
+    {.name = "objectives.rpo",
+     .type = kDuration,
+     .value = "TIME",
+     .fallback = "30s",
+     .variable = "LIFEBOAT_OBJECTIVES_RPO",
+     .foreign = "",
+     .help = "what may be lost at most: the agent is ready while the newest durable revision is younger",
+     .command = "agent"},
+    {.name = "agent.listen",
+     .type = kText,
+     .value = "ADDRESS",
+     .fallback = "127.0.0.1:2390",
+     .variable = "LIFEBOAT_AGENT_LISTEN",
+     .foreign = "",
+     .help = "IP address and port of /healthz, /readyz and /metrics, or off",
+     .command = "agent"},
+    {.name = "audit.interval",
+     .type = kDuration,
+     .value = "TIME",
+     .fallback = "5m",
+     .variable = "LIFEBOAT_AUDIT_INTERVAL",
+     .foreign = "",
+     .help = "how often the agent compares the log's hash with the live members' own",
+     .command = "agent"},
+    {.name = "merge.interval",
+     .type = kDuration,
+     .value = "TIME",
+     .fallback = "1m",
+     .variable = "LIFEBOAT_MERGE_INTERVAL",
+     .foreign = "",
+     .help = "how often the agent merges small segments into wider ones",
+     .command = "agent"},
+    {.name = "merge.grace",
+     .type = kDuration,
+     .value = "TIME",
+     .fallback = "15m",
+     .variable = "LIFEBOAT_MERGE_GRACE",
+     .foreign = "",
+     .help = "how long a segment that was merged stays for those who read it",
+     .command = "agent"},
 };
 
 }  // namespace
 
 std::span<const SettingSpec> setting_specs() { return kSpecs; }
+
+std::string flag_of(const SettingSpec& spec) {
+  std::string flag = "--" + std::string(spec.name);
+  std::ranges::replace(flag, '.', '-');
+  return flag;
+}
 
 const SettingSpec* find_setting(std::string_view name) {
   const auto* found = std::ranges::find(kSpecs, name, &SettingSpec::name);

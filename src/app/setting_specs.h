@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace lifeboat::app {
@@ -10,7 +11,7 @@ namespace lifeboat::app {
 enum class SettingType { kText, kPath, kRepo, kList, kSwitch, kDuration, kNumber, kChoice };
 
 struct SettingSpec {
-  std::string_view name;  // of the flag without its dashes, and of the key in the file
+  std::string_view name;  // of the key in the file; the flag has dashes for dots
   SettingType type{};
   std::string_view value;     // how help calls the value: "FILE"
   std::string_view fallback;  // the default
@@ -22,7 +23,10 @@ struct SettingSpec {
   bool has_flag = true;
   bool in_file = true;
   std::string_view choices = {};  // kChoice: "table|json"
+  std::string_view command = {};  // the only one that takes the flag; empty: every command does
 };
+// "--capture-flush" of "capture.flush".
+std::string flag_of(const SettingSpec& spec);
 std::span<const SettingSpec> setting_specs();
 const SettingSpec* find_setting(std::string_view name);
 

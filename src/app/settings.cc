@@ -91,8 +91,8 @@ class Loader {
     TRY(read_files());
     for (Setting& setting : settings_) TRY(read_environment(setting));
     for (const auto& [name, value] : sources_.flags) {
-      const std::string where = "--" + name;
       Setting& setting = of(name);
+      const std::string where = flag_of(*setting.spec);
       TRY(require_no_password(*setting.spec, value, where));
       TRY(set(setting, value, Origin::kFlag, where, sources_.working_directory));
     }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+
 #include "app/setting_specs.h"
 #include "base/text.h"
 
@@ -46,6 +48,31 @@ Result<std::string> value_text(const std::string& name, const YAML::Node& node,
                                                : "it must be one text or number");
 }
 
+// "capture" where there is a "capture.flush".
+bool is_section(const std::string& name) {
+  return std::ranges::any_of(setting_specs(), [&](const SettingSpec& spec) {
+    return spec.in_file && spec.name.starts_with(name + ".");
+  });
+}
+
+// The rows of a map; those of a section are named "section.name".
+Status add_rows(const YAML::Node& map, const std::string& section, const std::string& path,
+                std::vector<FileValue>& values) {
+  for (const auto& row : map) {
+    const std::string where = place(path, row.first.Mark());
+    const std::string name = section + (row.first.IsScalar() ? row.first.Scalar() : "?");
+    if (section.empty() && row.second.IsMap() && is_section(name)) {
+      TRY(add_rows(row.second, name + ".", path, values));
+      continue;
+    }
+    const SettingSpec* spec = find_setting(name);
+    if (spec == nullptr || !spec->in_file) return unknown(name, where);
+    const std::string value_place = place(path, row.second.Mark());
+    values.push_back({name, TRY(value_text(name, row.second, value_place)), value_place});
+  }
+  return {};
+}
+
 Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::string& path) {
   std::vector<FileValue> values;
   if (root.IsNull()) return values;
@@ -54,14 +81,7 @@ Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::stri
                 place(path, root.Mark()) + ": not a configuration file",
                 "it must be lines of the form `name: value`");
   }
-  for (const auto& row : root) {
-    const std::string where = place(path, row.first.Mark());
-    const std::string name = row.first.IsScalar() ? row.first.Scalar() : "?";
-    const SettingSpec* spec = find_setting(name);
-    if (spec == nullptr || !spec->in_file) return unknown(name, where);
-    const std::string value_place = place(path, row.second.Mark());
-    values.push_back({name, TRY(value_text(name, row.second, value_place)), value_place});
-  }
+  TRY(add_rows(root, "", path, values));
   return values;
 }
 

@@ -1,4 +1,4 @@
-// The configuration file: YAML, one key a setting, strict.
+// The configuration file: YAML, one key a setting ("capture.flush" also as flush below capture), strict.
 #pragma once
 
 #include <string>

@@ -7,6 +7,11 @@ namespace lifeboat::app {
 // an error of write().
 void install_signal_handlers();
 
+// From now on SIGHUP is noted instead of ending the process: for daemons.
+void install_reload_handler();
+// True once after one SIGHUP or several.
+bool take_reload_signal();
+
 // The first SIGINT or SIGTERM that came, or 0.
 int stop_signal();
 

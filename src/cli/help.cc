@@ -64,16 +64,18 @@ std::string parameters_text(const Command& command) {
 
 std::string setting_flag_text(const app::SettingSpec& spec) {
   const std::string letter = spec.letter == 0 ? "    " : fmt::format("-{}, ", spec.letter);
-  return fmt::format("{}--{}{}{}", letter, spec.name, spec.value.empty() ? "" : " ", spec.value);
+  return fmt::format("{}{}{}{}", letter, app::flag_of(spec), spec.value.empty() ? "" : " ",
+                     spec.value);
 }
 
-std::string global_flags_text() {
+// Flags of settings: those of every command, or those of one alone.
+std::string setting_flags_text(std::string_view command) {
   std::size_t columns = 0;
   for (const app::SettingSpec& spec : app::setting_specs())
-    columns = std::max(columns, width(setting_flag_text(spec)));
+    if (spec.command == command) columns = std::max(columns, width(setting_flag_text(spec)));
   std::string text;
   for (const app::SettingSpec& spec : app::setting_specs()) {
-    if (!spec.has_flag) continue;
+    if (!spec.has_flag || spec.command != command) continue;
     const std::string name = setting_flag_text(spec);
     text += fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), spec.help);
   }
@@ -138,7 +140,8 @@ std::string settings_markdown() {
     if (!spec.foreign.empty())
       variables += fmt::format("{}`{}`", variables.empty() ? "" : ", ", spec.foreign);
     std::string flag = spec.letter == 0 ? "" : fmt::format("`-{}`, ", spec.letter);
-    flag += fmt::format("`--{}{}{}`", spec.name, spec.value.empty() ? "" : " ", spec.value);
+    flag += fmt::format("`{}{}{}`", app::flag_of(spec), spec.value.empty() ? "" : " ", spec.value);
+    if (!spec.command.empty()) flag += fmt::format(" of `{}`", spec.command);
     text += fmt::format("| {} | {} | {} | {} | {} |\n", spec.has_flag ? flag : "", variables,
                         spec.in_file ? fmt::format("`{}`", spec.name) : "",
                         spec.fallback.empty() ? "" : fmt::format("`{}`", spec.fallback),
@@ -219,7 +222,9 @@ std::string command_help_text(const Command& command) {
   if (!command.details.empty()) text += "\n" + wrapped(command.details, 0);
   text += fmt::format("\nUsage: {}\n", usage_text(command));
   text += parameters_text(command);
-  return text + "\nGlobal flags:\n" + global_flags_text() + "\nExit codes:\n" + exits_text(command);
+  if (const std::string own = setting_flags_text(command.path); !own.empty())
+    text += "\nIts own settings:\n" + own;
+  return text + "\nGlobal flags:\n" + setting_flags_text("") + "\nExit codes:\n" + exits_text(command);
 }
 
 std::string group_help_text(std::string_view group) {
@@ -241,7 +246,7 @@ std::string error_page_text(const ErrorEntry& entry) {
 Result<std::string> topic_text(const std::string& topic) {
   if (topic == "points") return std::string(kPointsTopic);
   if (topic == "environment") return environment_topic();
-  if (topic == "flags") return "Flags of every command:\n" + global_flags_text();
+  if (topic == "flags") return "Flags of every command:\n" + setting_flags_text("");
   if (topic == "exit-codes") {
     std::string text = "Exit codes:\n";
     for (const ExitCode code : kAllExits)

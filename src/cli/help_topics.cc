@@ -25,7 +25,8 @@ std::string environment_topic() {
          "configuration file.\n"
          "Files: /etc/lifeboat/lifeboat.yaml, then ~/.config/lifeboat/lifeboat.yaml (or --config "
          "FILE alone), with\n"
-         "one `name: value` a line and the names of the flags without their dashes.\n";
+         "one `name: value` a line and the names of the flags without their dashes (capture.flush "
+         "and its like\nwith a dot, or as `flush: 1s` below `capture:`).\n";
 }
 
 }  // namespace lifeboat::cli

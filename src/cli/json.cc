@@ -105,17 +105,24 @@ std::string Json::text() const {
   return out;
 }
 
-void Json::write(std::string& out, std::size_t indent) const {
+std::string Json::line() const {
+  std::string out;
+  write(out, std::nullopt);
+  return out;
+}
+
+void Json::write(std::string& out, std::optional<std::size_t> indent) const {
+  const auto inner = indent ? std::optional(*indent + 2) : std::nullopt;
   const auto list = [&](const auto& items, char open, char close, const auto& write_item) {
     out += open;
     bool first = true;
     for (const auto& item : items) {
       if (!first) out += ',';
       first = false;
-      new_line(out, indent + 2);
+      if (inner) new_line(out, *inner);
       write_item(item);
     }
-    if (!first) new_line(out, indent);
+    if (!first && indent) new_line(out, *indent);
     out += close;
   };
   std::visit(Overloaded{
@@ -126,13 +133,13 @@ void Json::write(std::string& out, std::size_t indent) const {
                  [&](double value) { out += number_text(value); },
                  [&](const std::string& value) { write_text(out, value); },
                  [&](const Array& items) {
-                   list(items, '[', ']', [&](const Json& item) { item.write(out, indent + 2); });
+                   list(items, '[', ']', [&](const Json& item) { item.write(out, inner); });
                  },
                  [&](const Object& fields) {
                    list(fields, '{', '}', [&](const auto& field) {
                      write_text(out, field.first);
                      out += ": ";
-                     field.second.write(out, indent + 2);
+                     field.second.write(out, inner);
                    });
                  },
              },

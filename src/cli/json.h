@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,13 +39,16 @@ class Json {
 
   // With a newline at the end. Bytes that are not UTF-8 become U+FFFD.
   std::string text() const;
+  // The same on one line, without a newline.
+  std::string line() const;
 
  private:
   using Object = std::vector<std::pair<std::string, Json>>;
   using Array = std::vector<Json>;
   explicit Json(Object fields) : value_(std::move(fields)) {}
   explicit Json(Array items) : value_(std::move(items)) {}
-  void write(std::string& out, std::size_t indent) const;
+  // `indent` is the columns of what stands in the value; nullopt: all on one line.
+  void write(std::string& out, std::optional<std::size_t> indent) const;
 
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
                Object>

@@ -22,7 +22,9 @@ class Parser {
  public:
   Parser() : root_("lifeboat") {
     prepare(root_);
-    for (const app::SettingSpec& spec : app::setting_specs()) add_setting(spec);
+    for (const app::SettingSpec& spec : app::setting_specs()) {
+      if (spec.command.empty()) add_setting(root_, spec);
+    }
     root_.add_flag_callback("-h,--help", [this] { parsed_.help = true; });
     root_.add_flag_callback("--version", [this] { version_ = true; });
     for (const Command& command : commands()) add_command(command);
@@ -49,17 +51,16 @@ class Parser {
     app.fallthrough();
   }
 
-  void add_setting(const app::SettingSpec& spec) {
+  void add_setting(CLI::App& app, const app::SettingSpec& spec) {
     if (!spec.has_flag) return;
     const std::string name(spec.name);
-    const std::string flags =
-        spec.letter == 0 ? "--" + name : fmt::format("-{},--{}", spec.letter, name);
+    const std::string flag = app::flag_of(spec);
+    const std::string flags = spec.letter == 0 ? flag : fmt::format("-{},{}", spec.letter, flag);
     if (spec.type == app::SettingType::kSwitch) {
-      root_.add_flag_callback(flags, [this, name] { parsed_.settings[name] = "true"; });
+      app.add_flag_callback(flags, [this, name] { parsed_.settings[name] = "true"; });
     } else {
-      root_
-          .add_option_function<std::string>(
-              flags, [this, name](const std::string& value) { parsed_.settings[name] = value; })
+      app.add_option_function<std::string>(
+             flags, [this, name](const std::string& value) { parsed_.settings[name] = value; })
           ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
@@ -86,6 +87,9 @@ class Parser {
 
   void add_command(const Command& command) {
     CLI::App& app = node(command.path);
+    for (const app::SettingSpec& spec : app::setting_specs()) {
+      if (spec.command == command.path) add_setting(app, spec);
+    }
     for (const Parameter& parameter : command.parameters) {
       const std::string name(parameter.name);
       const auto add = [this, name](const std::string& value) {
@@ -147,7 +151,9 @@ class Parser {
       }
     }
     for (const app::SettingSpec& spec : app::setting_specs()) {
-      if (spec.has_flag) names.push_back("--" + std::string(spec.name));
+      const bool usable = spec.command.empty() ||
+                          (parsed_.command != nullptr && spec.command == parsed_.command->path);
+      if (spec.has_flag && usable) names.push_back(app::flag_of(spec));
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto meant = nearest(flag, known);

@@ -44,6 +44,29 @@ TEST_F(SettingsTest, HaveDefaultsThatNobodyGave) {
   EXPECT_TRUE(settings.text("repo").empty());
 }
 
+TEST_F(SettingsTest, OfASectionStandBelowItOrWithADot) {
+  write("/etc/lifeboat/lifeboat.yaml", "capture:\n  flush: 2s\nobjectives.rpo: 10s\n");
+  flags_["audit.interval"] = "1m";
+  const Settings settings = loaded();
+  EXPECT_EQ(settings.text("capture.flush"), "2s");
+  EXPECT_EQ(settings.get("capture.flush").where, "/etc/lifeboat/lifeboat.yaml:2:10");
+  EXPECT_EQ(settings.text("objectives.rpo"), "10s");
+  EXPECT_EQ(settings.get("audit.interval").where, "--audit-interval");
+}
+
+TEST_F(SettingsTest, RefuseAnUnknownNameInASection) {
+  write("/etc/lifeboat/lifeboat.yaml", "capture:\n  flash: 2s\n");
+  const Error error = refusal();
+  EXPECT_EQ(error.code(), ErrorCode::kUnknownSetting);
+  EXPECT_THAT(error.what(), HasSubstr("/etc/lifeboat/lifeboat.yaml:2:3"));
+  EXPECT_THAT(error.why(), HasSubstr("capture.flush"));
+}
+
+TEST_F(SettingsTest, RefuseASectionThatIsNone) {
+  write("/etc/lifeboat/lifeboat.yaml", "timeout:\n  flush: 2s\n");
+  EXPECT_EQ(refusal().code(), ErrorCode::kBadSetting);
+}
+
 TEST_F(SettingsTest, PreferFlagOverVariableOverFileOverDefault) {
   write("/etc/lifeboat/lifeboat.yaml", "cluster: from-file\ntimeout: 1m\nthreads: 3\n");
   environment_["LIFEBOAT_CLUSTER"] = "from-variable";

@@ -1,0 +1,117 @@
+// lifeboat agent: the daemon that captures every revision of an etcd.
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <mutex>
+
+#include "app/signals.h"
+#include "cli/agent_log.h"
+#include "cli/command.h"
+
+namespace lifeboat::cli {
+namespace {
+
+constexpr std::uint64_t kIndexMemoryBytes = 32ull << 20;  // of bases and audits
+
+agent::AgentOptions options_of(const app::App& app) {
+  const app::Settings& settings = app.settings();
+  const operation::InspectOptions shared = app.inspect_options();
+  agent::AgentOptions options;
+  options.capture.backup.cluster = settings.text("cluster");
+  options.capture.backup.spool_directory = shared.spool_directory;
+  options.capture.backup.threads = shared.threads;
+  options.capture.backup.index_memory_bytes = kIndexMemoryBytes;
+  options.capture.flush =
+      std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);
+  options.rpo = std::chrono::nanoseconds(settings.duration_ns("objectives.rpo"));
+  options.audit_interval = std::chrono::nanoseconds(settings.duration_ns("audit.interval"));
+  options.merge_interval = std::chrono::nanoseconds(settings.duration_ns("merge.interval"));
+  options.merge.grace =
+      std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);
+  if (settings.text("agent.listen") != "off") options.listen = settings.text("agent.listen");
+  return options;
+}
+
+Status require_readable_again(const app::Settings& settings) {
+  if (settings.text("password-file") != "-") return {};
+  return fail(ErrorCode::kUsage, "the agent cannot take etcd's password from standard input",
+              "it reads the password again when it connects anew",
+              "Pass --password-file FILE with a file that only its user can read.");
+}
+
+Result<ExitCode> run(Context& context) {
+  TRY(require_readable_again(context.app.settings()));
+  const repository::Repository* repo = TRY(context.app.repo());
+  AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson,
+               context.quiet);
+  for (const std::string& warning : context.app.warnings())
+    log.write({.severity = agent::Severity::kWarning,
+               .event = "settings",
+               .text = warning,
+               .revision = 0,
+               .lineage = {}});
+  app::install_reload_handler();
+  const agent::AgentSeams seams{
+      .repo = *repo,
+      .world = context.app.world(),
+      .connect = [&] { return context.app.etcd(); },
+      .certificates = [&] { return context.app.etcd_files_digest(); },
+      .stop_asked = [] { return app::stop_signal() != 0; },
+      .reload_asked = app::take_reload_signal,
+      .reload = [&]() -> Result<agent::AgentOptions> {
+        TRY(context.app.reload_settings());
+        return options_of(context.app);
+      },
+      .leave =
+          [&](bool flushed) {
+            context.errors.flush();
+            std::_Exit(static_cast<int>(flushed ? ExitCode::kOk : ExitCode::kTerminated));
+          },
+      .log = [&](const agent::LogLine& line) { log.write(line); },
+      .capture =
+          [&](source::Client& client, const operation::CaptureOptions& options,
+              const operation::CaptureListener& listener, const std::function<bool()>& cancelled,
+              Progress& progress) {
+            return operation::capture(*repo, context.app.world(), client, options, listener,
+                                      cancelled, progress);
+          }};
+  const auto done = agent::run_agent(options_of(context.app), seams);
+  if (!done) return std::unexpected(context.app.explain_etcd_error(done.error()));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command agent_command() {
+  return {
+      .path = "agent",
+      .summary = "follow an etcd and store every revision about a second after it was made",
+      .details =
+          "Runs until SIGTERM or SIGINT; then it stores what it has and leaves within five seconds "
+          "with exit code 0. SIGHUP makes it read settings, certificates and the password anew (all "
+          "settings but the repo, its key and agent.listen); a rotated certificate is taken without "
+          "it. A crash loses nothing that was stored, and the next start goes on from there. It "
+          "answers /healthz, /readyz and /metrics by HTTP. Log lines go to standard error, as JSON "
+          "with -o json. Two agents may follow one etcd into one repo.",
+      .examples = {{"lifeboat agent -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
+                    "--cluster prod --endpoints https://127.0.0.1:2379 --cacert "
+                    "/etc/kubernetes/pki/etcd/ca.crt --cert "
+                    "/etc/kubernetes/pki/etcd/healthcheck-client.crt --key "
+                    "/etc/kubernetes/pki/etcd/healthcheck-client.key",
+                    "on a kubeadm control-plane node"},
+                   {"lifeboat agent --objectives-rpo 10s --audit-interval 1m",
+                    "ready only while at most ten seconds could be lost, audited every minute"},
+                   {"lifeboat agent --agent-listen 127.0.0.1:9100 -o json",
+                    "with another address for its answers, and log lines for a collector"}},
+      .parameters = {},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity,
+                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
+                ExitCode::kTerminated},
+      .run = run,
+  };
+}
+
+}  // namespace lifeboat::cli
