@@ -23,7 +23,7 @@ std::string history_text(const operation::BackupReport& report) {
 }
 
 std::string proof_line(const operation::ProofReport& proof, const Style& style) {
-  const std::string text = proof_text(proof.proof, proof.reason, style);
+  std::string text = proof_text(proof.proof, proof.reason, style);
   if (proof.code) return text + fmt::format(" ({}: lifeboat help {})", code_text(*proof.code), code_text(*proof.code));
   if (proof.proof != repository::Proof::kProven) return text;
   return fmt::format("{}: {} {} and the stored records have the same hash {:08x} ({})", text,
