@@ -80,6 +80,7 @@ Command export_command();
 Command ls_command();
 Command show_command();
 Command diff_command();
+Command log_command();
 Command verify_command();
 Command restore_etcd_command();
 Command status_command();
@@ -103,6 +104,10 @@ struct Resolved {
   repository::Catalogue::Target target;
 };
 Result<Resolved> resolve_point(Context& context, const std::string& name);
+// A further name in the same catalogue, `before-delete:KEY` included.
+Result<repository::Catalogue::Target> find_target(Context& context,
+                                                  const repository::Catalogue& catalogue,
+                                                  const std::string& name);
 // "point 1f2e… · revision 42 · 2026-11-21 09:00:00Z (8 min ago)".
 std::string echo_of(const repository::Catalogue::Target& target, const Style& style);
 

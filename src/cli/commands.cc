@@ -7,15 +7,16 @@
 #include <charconv>
 
 #include "cli/render.h"
+#include "operation/history.h"
 
 namespace lifeboat::cli {
 
 std::span<const Command> commands() {
   static const std::vector<Command> table{
-      init_command(),        backup_etcd_command(), ls_command(),           show_command(),
-      diff_command(),        verify_command(),      restore_etcd_command(), status_command(),
-      import_command(),      export_command(),      help_command(),         version_command(),
-      config_view_command(),
+      init_command(),         backup_etcd_command(), ls_command(),     show_command(),
+      diff_command(),         log_command(),         verify_command(), restore_etcd_command(),
+      status_command(),       import_command(),      export_command(), help_command(),
+      version_command(),      config_view_command(),
   };
   return table;
 }
@@ -54,9 +55,16 @@ void answer(Context& context, const std::string& text, const Json& json) {
 Result<Resolved> resolve_point(Context& context, const std::string& name) {
   const repository::Repository* repo = TRY(context.app.repo());
   Resolved resolved{*repo, TRY(Catalogue::load(*repo)), {}};
-  resolved.target = TRY(resolved.catalogue.resolve(name, context.app.settings().text("cluster"),
-                                                   context.app.world().clock.now()));
+  resolved.target = TRY(find_target(context, resolved.catalogue, name));
   return resolved;
+}
+
+Result<Catalogue::Target> find_target(Context& context, const Catalogue& catalogue,
+                                      const std::string& name) {
+  return operation::find_target(*TRY(context.app.repo()), catalogue, name,
+                                context.app.settings().text("cluster"),
+                                context.app.world().clock.now(), context.app.inspect_options(),
+                                context.progress);
 }
 
 }  // namespace lifeboat::cli

@@ -14,9 +14,7 @@ Result<ExitCode> run(Context& context) {
   const Resolved first = TRY(resolve_point(context, context.arguments.text("A")));
   DifferenceAnswer answer_;
   answer_.a = first.target;
-  answer_.b = TRY(first.catalogue.resolve(context.arguments.text("B"),
-                                          context.app.settings().text("cluster"),
-                                          context.app.world().clock.now()));
+  answer_.b = TRY(find_target(context, first.catalogue, context.arguments.text("B")));
   const Bytes prefix = TRY(parse_key(context.arguments.text("PREFIX"), "PREFIX"));
   const std::int64_t limit =
       context.arguments.has("--stat")

@@ -26,6 +26,7 @@ inline constexpr std::string_view kPointsTopic =
     "  @2026-11-21T09:00:00Z      the state at a time (RFC 3339), or \"@2026-11-21 09:00\" in UTC\n"
     "  @-15m                      a quarter of an hour ago; also s, h, d and 1h30m\n"
     "  rev:48211907               one etcd revision\n"
+    "  before-delete:KEY          the revision before the last deletion of KEY; KEY#2: the one before\n"
     "With points of several clusters in one repo, --cluster NAME chooses among them.\n"
     "Every answer says which point, revision and time it is about.\n";
 

@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/style.h"
 #include "operation/backup_etcd.h"
+#include "operation/history.h"
 #include "operation/inspect.h"
 #include "operation/restore_types.h"
 #include "operation/verify.h"
@@ -62,6 +63,10 @@ struct DifferenceAnswer {
 };
 std::string difference_text(const DifferenceAnswer& answer, const Style& style);
 Json difference_json(const DifferenceAnswer& answer);
+
+std::string history_text(const Catalogue::Target& target, const operation::HistoryReport& report,
+                         const Style& style);
+Json history_json(const Catalogue::Target& target, const operation::HistoryReport& report);
 
 std::string export_text(const Catalogue::Target& target, const operation::ExportReport& report,
                         const Style& style);

@@ -19,9 +19,7 @@ Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue
       all.push_back({&point, point.manifest.revision});
     return all;
   }
-  all.push_back(TRY(catalogue.resolve(context.arguments.text("POINT", "latest"),
-                                      context.app.settings().text("cluster"),
-                                      context.app.world().clock.now())));
+  all.push_back(TRY(find_target(context, catalogue, context.arguments.text("POINT", "latest"))));
   context.progress.note(echo_of(all.front(), context.style));
   return all;
 }

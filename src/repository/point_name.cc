@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kGrammar =
     "A point is `latest`, an id of at least 4 hex digits, `@2026-11-21T09:00:00Z`, "
-    "`@-15m` or `rev:N`; `lifeboat ls` lists the points.";
+    "`@-15m`, `rev:N` or `before-delete:KEY`; `lifeboat ls` lists the points.";
 
 std::unexpected<Error> not_a_point(std::string_view text, std::string why) {
   return fail(ErrorCode::kUsage,

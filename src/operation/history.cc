@@ -1,0 +1,228 @@
+#include "operation/history.h"
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "repository/coverage.h"
+#include "repository/segments.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using repository::Catalogue;
+using repository::Coverage;
+using repository::Point;
+
+constexpr std::string_view kBeforeDelete = "before-delete:";
+
+// The segments that tell the lineage's history up to `revision`, oldest first. Chains overlap where a later base
+// repeats what earlier segments hold: a record at or below what was read already is told already.
+std::vector<manifest::SegmentRef> segments_of(const Catalogue& catalogue, const LineageId& lineage,
+                                              std::int64_t revision) {
+  std::vector<const Point*> points;
+  for (const Point& point : catalogue.points())
+    if (point.manifest.lineage.id == lineage) points.push_back(&point);
+  std::ranges::sort(points, {}, [](const Point* point) { return point->manifest.revision; });
+
+  std::vector<manifest::SegmentRef> out;
+  std::int64_t reached = 0;
+  for (const Point* point : points) {
+    for (const auto& segment : point->manifest.segments) {
+      if (segment.hi <= reached || segment.lo >= revision) continue;
+      out.push_back(segment);
+      reached = segment.hi;
+    }
+  }
+  return out;
+}
+
+// What lies between the covered ranges, up to `revision`.
+std::vector<Coverage> gaps_of(const std::vector<Coverage>& coverage, std::int64_t revision) {
+  std::vector<Coverage> gaps;
+  std::int64_t next = 1;
+  for (const Coverage& part : coverage) {
+    if (part.from > revision) break;
+    if (part.from > next) gaps.push_back({next, part.from - 1});
+    next = part.to + 1;
+  }
+  return gaps;
+}
+
+// When a lineage reached its revisions, from the times of its points.
+class Times {
+ public:
+  Times(const Catalogue& catalogue, const LineageId& lineage) {
+    for (const Point& point : catalogue.points())
+      if (point.manifest.lineage.id == lineage) points_.push_back(&point);
+    std::ranges::sort(points_, {}, [](const Point* point) { return point->manifest.revision; });
+  }
+  void fill(HistoryEntry& entry) const {
+    const auto at = std::ranges::lower_bound(points_, entry.revision.main, {},
+                                             [](const Point* point) { return point->manifest.revision; });
+    if (at != points_.end()) entry.by = (*at)->certain_from;
+    if (at != points_.begin()) entry.after = (*std::prev(at))->last_seen;
+  }
+
+ private:
+  std::vector<const Point*> points_;
+};
+
+bool matches(ByteView key, ByteView wanted, bool exact) {
+  if (key.size() < wanted.size() || (exact && key.size() != wanted.size())) return false;
+  return equal(key.first(wanted.size()), wanted);
+}
+
+Result<HistoryEntry> entry_of(const etcd::Record& record) {
+  const auto kv = etcd::parse_key_value(record.value);
+  if (!kv)
+    return fail(ErrorCode::kDatabaseDamaged,
+                fmt::format("record at revision {} does not parse", record.key.revision.main));
+  HistoryEntry entry;
+  entry.revision = record.key.revision;
+  entry.deleted = record.key.tombstone;
+  entry.key = to_bytes(kv->key);
+  if (entry.deleted) return entry;
+  entry.value_bytes = kv->value.size();
+  entry.create_revision = kv->create_revision;
+  entry.version = kv->version;
+  entry.lease = kv->lease;
+  return entry;
+}
+
+// Keeps the newest entries.
+class Newest {
+ public:
+  Newest(const HistoryOptions& options, HistoryReport& report) : options_(options), report_(report) {}
+
+  void add(HistoryEntry entry) {
+    ++report_.total;
+    ++(entry.deleted ? report_.deletes : report_.puts);
+    entries_.push_back(std::move(entry));
+    if (entries_.size() > std::max<std::size_t>(options_.limit, 1)) entries_.pop_front();
+  }
+  void take(const Times& times) {
+    for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+      times.fill(*entry);
+      report_.entries.push_back(std::move(*entry));
+    }
+  }
+
+ private:
+  const HistoryOptions& options_;
+  HistoryReport& report_;
+  std::deque<HistoryEntry> entries_;
+};
+
+// KEY and N of `before-delete:KEY#N`; a `#` that no number follows belongs to the key.
+struct Deletion {
+  Bytes key;
+  std::size_t nth = 1;
+};
+
+Result<Deletion> parse_deletion(std::string_view text) {
+  Deletion out;
+  text.remove_prefix(kBeforeDelete.size());
+  if (const auto mark = text.rfind('#'); mark != std::string_view::npos) {
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + mark + 1, end, out.nth);
+    if (error == std::errc{} && stop == end && out.nth > 0) {
+      text = text.substr(0, mark);
+    } else {
+      out.nth = 1;
+    }
+  }
+  const auto key = parse_printable(text);
+  if (!key || key->empty())
+    return fail(ErrorCode::kUsage, fmt::format("\"{}\" names no key", printable(as_bytes(text))),
+                "before-delete: is followed by a key, other bytes as \\xNN, and perhaps #N for the N-th last deletion");
+  out.key = *key;
+  return out;
+}
+
+std::string gaps_text(const std::vector<Coverage>& gaps) {
+  if (gaps.empty()) return "no revision of this history is missing";
+  std::string out = "deletions may hide where nothing is stored:";
+  for (const Coverage& gap : gaps) out += fmt::format(" revisions {} to {};", gap.from, gap.to);
+  out.pop_back();
+  return out;
+}
+
+// The point of the lineage that covers the revision with the least behind it.
+const Point* covering(const Catalogue& catalogue, const LineageId& lineage, std::int64_t revision) {
+  const Point* best = nullptr;
+  for (const Point& point : catalogue.points()) {
+    const auto& m = point.manifest;
+    if (m.lineage.id != lineage || m.revision < revision || (best && best->manifest.revision <= m.revision)) continue;
+    if (repository::covers(repository::coverage_of(m.segments), revision)) best = &point;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<HistoryReport> history(const repository::Repository& repo, const Catalogue& catalogue,
+                              const Catalogue::Target& target, ByteView prefix, const HistoryOptions& options,
+                              Progress& progress) {
+  const LineageId lineage = target.point->manifest.lineage.id;
+  HistoryReport report{.entries = {}, .from = options.after, .to = target.revision, .gaps = {}};
+  if (const auto* info = catalogue.lineage(lineage)) report.gaps = gaps_of(info->coverage, target.revision);
+  std::erase_if(report.gaps, [&](const Coverage& gap) { return gap.to <= options.after; });
+
+  auto segments = segments_of(catalogue, lineage, target.revision);
+  std::erase_if(segments, [&](const auto& segment) { return segment.hi <= options.after; });
+  std::uint64_t plain_bytes = 0;
+  for (const auto& segment : segments) plain_bytes += segment.plain_bytes;
+  progress.stage("read log", plain_bytes);
+
+  Newest newest(options, report);
+  auto blocks = TRY(repository::read_blocks(repo, segments, {.threads = options.threads}));
+  repository::DecodedBlock block;
+  etcd::Record record;
+  etcd::Revision told;
+  while (TRY(blocks->next(block))) {
+    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
+    auto reader = TRY(segment::BlockReader::open(block.text.view()));
+    while (reader.next(record)) {
+      const etcd::Revision& at = record.key.revision;
+      if (at <= told || at.main > target.revision) continue;
+      told = at;
+      if (at.main <= options.after || (options.deletes_only && !record.key.tombstone)) continue;
+      const auto key = etcd::parse_user_key(record.value);
+      if (!key) return fail(ErrorCode::kDatabaseDamaged, "a record of the log has no key");
+      if (matches(*key, prefix, options.exact)) newest.add(TRY(entry_of(record)));
+    }
+    progress.advance(block.text.size());
+  }
+  newest.take(Times(catalogue, lineage));
+  return report;
+}
+
+Result<Catalogue::Target> find_target(const repository::Repository& repo, const Catalogue& catalogue,
+                                      const std::string& text, const std::string& cluster, Timestamp now,
+                                      const InspectOptions& options, Progress& progress) {
+  if (!text.starts_with(kBeforeDelete)) return catalogue.resolve(text, cluster, now);
+  const Deletion wanted = TRY(parse_deletion(text));
+  const auto latest = TRY(catalogue.resolve("latest", cluster, now));
+  HistoryOptions how;
+  static_cast<InspectOptions&>(how) = options;
+  how.exact = how.deletes_only = true;
+  how.limit = wanted.nth;
+  const HistoryReport found = TRY(history(repo, catalogue, latest, wanted.key, how, progress));
+  const std::string key = printable(wanted.key);
+  if (found.entries.size() < wanted.nth)
+    return fail(ErrorCode::kKeyNotFound,
+                fmt::format("the history up to revision {} has {} deletions of {}", latest.revision, found.total, key),
+                gaps_text(found.gaps), fmt::format("lifeboat log {}", key));
+  const std::int64_t before = found.entries.back().revision.main - 1;
+  const LineageId lineage = latest.point->manifest.lineage.id;
+  if (const Point* point = covering(catalogue, lineage, before)) return Catalogue::Target{point, before};
+  return fail(ErrorCode::kRevisionInGap,
+              fmt::format("{} was deleted at revision {}, and the revision before it is not stored", key, before + 1),
+              gaps_text(found.gaps), "`lifeboat ls` lists the points before it.");
+}
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,148 @@
+// The history of keys against a model of the cluster: over several points, a compaction and a gap.
+#include "operation/history.h"
+
+#include "operation/backup_support.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using namespace backup_testing;
+
+class History : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(w.init()); }
+
+  void import() {
+    const auto report = w.import_model(model);
+    ASSERT_TRUE(report) << why_not(report);
+  }
+  HistoryOptions options(std::size_t limit = 100000) const {
+    HistoryOptions out;
+    out.spool_directory = "/";
+    out.threads = 1;
+    out.limit = limit;
+    return out;
+  }
+  HistoryReport history_of(std::string_view prefix, const HistoryOptions& how, const std::string& to = "latest") {
+    const auto points = w.catalogue();
+    const auto target = points.resolve(to, "", w.clock.time);
+    EXPECT_TRUE(target) << why_not(target);
+    auto report = history(*w.repo, points, *target, as_bytes(prefix), how, w.progress);
+    EXPECT_TRUE(report) << why_not(report);
+    return report ? *std::move(report) : HistoryReport{};
+  }
+  Result<std::int64_t> before_delete(const std::string& text) {
+    const auto points = w.catalogue();
+    const auto target = TRY(find_target(*w.repo, points, text, "", w.clock.time, options(), w.progress));
+    return target.revision;
+  }
+  // Newest first, as a history tells them.
+  std::vector<testing_model::ModelRecord> told_by_model(std::string_view prefix, std::int64_t to) const {
+    std::vector<testing_model::ModelRecord> out;
+    for (const auto& [at, record] : model.history)
+      if (at.main <= to && record.user_key.starts_with(prefix)) out.insert(out.begin(), record);
+    return out;
+  }
+
+  RepoWorld w;
+  MvccModel model;
+  std::mt19937 random{5};
+};
+
+TEST_F(History, TellsEveryRevisionOfEveryKeyNewestFirst) {
+  for (int round = 0; round < 3; ++round) {
+    write_some(model, random, 60, 12);
+    import();
+  }
+  for (const std::string prefix : {"/k/", "/k/1", "/k/7", "/none"}) {
+    const auto expected = told_by_model(prefix, model.revision);
+    const auto told = history_of(prefix, options());
+    ASSERT_EQ(told.entries.size(), expected.size()) << prefix;
+    EXPECT_EQ(told.total, told.puts + told.deletes);
+    EXPECT_TRUE(told.gaps.empty());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const HistoryEntry& entry = told.entries[i];
+      EXPECT_EQ(entry.revision, expected[i].key.revision);
+      EXPECT_EQ(entry.deleted, expected[i].key.tombstone);
+      EXPECT_EQ(as_text(entry.key), expected[i].user_key);
+      EXPECT_LE(entry.after, entry.by);
+      const std::size_t value_bytes = etcd::parse_key_value(expected[i].value)->value.size();
+      EXPECT_EQ(entry.value_bytes, entry.deleted ? 0 : value_bytes);
+    }
+  }
+}
+
+TEST_F(History, KeepsTheNewestWithinTheLimitAndCountsTheRest) {
+  write_some(model, random, 80, 4);
+  import();
+  const auto all = history_of("/k/", options());
+  const auto some = history_of("/k/", options(5));
+  ASSERT_EQ(some.entries.size(), 5u);
+  EXPECT_EQ(some.total, all.total);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(some.entries[i].revision, all.entries[i].revision);
+
+  HistoryOptions deletes = options();
+  deletes.deletes_only = true;
+  EXPECT_EQ(history_of("/k/", deletes).total, all.deletes);
+  HistoryOptions late = options();
+  late.after = all.entries[10].revision.main;
+  for (const auto& entry : history_of("/k/", late).entries) EXPECT_GT(entry.revision.main, late.after);
+}
+
+TEST_F(History, StopsAtThePointAndNamesWhatIsNotStored) {
+  write_some(model, random, 30, 100);
+  import();
+  const std::int64_t first = model.revision;
+  write_some(model, random, 40, 100);
+  model.compact(model.revision - 10);
+  import();
+  const auto told = history_of("/k/", options());
+  ASSERT_EQ(told.gaps.size(), 1u);
+  EXPECT_EQ(told.gaps.front(), (repository::Coverage{first + 1, model.revision - 11}));
+  const auto early = history_of("/k/", options(), "rev:" + std::to_string(first));
+  EXPECT_TRUE(early.gaps.empty());
+  ASSERT_FALSE(early.entries.empty());
+  EXPECT_EQ(early.entries.front().revision.main, first);
+}
+
+TEST_F(History, FindsTheRevisionBeforeADeletion) {
+  model.put("/app#7", "one");
+  model.erase("/app#7");
+  const std::int64_t first_delete = model.revision;
+  model.put("/app#7", "two");
+  write_some(model, random, 10, 3);
+  model.erase("/app#7");
+  const std::int64_t last_delete = model.revision;
+  write_some(model, random, 10, 3);
+  import();
+
+  EXPECT_FALSE(before_delete("before-delete:/app#7")) << "it asks for the seventh last deletion of /app";
+  EXPECT_EQ(before_delete("before-delete:/app#7#1").value(), last_delete - 1);
+  EXPECT_EQ(before_delete("before-delete:/app#7#2").value(), first_delete - 1);
+  const auto third = before_delete("before-delete:/app#7#3");
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code(), ErrorCode::kKeyNotFound);
+  EXPECT_EQ(before_delete("rev:3").value(), 3);
+  for (const std::string bad : {"before-delete:", "before-delete:\\xZZ"}) {
+    const auto refused = before_delete(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(refused.error().code(), ErrorCode::kUsage) << bad;
+  }
+}
+
+TEST_F(History, SaysThatADeletionMayHideWhereNothingIsStored) {
+  model.put("/stays", "so that a history is shared");
+  model.put("/app", "one");
+  import();
+  model.erase("/app");
+  write_some(model, random, 10, 3);
+  model.compact(model.revision);
+  import();
+  const auto hidden = before_delete("before-delete:/app");
+  ASSERT_FALSE(hidden);
+  EXPECT_EQ(hidden.error().code(), ErrorCode::kKeyNotFound);
+  EXPECT_NE(hidden.error().why().find("may hide"), std::string::npos) << hidden.error().why();
+}
+
+}  // namespace
+}  // namespace lifeboat::operation
