@@ -18,6 +18,7 @@ struct BackupOptions {
   bool prove = true;              // compare HashKV with live members after the commit
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
+  std::size_t chain_max = 64;     // a chain with so many additions to its base is ended by a base that needs no other
 };
 
 struct ProofReport {

@@ -99,9 +99,10 @@ class Commit {
   Result<bool> continue_lineage(const Point& head) {
     begin_census();
     writer_.reset();
+    consolidate_ = false;
     const auto agree = [&](const SnapshotMatch& match) { return begin_backup_segment(head, match); };
     const auto match = TRY(match_snapshot(repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
-                                          [&](const etcd::Record& record) { return writer_->add(record); },
+                                          [&](const etcd::Record& record) { return add_new(record); },
                                           [&](const etcd::Record& record) { return census_->add(record); }));
     if (!match.continues) {
       remember_parent(head, match, match.contradiction);
@@ -126,6 +127,10 @@ class Commit {
   Result<std::string> begin_backup_segment(const Point& point, const SnapshotMatch& match) {
     const manifest::Manifest& head = point.manifest;
     if (!raft_position_fits(point, head.revision + 1)) return std::string(kRestored);
+    if (is_long(head.segments)) {
+      consolidate_ = true;
+      return std::string();
+    }
     const bool gap = compact_ > head.revision;
     writer_ = std::make_unique<repository::SegmentWriter>(
         repo_, world_,
@@ -140,8 +145,25 @@ class Commit {
     return std::string();
   }
 
+  // A restore opens tens of objects, and a manifest lists no more, whatever the number of backups.
+  bool is_long(const std::vector<manifest::SegmentRef>& segments) const {
+    const std::string base_folder = fmt::format("/{}/", kBaseLevel);
+    const auto additions = std::ranges::count_if(
+        segments, [&](const auto& segment) { return segment.object.find(base_folder) == std::string::npos; });
+    return static_cast<std::size_t>(additions) >= options_.chain_max;
+  }
+
+  Status add_new(const etcd::Record& record) {
+    if (consolidate_) return {};  // the base that follows has it
+    return writer_->add(record);
+  }
+
   Result<bool> extend(const manifest::Manifest& head) {
     segments_ = head.segments;
+    if (consolidate_) {
+      TRY(snapshot_.rewind());
+      TRY(write_base());
+    }
     if (writer_) TRY(take_written());
     if (compact_ > head.revision + 1) report_.gap = repository::Coverage{head.revision + 1, compact_ - 1};
     return true;
@@ -303,6 +325,7 @@ class Commit {
   Catalogue catalogue_;
   std::unique_ptr<SnapshotCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
+  bool consolidate_ = false;  // a long chain is ended: see is_long
   manifest::Lineage lineage_;
   std::string parent_cluster_;
   std::int64_t revision_ = 0;

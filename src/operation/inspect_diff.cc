@@ -17,7 +17,7 @@ using Keys = std::map<std::string, Side, std::less<>>;
 // Live records of one target in revision order, with one of lookahead.
 class LiveCursor {
  public:
-  LiveCursor(std::unique_ptr<repository::LogReader> log, ByteView prefix, Progress& progress)
+  LiveCursor(std::unique_ptr<repository::SeenRecords> log, ByteView prefix, Progress& progress)
       : log_(std::move(log)), prefix_(prefix), progress_(progress) {}
 
   Status advance() {
@@ -31,7 +31,7 @@ class LiveCursor {
   }
 
  private:
-  std::unique_ptr<repository::LogReader> log_;
+  std::unique_ptr<repository::SeenRecords> log_;
   const ByteView prefix_;
   Progress& progress_;
   LiveRecord live_;

@@ -11,19 +11,19 @@ bool starts_with(ByteView key, ByteView prefix) {
 
 }  // namespace
 
-Result<std::unique_ptr<repository::LogReader>> open_live(const repository::Repository& repo, io::World& world,
-                                                         const repository::Catalogue::Target& target,
-                                                         const InspectOptions& options, Progress& progress) {
-  return repository::LogReader::open(repo, world, target.point->manifest,
-                                     {.revision = target.revision,
-                                      .compaction = -1,
-                                      .threads = options.threads,
-                                      .index_memory_bytes = options.index_memory_bytes,
-                                      .spool_directory = options.spool_directory},
-                                     progress);
+Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,
+                                                           const repository::Catalogue::Target& target,
+                                                           const InspectOptions& options, Progress& progress) {
+  return repository::read_log(repo, world, target.point->manifest,
+                              {.revision = target.revision,
+                               .compaction = -1,
+                               .threads = options.threads,
+                               .index_memory_bytes = options.index_memory_bytes,
+                               .spool_directory = options.spool_directory},
+                              progress);
 }
 
-Result<bool> next_live(repository::LogReader& log, ByteView prefix, Progress& progress, LiveRecord& out) {
+Result<bool> next_live(repository::SeenRecords& log, ByteView prefix, Progress& progress, LiveRecord& out) {
   repository::SeenRecord seen;
   while (TRY(log.next(seen))) {
     if (!seen.visible) continue;

@@ -11,10 +11,10 @@ struct LiveRecord {
   ByteView stored;     // the whole value as etcd stores it
 };
 
-Result<std::unique_ptr<repository::LogReader>> open_live(const repository::Repository& repo, io::World& world,
-                                                         const repository::Catalogue::Target& target,
-                                                         const InspectOptions& options, Progress& progress);
+Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,
+                                                           const repository::Catalogue::Target& target,
+                                                           const InspectOptions& options, Progress& progress);
 // The next live key under `prefix`; false at the end.
-Result<bool> next_live(repository::LogReader& log, ByteView prefix, Progress& progress, LiveRecord& out);
+Result<bool> next_live(repository::SeenRecords& log, ByteView prefix, Progress& progress, LiveRecord& out);
 
 }  // namespace lifeboat::operation

@@ -67,6 +67,29 @@ TEST_F(Backup, ASecondImportStoresOnlyWhatIsNew) {
   expect_clean();
 }
 
+TEST_F(Backup, ALongChainIsEndedByABaseThatNeedsNoOther) {
+  ImportOptions options = w.options();
+  options.chain_max = 3;
+  std::vector<std::size_t> listed;
+  LineageId lineage;
+  for (int round = 0; round < 10; ++round) {
+    write_some(model, random, 20, 60);
+    if (round == 4 || round == 6) model.compact(model.revision - 5);
+    const auto report = w.import_bytes(model.snapshot_file(), options);
+    ASSERT_TRUE(report) << why_not(report);
+    EXPECT_EQ(report->new_lineage, round == 0) << report->lineage_reason;
+    lineage = report->lineage;
+    const auto points = w.catalogue();
+    listed.push_back(points.newest_of(lineage)->manifest.segments.size());
+  }
+  EXPECT_EQ(listed, (std::vector<std::size_t>{1, 2, 3, 4, 1, 2, 3, 4, 1, 2}));
+  expect_history(w, lineage, model);
+  expect_clean();
+  const auto again = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(again) << why_not(again);
+  EXPECT_EQ(again->new_records, 0u);
+}
+
 TEST_F(Backup, RepeatedWhileIdleItStaysOnePoint) {
   write_some(model, random, 20, 8);
   const auto first = import(model);
