@@ -128,8 +128,6 @@ bool contains(const CapturedSegment& wider, const CapturedSegment& other) {
          other.ref.hi <= wider.ref.hi && has_changes_of(wider, other);
 }
 
-namespace {
-
 // In place order every segment stands behind those that could contain it.
 std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all) {
   std::ranges::sort(all, {}, place_of);
@@ -147,8 +145,6 @@ std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all)
   }
   return kept;
 }
-
-}  // namespace
 
 Result<CapturedSegment> publish_captured(const Repository& repo, io::World& world, int level,
                                          const manifest::CaptureCommit& commit,
@@ -180,14 +176,15 @@ Result<CapturedSegment> publish_captured(const Repository& repo, io::World& worl
   return CapturedSegment{std::move(written.front()), level, *again};
 }
 
-Result<std::vector<CapturedSegment>> load_all_captured(const Repository& repo,
-                                                       const std::vector<std::string>& listed,
-                                                       std::vector<DamagedObject>& damaged) {
+Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
+                                                   const std::vector<storage::ObjectInfo>& listing,
+                                                   const std::vector<std::string>& listed,
+                                                   std::vector<DamagedObject>& damaged) {
   const std::unordered_set<std::string_view> skip(listed.begin(), listed.end());
   std::vector<ToOpen> todo;
-  for (storage::ObjectInfo& object : TRY(repo.store().list("s/"))) {
+  for (const storage::ObjectInfo& object : listing) {
     const auto name = parse_segment_name(object.name);
-    if (name && !skip.contains(object.name)) todo.push_back({std::move(object.name), *name});
+    if (name && !skip.contains(object.name)) todo.push_back({object.name, *name});
   }
   std::vector<CapturedSegment> found;
   const auto consume = [&](Opened opened) -> Status {
@@ -208,7 +205,8 @@ Result<std::vector<CapturedSegment>> load_all_captured(const Repository& repo,
 Result<std::vector<CapturedSegment>> load_captured(const Repository& repo,
                                                    const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged) {
-  return without_contained(TRY(load_all_captured(repo, listed, damaged)));
+  const auto listing = TRY(repo.store().list("s/"));
+  return without_contained(TRY(read_captured(repo, listing, listed, damaged)));
 }
 
 std::vector<const CapturedSegment*> chain_from(std::span<const CapturedSegment> captured,

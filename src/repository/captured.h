@@ -33,9 +33,13 @@ bool contains(const CapturedSegment& wider, const CapturedSegment& other);
 Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged);
 
-// The same with those that a wider one contains.
-Result<std::vector<CapturedSegment>> load_all_captured(const Repository& repo, const std::vector<std::string>& listed,
-                                                       std::vector<DamagedObject>& damaged);
+// The same from a listing of `s/`, with those that a wider one contains.
+Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
+                                                   const std::vector<storage::ObjectInfo>& listing,
+                                                   const std::vector<std::string>& listed,
+                                                   std::vector<DamagedObject>& damaged);
+// In order, and without those that a wider one contains.
+std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all);
 
 // Of `captured` (one lineage, ascending by lo), those that carry a log that ends at `from` furthest, in order: each
 // begins at or below where the one before ends. Overlaps are legal: read_segments delivers each record once.

@@ -19,10 +19,11 @@ std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segme
   std::vector<Coverage> covered;
   for (const manifest::SegmentRef& segment : segments) {
     const bool needs_state_at_lo = segment.complete_from <= segment.lo;
-    const bool has_state_at_lo = !covered.empty() && covered.back().to == segment.lo;
+    // At lo or behind it, where two captures overlap.
+    const bool has_state_at_lo = !covered.empty() && covered.back().to >= segment.lo;
     if (segment.hi <= segment.lo) continue;
     if (has_state_at_lo && segment.complete_from <= segment.lo + 1) {
-      covered.back().to = segment.hi;
+      covered.back().to = std::max(covered.back().to, segment.hi);
     } else if (!needs_state_at_lo || segment.lo < kFirstRevision) {
       const Coverage fresh{std::max(segment.complete_from, kFirstRevision), segment.hi};
       if (fresh.from <= fresh.to) covered.push_back(fresh);

@@ -12,7 +12,7 @@ struct Coverage {  // of a lineage: every revision in [from, to] can be restored
   bool operator==(const Coverage&) const = default;
 };
 
-// Of one chain of segments, ascending and joined as a manifest lists them. A segment (lo, hi] gives
+// Of one chain of segments, ascending and joined (or overlapping) as a manifest lists them. A segment (lo, hi] gives
 // every revision from its complete_from on; when that is lo + 1 or less, it needs the state at lo
 // from the segments before it, and gives nothing when they do not have it.
 std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segments);

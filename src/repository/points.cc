@@ -77,7 +77,7 @@ Grouped group(std::vector<StoredManifest> all) {
 std::uint64_t new_segment_bytes(const std::vector<manifest::SegmentRef>& segments,
                                 const std::vector<manifest::SegmentRef>& before) {
   const auto order = [](const manifest::SegmentRef& s) {
-    return std::make_tuple(s.lo, s.hi, std::string_view(s.object));
+    return std::make_tuple(s.hi, s.lo, std::string_view(s.object));
   };
   std::uint64_t bytes = 0;
   auto old = before.begin();
@@ -104,7 +104,7 @@ void relate_to_predecessors(std::vector<Point>& points) {
   }
 }
 
-std::vector<LineageInfo> summarize(const Grouped& grouped) {
+std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::vector<Point>& wider) {
   std::map<LineageId, LineageInfo> by_id;
   std::map<LineageId, Timestamp> newest;
   const auto add = [&](const Point& point) {
@@ -119,8 +119,8 @@ std::vector<LineageInfo> summarize(const Grouped& grouped) {
     own.insert(own.end(), info.coverage.begin(), info.coverage.end());
     info.coverage = merge_coverage(std::move(own));
   };
-  std::ranges::for_each(grouped.points, add);
-  std::ranges::for_each(grouped.wider, add);
+  std::ranges::for_each(points, add);
+  std::ranges::for_each(wider, add);
   std::vector<LineageInfo> lineages;
   for (auto& [id, info] : by_id) lineages.push_back(std::move(info));
   return lineages;
@@ -198,24 +198,42 @@ std::string point_id(const LineageId& lineage, std::int64_t revision) {
 
 Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
                            std::vector<manifest::Attestation> attestations,
-                           std::vector<DamagedObject> damaged) {
+                           std::vector<DamagedObject> damaged,
+                           std::vector<CapturedSegment> captured) {
   Grouped grouped = group(std::move(manifests));
-  relate_to_predecessors(grouped.points);
-  std::ranges::sort(attestations, {}, [](const manifest::Attestation& a) {
-    return std::make_tuple(a.made, a.level, std::string_view(a.reason));
-  });
-  attach(grouped.points, attestations);
-  copy_proofs(grouped.points, grouped.wider);
-
   Catalogue catalogue;
-  catalogue.lineages_ = summarize(grouped);
-  std::ranges::sort(grouped.points, {}, [](const Point& p) {
-    return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
-  });
   catalogue.points_ = std::move(grouped.points);
   catalogue.wider_ = std::move(grouped.wider);
   catalogue.damaged_ = std::move(damaged);
+  catalogue.captured_ = without_contained(std::move(captured));
+  catalogue.attestations_ = std::move(attestations);
+  catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_);
+  catalogue.add_captured();
+
+  std::vector<Point>& points = catalogue.points_;
+  std::ranges::sort(points, {}, [](const Point& p) {
+    return std::make_tuple(p.manifest.lineage.id, p.manifest.revision);
+  });
+  relate_to_predecessors(points);
+  std::ranges::sort(catalogue.attestations_, {}, [](const manifest::Attestation& a) {
+    return std::make_tuple(a.made, a.level, std::string_view(a.reason));
+  });
+  attach(points, catalogue.attestations_);
+  copy_proofs(points, catalogue.wider_);
+  std::ranges::sort(points, {}, [](const Point& p) {
+    return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
+  });
   return catalogue;
+}
+
+std::optional<Point> Catalogue::captured_point(const LineageId& lineage,
+                                               std::int64_t revision) const {
+  const Point* const start = start_for(lineage, revision);
+  if (start == nullptr) return std::nullopt;
+  std::vector<Point> made{point_behind(*start, revision)};
+  made.front().certain_from = std::max(made.front().certain_from, start->certain_from);
+  attach(made, attestations_);
+  return std::move(made.front());
 }
 
 const LineageInfo* Catalogue::lineage(const LineageId& id) const {
@@ -233,27 +251,49 @@ const Point* Catalogue::newest_of(const LineageId& id) const {
   return newest;
 }
 
+namespace {
+
+// Listed segments that are certainly no captured ones: a base, or what followed a gap.
+std::vector<std::string> listed_bases(const std::vector<StoredManifest>& manifests) {
+  std::vector<std::string> names;
+  for (const StoredManifest& stored : manifests) {
+    for (const manifest::SegmentRef& segment : stored.manifest.segments) {
+      if (segment.lo == 0 || segment.complete_from != segment.lo) names.push_back(segment.object);
+    }
+  }
+  return names;
+}
+
+template <typename Read, typename Take>
+Status read_each(const Repository& repo, const std::string& prefix, Read read, Take take,
+                 std::vector<DamagedObject>& damaged) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(prefix))) {
+    auto found = read(repo, object.name);
+    if (found) {
+      take(*std::move(found));
+    } else {
+      damaged.push_back({object.name, found.error()});
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Catalogue> Catalogue::load(const Repository& repo) {
   std::vector<StoredManifest> manifests;
   std::vector<manifest::Attestation> attestations;
   std::vector<DamagedObject> damaged;
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/"))) {
-    auto stored = read_stored_manifest(repo, object.name);
-    if (stored) {
-      manifests.push_back(*std::move(stored));
-    } else {
-      damaged.push_back({object.name, stored.error()});
-    }
-  }
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("v/"))) {
-    auto attestation = read_attestation(repo, object.name);
-    if (attestation) {
-      attestations.push_back(*std::move(attestation));
-    } else {
-      damaged.push_back({object.name, attestation.error()});
-    }
-  }
-  return build(std::move(manifests), std::move(attestations), std::move(damaged));
+  TRY(read_each(repo, "m/", read_stored_manifest,
+                [&](StoredManifest m) { manifests.push_back(std::move(m)); }, damaged));
+  TRY(read_each(repo, "v/", read_attestation,
+                [&](manifest::Attestation a) { attestations.push_back(std::move(a)); }, damaged));
+  const auto listing = TRY(repo.store().list("s/"));
+  std::vector<CapturedSegment> captured =
+      TRY(read_captured(repo, listing, listed_bases(manifests), damaged));
+  replace_missing(manifests, captured, listing);
+  return build(std::move(manifests), std::move(attestations), std::move(damaged),
+               std::move(captured));
 }
 
 }  // namespace lifeboat::repository

@@ -1,11 +1,14 @@
 // Points: what can be recovered from a repo, and how a person names it.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "format/manifest/manifest.h"
+#include "repository/captured.h"
 #include "repository/coverage.h"
 #include "repository/damaged_object.h"
 #include "repository/manifest_store.h"
@@ -16,12 +19,17 @@ namespace lifeboat::repository {
 
 enum class Proof { kProven, kUnproven, kDisagrees };
 
-// One recoverable revision that a manifest names. Several manifests of one lineage and revision (a backup of an idle
+// One recoverable revision that a manifest names, or that was captured behind one. Several manifests of one lineage and revision (a backup of an idle
 // cluster repeated) are one point: times widen, the newest manifest speaks.
 struct Point {
   std::string id;        // 12 hex digits: see point_id
   std::string object;    // the manifest's name
   manifest::Manifest manifest;
+  // No manifest names this revision: it was captured, `object` is the manifest that it continues, and `manifest` was
+  // put together from both. Its live_keys, leases and sidecar_digest are not known (0, empty) without
+  // reading them.
+  bool captured = false;
+  std::vector<manifest::SidecarChange> changes;  // beside the keys since `object`, in order
   std::uint64_t added_bytes = 0;   // stored by this point beyond what its predecessor needs
   Timestamp first_seen, last_seen; // the state was current at both
   Timestamp certain_from;          // by then the state had been reached for certain; ascends with the revision
@@ -38,18 +46,19 @@ struct LineageInfo {
   manifest::Lineage lineage;
   std::string cluster;
   std::vector<Coverage> coverage;  // ascending; what lies between is a gap
+  std::vector<Coverage> captured;  // of it, what captured segments give, each from the point that it continues
 };
 
 class Catalogue {
  public:
-  // Reads every manifest and attestation. A manifest that cannot be read is listed in damaged() and hides only its
-  // own point.
+  // Reads every manifest and attestation, and what captured segments say of themselves. An object that cannot be read
+  // is listed in damaged(); a manifest hides only its own point, a captured segment leaves a gap.
   static Result<Catalogue> load(const Repository& repo);
   // The same from what was read, in any order.
   static Catalogue build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
-                         std::vector<DamagedObject> damaged = {});
+                         std::vector<DamagedObject> damaged = {}, std::vector<CapturedSegment> captured = {});
 
-  // Oldest first: by last_seen, then revision.
+  // Oldest first: by last_seen, then revision. Of what was captured behind a lineage's manifests, the newest revision.
   const std::vector<Point>& points() const { return points_; }
   const std::vector<LineageInfo>& lineages() const { return lineages_; }
   const std::vector<DamagedObject>& damaged() const { return damaged_; }
@@ -60,6 +69,7 @@ class Catalogue {
   struct Target {
     const Point* point = nullptr;
     std::int64_t revision = 0;
+    std::shared_ptr<const Point> made = nullptr;  // keeps *point, when it was made for this target
   };
   // `latest`, an id prefix of at least 4, `@TIME`, `@-15m`, `rev:N`. `cluster` (a name or an etcd cluster id) narrows
   // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
@@ -68,11 +78,31 @@ class Catalogue {
 
  private:
   friend class PointResolver;
+
+  std::span<const CapturedSegment> captured_of(const LineageId& lineage) const;
+  // The point at a revision that was captured behind one of the lineage's manifests; the nearest of these is where it
+  // begins. nullopt when it was not captured.
+  std::optional<Point> captured_point(const LineageId& lineage, std::int64_t revision) const;
+  const Point* start_for(const LineageId& lineage, std::int64_t revision) const;
+  Point point_behind(const Point& start, std::int64_t revision) const;
+  // The lineage's flushes, ascending in revision and in `latest`.
+  std::vector<manifest::Flush> flushes_of(const LineageId& lineage) const;
+  // The newest captured revision of each lineage becomes a point; the lineages learn what was captured.
+  void add_captured();
+  // Where a listed segment is not in the store any more, a captured one that contains it takes its place.
+  static void replace_missing(std::vector<StoredManifest>& manifests, const std::vector<CapturedSegment>& captured,
+                              const std::vector<storage::ObjectInfo>& listing);
+
   std::vector<Point> points_;
   // Manifests that share a revision with a newer one and still cover more: targets for rev:N only.
   std::vector<Point> wider_;
   std::vector<LineageInfo> lineages_;
   std::vector<DamagedObject> damaged_;
+  std::vector<CapturedSegment> captured_;             // by lineage, then lo
+  std::vector<manifest::Attestation> attestations_;  // by time
 };
+
+// The rows beside the keys as they were at the target: its manifest's, and what was captured since.
+Result<etcd::Sidecar> read_sidecar_at(const Repository& repo, const Catalogue::Target& target);
 
 }  // namespace lifeboat::repository

@@ -34,10 +34,10 @@ std::string join_choices(std::vector<std::string> choices) {
 const LineageId& lineage_of(const Point& point) { return point.manifest.lineage.id; }
 std::int64_t revision_of(const Point& point) { return point.manifest.revision; }
 
-// A point whose manifest gives a wanted revision.
+// What gives a wanted revision in one lineage.
 struct Candidate {
   const LineageInfo* lineage = nullptr;
-  const Point* point = nullptr;
+  Catalogue::Target target;
 };
 
 }  // namespace
@@ -130,6 +130,11 @@ class PointResolver {
 
   static Target whole(const Point& point) { return {&point, revision_of(point)}; }
 
+  static Target owning(Point made) {
+    const auto owned = std::make_shared<const Point>(std::move(made));
+    return {owned.get(), revision_of(*owned), owned};
+  }
+
   // ---- latest
 
   // Within a lineage the revision decides, between lineages the time: clocks do not order one
@@ -164,11 +169,25 @@ class PointResolver {
     }
     if (found.size() == 1) return whole(*found.front());
     if (found.size() > 1) return ambiguous_id(found);
+    if (auto captured = captured_by_id(prefix)) return *std::move(captured);
     std::string why = "no point has an id that begins so";
     if (elsewhere != nullptr) {
       why = fmt::format("{} is not of cluster \"{}\"", describe(*elsewhere), shown(cluster_));
     }
     return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", shown(text_)), why);
+  }
+
+  // The end of a flush was the newest point once, and keeps its id.
+  std::optional<Target> captured_by_id(const std::string& prefix) const {
+    for (const LineageInfo* info : chosen_) {
+      const LineageId& id = info->lineage.id;
+      for (const manifest::Flush& flush : catalogue_.flushes_of(id)) {
+        if (!covers(info->captured, flush.revision)) continue;
+        if (!point_id(id, flush.revision).starts_with(prefix)) continue;
+        if (auto point = catalogue_.captured_point(id, flush.revision)) return owning(*std::move(point));
+      }
+    }
+    return std::nullopt;
   }
 
   std::unexpected<Error> ambiguous_id(const std::vector<const Point*>& found) const {
@@ -186,25 +205,42 @@ class PointResolver {
   // `time`.
   Result<Target> at(Timestamp time) const {
     TRY(require_one_cluster());
-    const Point* best = nullptr;
+    std::optional<Target> best;
     for (const LineageInfo* info : chosen_) {
-      const Point* reached = last_reached(info->lineage.id, time);
-      if (reached == nullptr) continue;
-      if (best == nullptr || std::min(best->last_seen, time) < std::min(reached->last_seen, time)) {
-        best = reached;
+      std::optional<Target> reached = last_reached(*info, time);
+      if (!reached) continue;
+      if (!best || std::min(best->point->last_seen, time) <
+                       std::min(reached->point->last_seen, time)) {
+        best = std::move(reached);
       }
     }
-    if (best == nullptr) return nothing_before(time);
-    return whole(*best);
+    if (!best) return nothing_before(time);
+    return *std::move(best);
   }
 
-  const Point* last_reached(const LineageId& id, Timestamp time) const {
+  std::optional<Target> last_reached(const LineageInfo& info, Timestamp time) const {
     const Point* reached = nullptr;
     for (const Point& point : catalogue_.points_) {
-      if (lineage_of(point) != id || point.certain_from > time) continue;
+      if (lineage_of(point) != info.lineage.id || point.certain_from > time) continue;
       if (reached == nullptr || revision_of(point) > revision_of(*reached)) reached = &point;
     }
-    return reached;
+    const std::int64_t flushed = last_flushed(info, time);
+    if (flushed > (reached == nullptr ? 0 : revision_of(*reached))) {
+      if (auto point = catalogue_.captured_point(info.lineage.id, flushed)) {
+        return owning(*std::move(point));
+      }
+    }
+    return reached == nullptr ? std::nullopt : std::optional(whole(*reached));
+  }
+
+  // The last captured revision that a flush says was certainly reached by then; 0: none.
+  std::int64_t last_flushed(const LineageInfo& info, Timestamp time) const {
+    std::int64_t revision = 0;
+    for (const manifest::Flush& flush : catalogue_.flushes_of(info.lineage.id)) {
+      if (flush.latest > time) break;
+      if (covers(info.captured, flush.revision)) revision = flush.revision;
+    }
+    return revision;
   }
 
   std::unexpected<Error> nothing_before(Timestamp time) const {
@@ -227,14 +263,21 @@ class PointResolver {
   Result<Target> by_revision(std::int64_t revision) const {
     std::vector<Candidate> candidates;
     for (const LineageInfo* info : chosen_) {
-      if (const Point* point = smallest_covering(*info, revision)) {
-        candidates.push_back({info, point});
-      }
+      if (auto target = target_at(*info, revision)) candidates.push_back({info, *std::move(target)});
     }
     candidates = without_shared_history(std::move(candidates), revision);
-    if (candidates.size() == 1) return Target{candidates.front().point, revision};
+    if (candidates.size() == 1) return std::move(candidates.front().target);
     if (candidates.size() > 1) return ambiguous_revision(candidates, revision);
     return not_covered(revision);
+  }
+
+  // A point of exactly this revision, else what was captured behind the point before it, else a later point that
+  // still has it.
+  std::optional<Target> target_at(const LineageInfo& info, std::int64_t revision) const {
+    const Point* holder = smallest_covering(info, revision);
+    if (holder != nullptr && revision_of(*holder) == revision) return Target{holder, revision};
+    if (auto point = catalogue_.captured_point(info.lineage.id, revision)) return owning(*std::move(point));
+    return holder == nullptr ? std::nullopt : std::optional(Target{holder, revision});
   }
 
   const Point* smallest_covering(const LineageInfo& info, std::int64_t revision) const {
@@ -287,8 +330,8 @@ class PointResolver {
     std::vector<std::string> choices;
     for (const Candidate& c : candidates) {
       choices.push_back(clusters_tell ? fmt::format("`rev:{} --cluster {}` (in point {})", revision,
-                                                    shown(c.lineage->cluster), c.point->id)
-                                      : describe(*c.point));
+                                                    shown(c.lineage->cluster), c.target.point->id)
+                                      : describe(*c.target.point));
     }
     return fail(ErrorCode::kPointAmbiguous,
                 fmt::format("revision {} exists in {} histories", revision, candidates.size()),
@@ -351,10 +394,12 @@ class PointResolver {
                               shown(next.lineage->cluster), *next.after),
                   fmt::format("The nearest after it is {}.", after));
     }
+    const bool was_captured = !next.lineage->captured.empty();
     return fail(ErrorCode::kRevisionInGap, fmt::format("revision {} is not recoverable", revision),
-                fmt::format("revisions {} to {} of cluster {} were compacted by etcd between two "
-                            "backups",
-                            *next.before + 1, *next.after - 1, shown(next.lineage->cluster)),
+                fmt::format("revisions {} to {} of cluster {} {}", *next.before + 1, *next.after - 1,
+                            shown(next.lineage->cluster),
+                            was_captured ? "are in no backup and in no captured segment that can be read"
+                                         : "were compacted by etcd between two backups"),
                 fmt::format("The nearest before it is {}, the nearest after it {}.",
                             name_of(*next.lineage, *next.before), after));
   }

@@ -92,16 +92,56 @@ Result<Decoded> decode(Task task, bool check_digests) {
   return out;
 }
 
+// For each segment the highest revision that those before it deliver.
+std::vector<std::int64_t> floors_of(const std::vector<manifest::SegmentRef>& segments) {
+  std::vector<std::int64_t> floors;
+  std::int64_t highest = -1;
+  for (const auto& segment : segments) {
+    floors.push_back(highest);
+    highest = std::max(highest, segment.hi);
+  }
+  return floors;
+}
+
+// Leaves the records above `floor`: what two segments both have is delivered once.
+Status keep_above(std::int64_t floor, DecodedBlock& block) {
+  auto reader = TRY(segment::BlockReader::open(block.text.view()));
+  segment::BlockBuilder builder(block.text.size());
+  etcd::Record record;
+  while (reader.next(record))
+    if (record.key.revision.main > floor) builder.add(record);
+  const auto kept = builder.take();
+  Buffer text(kept.text.size());
+  text.append(kept.text);
+  block.text = std::move(text);
+  block.entry.plain_bytes = static_cast<std::uint32_t>(kept.text.size());
+  block.entry.records = kept.records;
+  block.entry.first = kept.first;
+  return {};
+}
+
 class PooledBlockStream final : public BlockStream {
  public:
   PooledBlockStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, ReadOptions options)
       : repo_(repo),
         segments_(std::move(segments)),
+        floors_(floors_of(segments_)),
         options_(options),
         pool_(options.threads, 2 * std::size_t{options.threads} + 1,
               [check = options.check_digests](Task task) { return decode(std::move(task), check); }) {}
 
   Result<bool> next(DecodedBlock& out) override {
+    while (TRY(next_decoded(out))) {
+      const std::int64_t floor = floors_[out.segment];
+      if (out.entry.last.main <= floor) continue;
+      if (out.entry.first.main <= floor) TRY(keep_above(floor, out));
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  Result<bool> next_decoded(DecodedBlock& out) {
     if (out.text.capacity() != 0) spare_.push_back(std::move(out.text));
     while (!pool_.full()) {
       if (!TRY(submit_next())) break;
@@ -113,7 +153,6 @@ class PooledBlockStream final : public BlockStream {
     return true;
   }
 
- private:
   // False when every block was submitted.
   Result<bool> submit_next() {
     if (closed_) return false;
@@ -124,8 +163,8 @@ class PooledBlockStream final : public BlockStream {
         return false;
       }
       open_ = TRY(open_segment(repo_, segments_[next_segment_], next_segment_));
+      next_block_ = options_.check_digests ? 0 : first_new_block(open_->footer.blocks, floors_[next_segment_]);
       ++next_segment_;
-      next_block_ = 0;
     }
     Task task{open_, open_->footer.blocks[next_block_], next_block_ + 1 == open_->footer.blocks.size(), {}};
     if (!spare_.empty()) {
@@ -135,6 +174,11 @@ class PooledBlockStream final : public BlockStream {
     ++next_block_;
     TRY(pool_.submit(std::move(task)));
     return true;
+  }
+
+  static std::size_t first_new_block(const std::vector<segment::BlockEntry>& blocks, std::int64_t floor) {
+    const auto found = std::ranges::find_if(blocks, [&](const auto& block) { return block.last.main > floor; });
+    return static_cast<std::size_t>(found - blocks.begin());
   }
 
   // Counts and digest of a whole segment, once its last block is out.
@@ -152,6 +196,7 @@ class PooledBlockStream final : public BlockStream {
 
   const Repository& repo_;
   const std::vector<manifest::SegmentRef> segments_;
+  const std::vector<std::int64_t> floors_;  // of segments_
   const ReadOptions options_;
   std::vector<Buffer> spare_;
   std::shared_ptr<OpenedSegment> open_;

@@ -56,7 +56,8 @@ struct ReadOptions {
   unsigned threads = 2;                   // decoding ahead; at most 2 * threads blocks are in memory
   bool check_digests = false;             // compare each segment's content digest and counts at its end
 };
-// The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads.
+// The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads. Where
+// segments overlap, each revision comes once: from the first that has it.
 // `removed` lists are not applied here: see Visibility.
 Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                     ReadOptions options);

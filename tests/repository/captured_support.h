@@ -2,6 +2,8 @@
 #pragma once
 
 #include "repository/captured.h"
+#include "repository/log_reader.h"
+#include "repository/manifest_store.h"
 #include "repository/mvcc_model.h"
 #include "repository/support.h"
 
@@ -60,6 +62,65 @@ inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::Mvcc
 inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model,
                                        std::int64_t lo, std::int64_t hi, int level = kFlushLevel) {
   return publish(repo, model, commit_of(lineage_id(1), lo, hi), level);
+}
+
+// A base of what the model's database holds now, and its manifest.
+inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccModel& model,
+                                   std::vector<manifest::SegmentRef> before = {}) {
+  const std::int64_t lo = before.empty() ? 0 : before.back().hi;
+  std::vector<etcd::Revision> removed;
+  for (const auto& [at, record] : model.history) {
+    if (at.main <= lo && model.compacted > lo && !model.database.contains(at)) removed.push_back(at);
+  }
+  SegmentWriter writer(*repo.repo, repo.world.world,
+                       {.lineage = lineage_id(1),
+                        .level = 4,
+                        .lo = lo,
+                        .complete_from = std::max({lo, model.compacted, std::int64_t{1}}),
+                        .removed = std::move(removed),
+                        .threads = 1});
+  for (const auto& [at, record] : model.database) {
+    if (at.main <= lo) continue;
+    EXPECT_TRUE(writer.add(record.record()));
+  }
+  const auto written = writer.finish(model.revision);
+  before.insert(before.end(), written->begin(), written->end());
+  manifest::Manifest m = manifest_of(lineage_id(1), 0, std::move(before));
+  m.revision = model.revision;
+  m.earliest = reached_at(model.revision);
+  m.latest = reached_at(model.revision);
+  m.source.page_bytes = 4096;
+  const Bytes sidecar = model.sidecar().encode();
+  const std::string name = publish_manifest(*repo.repo, repo.world.world, m, sidecar).value();
+  return read_stored_manifest(*repo.repo, name).value();
+}
+
+// The records that a reader of a target sees; the rules of the log hold.
+inline Result<testing_model::RecordMap> state_at(TestRepo& repo, const Catalogue::Target& target) {
+  NoProgress progress;
+  testing_model::RecordMap out;
+  auto log = TRY(LogReader::open(*repo.repo, repo.world.world, target.point->manifest,
+                                 {.revision = target.revision,
+                                  .compaction = -1,
+                                  .threads = 1,
+                                  .spool_directory = "/",
+                                  .check = true},
+                                 progress));
+  SeenRecord seen;
+  while (TRY(log->next(seen))) {
+    if (!seen.visible) continue;
+    out[seen.record.key.revision] = {seen.record.key,
+                                     to_string(*etcd::parse_user_key(seen.record.value)),
+                                     to_bytes(seen.record.value)};
+  }
+  if (!log->findings().empty()) return fail(ErrorCode::kLogRuleBroken, log->findings().front());
+  return out;
+}
+
+inline bool same_state(const testing_model::RecordMap& a, const testing_model::RecordMap& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second.key == y.second.key && x.second.value == y.second.value;
+  });
 }
 
 }  // namespace lifeboat::repository::testing
