@@ -14,6 +14,7 @@
 #include "source/etcd/client.h"
 #include "source/fake_etcd.h"
 #include "support/certificates.h"
+#include "web/http_server.h"
 
 namespace lifeboat::e2e {
 namespace {
@@ -138,6 +139,13 @@ Outcome no_key_named() {
 Outcome directory_as_a_snapshot() {
   const Scene scene;
   return error_of(scene.repo.run_with({"import", scene.repo.spool()}));
+}
+Outcome address_that_is_taken() {
+  const auto server = [](const std::string& address) {
+    return web::HttpServer::start(address, [](std::string_view) { return web::HttpAnswer{}; });
+  };
+  const auto first = server("127.0.0.1:0");
+  return library(server("127.0.0.1:" + std::to_string(first.value()->port())));
 }
 
 // etcd.
@@ -487,6 +495,7 @@ constexpr Provocation kProvocations[] = {
     {ErrorCode::kNoRepoGiven, no_repo_named},
     {ErrorCode::kNoKeyGiven, no_key_named},
     {ErrorCode::kUnreadableInput, directory_as_a_snapshot},
+    {ErrorCode::kAddressUnusable, address_that_is_taken},
     {ErrorCode::kEndpointUnreachable, nobody_listens},
     {ErrorCode::kTlsRefused, plain_server_by_https},
     {ErrorCode::kCredentialsRefused, wrong_password},
