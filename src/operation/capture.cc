@@ -1,0 +1,489 @@
+// The capturing loop: find where history ends, follow the cluster from there, take a base where it cannot be followed.
+#include "operation/capture.h"
+
+#include <algorithm>
+#include <future>
+
+#include <fmt/format.h>
+
+#include "operation/backup_etcd.h"
+#include "operation/capture_head.h"
+#include "operation/capture_log.h"
+#include "operation/capture_sidecar.h"
+#include "operation/capture_spool.h"
+#include "repository/layout.h"
+#include "source/etcd/watch.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using Kind = CaptureEvent::Kind;
+using std::chrono::nanoseconds;
+
+// A longer backlog is read by staggered watches.
+constexpr std::int64_t kLongBacklog = 5000;
+// What catching up and a base come to, roughly; a backlog that would take longer than a base is left to one.
+constexpr double kCatchUpEventsPerSecond = 80'000;
+constexpr double kBaseBytesPerSecond = 100e6;
+constexpr double kBaseAnywaySeconds = 5;
+constexpr std::chrono::minutes kAuthBaseInterval{5};
+constexpr std::chrono::seconds kLongestBackoff{30};
+constexpr std::chrono::milliseconds kSleepTick{50};
+constexpr std::chrono::milliseconds kLastFlushPatience{2500};
+constexpr int kSameRuleBroken = 3;      // then a base is taken instead of a fourth try
+constexpr int kLagPatience = 5;         // of 200 ms each
+constexpr int kRaftPatience = 5;        // a lagging member may tell an older raft position
+
+// Why the watch was ended by ourselves.
+enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged };
+
+class BaseProgress final : public Progress {
+ public:
+  BaseProgress(Progress& to, const std::function<bool()>& cancelled) : to_(to), cancelled_(cancelled) {}
+  void stage(std::string_view name, std::uint64_t total_bytes) override { to_.stage(name, total_bytes); }
+  void advance(std::uint64_t bytes) override { to_.advance(bytes); }
+  void note(std::string_view sentence) override { to_.note(sentence); }
+  bool cancelled() const override { return to_.cancelled() || cancelled_(); }
+
+ private:
+  Progress& to_;
+  const std::function<bool()>& cancelled_;
+};
+
+// Hands what a watch delivers to the log, and ends the watch when the log, or something beside it, wants that.
+class Follower final : public source::RevisionSink {
+ public:
+  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client)
+      : log_(log), sidecar_(sidecar), world_(world), client_(client) {}
+
+  Stop why() const { return why_; }
+  bool followed() const { return followed_; }
+  void set_auth_base_allowed(bool allowed) { auth_base_allowed_ = allowed; }
+  // Called when the watch stands.
+  std::function<void(const source::WatchOrigin&)> on_opened;
+
+  Status opened(const source::WatchOrigin& origin) override {
+    origin_ = origin;
+    first_ = log_.head().revision;
+    log_.not_beyond(origin.revision, began_);
+    log_.set_behind(log_.head().revision < origin.revision);
+    on_opened(origin);
+    return {};
+  }
+  Status revisions(std::span<const etcd::Record> records) override {
+    followed_ = true;
+    if (!checked_) TRY(check_start());
+    if (const Status added = log_.add(records); !added) {
+      return stop(added.error().code() == ErrorCode::kStorageFull ? Stop::kStoreFull : Stop::kRuleBroken, added.error());
+    }
+    if (log_.head().revision >= origin_.revision) log_.set_behind(false);
+    return idle();
+  }
+  Status caught_up(std::int64_t) override {
+    followed_ = true;
+    log_.set_behind(false);
+    return idle();
+  }
+  Status caught_up_since(std::int64_t revision, nanoseconds asked_ago) override {
+    if (asked_ago != nanoseconds::max()) log_.not_beyond(revision, {world_.clock.now().ns - asked_ago.count()});
+    return caught_up(revision);
+  }
+  Status idle() override {
+    log_.flush_if_due();
+    if (log_.hopeless()) return std::unexpected(*log_.hopeless());
+    if (auth_base_allowed_ && sidecar_.auth_changed())
+      return stop(Stop::kAuthChanged, Error(ErrorCode::kEtcdFailed, "users or roles changed"));
+    return {};
+  }
+
+ private:
+  std::unexpected<Error> stop(Stop why, const Error& error) {
+    why_ = why;
+    return std::unexpected(error);
+  }
+  // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it
+  // that still works shows that it does not.
+  Status check_start() {
+    constexpr std::byte kNoKey[] = {std::byte{0}};
+    checked_ = true;
+    const auto below = client_.key_value_at(kNoKey, first_);
+    if (below || below.error().why().find("compacted") == std::string::npos) return {};
+    return stop(Stop::kCompacted, below.error());
+  }
+
+  CaptureLog& log_;
+  SidecarWatch& sidecar_;
+  io::World& world_;
+  source::Client& client_;
+  const Timestamp began_ = world_.clock.now();
+  source::WatchOrigin origin_;
+  std::int64_t first_ = 0;
+  bool checked_ = false, followed_ = false, auth_base_allowed_ = true;
+  Stop why_ = Stop::kNone;
+};
+
+class Capture {
+ public:
+  Capture(const repository::Repository& repo, io::World& world, source::Client& client, const CaptureOptions& options,
+          const CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress)
+      : repo_(repo),
+        world_(world),
+        client_(client),
+        options_(options),
+        listener_(listener),
+        cancelled_(cancelled),
+        progress_(progress, cancelled),
+        log_(repo, world, options, listener),
+        backoff_(options.retry) {}
+
+  Status run() {
+    while (!cancelled_()) {
+      const Status step = attempt();
+      if (step || cancelled_()) continue;
+      if (is_final(step.error())) return step;
+      tell_failure(step.error());
+      wait(backoff_);
+      backoff_ = std::min<nanoseconds>(backoff_ * 2, kLongestBackoff);
+    }
+    finish();
+    return {};
+  }
+
+ private:
+  // One connection, from choosing the member to the end of its watch.
+  Status attempt() {
+    const auto live = TRY(ask_members());
+    if (!have_head_) TRY(find_head(live));
+    if (have_head_ && !base_wanted_) TRY(check_history(live));
+    if (!have_head_ || base_wanted_) return take_base(live);
+    return follow(live);
+  }
+
+  // Best first: voters, the most advanced, and the one that failed last at the end.
+  Result<std::vector<source::MemberStatus>> ask_members() {
+    std::vector<std::future<Result<source::MemberStatus>>> answers;
+    for (const auto& endpoint : client_.endpoints())
+      answers.push_back(std::async(std::launch::async, [this, &endpoint] { return client_.status(endpoint); }));
+    std::vector<source::MemberStatus> live;
+    std::optional<Error> error;
+    for (auto& answer : answers) {
+      auto status = answer.get();
+      if (status)
+        live.push_back(*std::move(status));
+      else
+        error = status.error();
+    }
+    if (live.empty()) return std::unexpected(*error);
+    std::ranges::stable_sort(live, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    return live;
+  }
+  std::tuple<bool, bool, bool> rank(const source::MemberStatus& status) const {
+    return {status.endpoint == failed_endpoint_, status.is_learner, status.leader == 0};
+  }
+
+  // The lineage of the repo that this cluster continues, if there is one.
+  Status find_head(const std::vector<source::MemberStatus>& live) {
+    for (CaptureHead& head : TRY(load_capture_heads(repo_, cluster_id_text(live.front().cluster_id)))) {
+      TRY(complete_capture_head(repo_, head));
+      if (!known_) known_ = head;
+      const auto found = TRY(ask_continues(head, live));
+      if (found.answer == Continuation::Answer::kDiffers) {
+        reason_ = found.reason;
+        continue;
+      }
+      known_ = head;
+      begin_from(std::move(head));
+      base_wanted_ = found.answer == Continuation::Answer::kCompacted;
+      return {};
+    }
+    return {};
+  }
+
+  // Rule 7 at every connect. What waits is of the old history and is stored in any case.
+  Status check_history(const std::vector<source::MemberStatus>& live) {
+    const auto found = TRY(ask_continues(log_.head(), live));
+    if (found.answer == Continuation::Answer::kContinues) return {};
+    reason_ = found.reason;
+    if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+    base_wanted_ = true;
+    return {};
+  }
+
+  Result<Continuation> ask_continues(const CaptureHead& head, std::vector<source::MemberStatus> live) {
+    for (int tries = 0;; ++tries) {
+      auto found = TRY(continues(client_, head, live));
+      const bool index_only = found.reason.starts_with("the raft index");
+      if (!index_only || tries == kRaftPatience || cancelled_()) return found;
+      wait(std::chrono::milliseconds(200));
+      live = TRY(ask_members());
+    }
+  }
+
+  void begin_from(CaptureHead head) {
+    sidecar_.reset();
+    sidecar_ = std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
+    head.sidecar = {};
+    log_.begin(std::move(head), sidecar_.get());
+    have_head_ = true;
+    base_wanted_ = false;
+  }
+
+  Status follow(const std::vector<source::MemberStatus>& live) {
+    const source::MemberStatus& member = live.front();
+    const std::int64_t backlog = member.revision - log_.head().revision;
+    if (is_base_faster(member, backlog)) {
+      base_wanted_ = true;
+      return {};
+    }
+    log_.set_source(source_of(member));
+    Follower follower(log_, *sidecar_, world_, client_);
+    follower.set_auth_base_allowed(auth_base_allowed());
+    bool told = false;
+    follower.on_opened = [&](const source::WatchOrigin&) {
+      if (!told) tell_following(member.endpoint);
+      told = true;
+    };
+    if (backlog > kLongBacklog) {
+      const source::CatchUpRequest request{
+          .endpoint = member.endpoint, .from = log_.head().revision + 1, .to = member.revision};
+      const auto outcome = source::catch_up(client_, request, follower, cancelled_);
+      const bool all = outcome && outcome->end == source::WatchEnd::kCancelled;
+      if (!all || cancelled_()) return after(outcome, follower, member.endpoint);
+    }
+    const source::WatchRequest request{.endpoint = member.endpoint, .from = log_.head().revision + 1};
+    return after(source::watch_revisions(client_, request, follower, cancelled_), follower, member.endpoint);
+  }
+
+  static bool is_base_faster(const source::MemberStatus& member, std::int64_t backlog) {
+    const double base_s = kBaseAnywaySeconds + static_cast<double>(member.db_bytes) / kBaseBytesPerSecond;
+    return static_cast<double>(backlog) / kCatchUpEventsPerSecond > base_s;
+  }
+
+  Status after(const Result<source::WatchOutcome>& outcome, const Follower& follower, const std::string& endpoint) {
+    if (follower.followed()) backoff_ = options_.retry;
+    if (!outcome) return after_own_stop(outcome.error(), follower.why());
+    switch (outcome->end) {
+      case source::WatchEnd::kCancelled:
+        return {};
+      case source::WatchEnd::kCompacted:
+        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        base_wanted_ = true;
+        return {};
+      case source::WatchEnd::kBroken:
+        break;
+    }
+    failed_endpoint_ = endpoint;
+    const Error error = outcome->error.value_or(Error(ErrorCode::kEtcdFailed, "the watch ended"));
+    if (error.code() == ErrorCode::kLogRuleBroken) return after_broken_rule(error);
+    return std::unexpected(error);
+  }
+
+  Status after_own_stop(const Error& error, Stop why) {
+    switch (why) {
+      case Stop::kStoreFull:
+        return wait_for_store();
+      case Stop::kRuleBroken:
+        return after_broken_rule(error);
+      case Stop::kCompacted:
+        base_wanted_ = true;
+        return {};
+      case Stop::kAuthChanged:
+        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        reason_ = "users or roles changed, and only a snapshot shows how";
+        base_wanted_ = true;
+        auth_base_at_ = world_.clock.monotonic();
+        return {};
+      case Stop::kNone:
+        break;
+    }
+    return std::unexpected(error);
+  }
+
+  // What waits is whole and good; what broke the rule was not taken. The next try reads it again, elsewhere if it can.
+  Status after_broken_rule(const Error& error) {
+    log_.forget_versions();
+    if (broken_at_ != log_.head().revision) broken_times_ = 0;
+    broken_at_ = log_.head().revision;
+    if (++broken_times_ >= kSameRuleBroken && log_.flush()) {
+      broken_times_ = 0;
+      base_wanted_ = true;
+    }
+    return std::unexpected(error);
+  }
+
+  // No watch is held open meanwhile: etcd is not kept waiting.
+  Status wait_for_store() {
+    while (!cancelled_() && !log_.flush()) {
+      if (log_.hopeless()) return std::unexpected(*log_.hopeless());
+      wait(std::chrono::milliseconds(100));
+    }
+    return {};
+  }
+
+  bool auth_base_allowed() const {
+    return !auth_base_at_ || world_.clock.monotonic() - *auth_base_at_ >= kAuthBaseInterval;
+  }
+
+  // The watch stands before the base is streamed, so that no compaction slips between the two.
+  Status take_base(const std::vector<source::MemberStatus>& live) {
+    const source::MemberStatus member = caught_up_member(live.front());
+    const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
+    CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1}, options_.waiting_bytes);
+    spool.wait_opened(cancelled_);
+    BackupOptions backup = options_.backup;
+    if (backup.endpoint.empty()) backup.endpoint = member.endpoint;
+    const BackupReport report = TRY(backup_etcd(repo_, world_, client_, backup, progress_));
+    spool.end();
+    CaptureHead head = TRY(load_capture_head(repo_, report.lineage));
+    const bool same_lineage = known_ && known_->lineage.id == head.lineage.id;
+    tell_base(report, head, member.endpoint);
+    if (same_lineage) tell_gap(end_before, report);
+    if (!same_lineage && known_) tell_new_lineage(head);
+    known_ = head;
+    known_->sidecar = {};
+    broken_times_ = 0;
+    begin_from(std::move(head));
+    log_.set_source(source_of(member));
+    take_spooled(spool.records());
+    backoff_ = options_.retry;
+    return {};
+  }
+
+  // A member that lags behind what is stored already is given a moment; a restored one never gets there.
+  source::MemberStatus caught_up_member(source::MemberStatus member) {
+    for (int tries = 0; have_head_ && member.revision < log_.durable() && tries < kLagPatience && !cancelled_(); ++tries) {
+      wait(std::chrono::milliseconds(200));
+      if (auto status = client_.status(member.endpoint)) member = *std::move(status);
+    }
+    return member;
+  }
+
+  // What the watch brought beyond the base; revisions that do not follow it are read again.
+  void take_spooled(std::span<const etcd::Record> records) {
+    const auto beyond = std::ranges::find_if(
+        records, [&](const auto& record) { return record.key.revision.main > log_.head().revision; });
+    const std::span<const etcd::Record> rest(beyond, records.end());
+    if (!rest.empty() && rest.front().key.revision.main == log_.head().revision + 1 && !log_.add(rest))
+      log_.forget_versions();
+  }
+
+  manifest::Source source_of(const source::MemberStatus& member) const {
+    manifest::Source source;
+    source.kind = "watch";
+    source.cluster = log_.head().cluster;
+    source.cluster_id = cluster_id_text(member.cluster_id);
+    source.member_id = fmt::format("{:x}", member.member_id);
+    source.endpoint = member.endpoint;
+    source.etcd_version = member.version;
+    source.consistent_index = log_.head().raft_index;
+    source.term = log_.head().raft_term;
+    return source;
+  }
+
+  CaptureEvent event(Kind kind, std::string text) const {
+    return {.kind = kind,
+            .text = std::move(text),
+            .revision = log_.durable(),
+            .time = log_.durable_time(),
+            .lineage = log_.head().lineage.id,
+            .endpoint = {}};
+  }
+  void tell_following(const std::string& endpoint) {
+    CaptureEvent told = event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
+                              fmt::format("following {} from revision {}", endpoint, log_.head().revision));
+    told.endpoint = endpoint;
+    was_lost_ = false;
+    followed_once_ = true;
+    listener_(told);
+  }
+  void tell_base(const BackupReport& report, const CaptureHead& head, const std::string& endpoint) {
+    CaptureEvent told = event(Kind::kBase, fmt::format("took a base at revision {}{}", report.revision,
+                                                       reason_.empty() ? "" : ": " + reason_));
+    told.revision = report.revision;
+    told.time = head.latest;
+    told.bytes = report.stored_bytes;
+    told.seconds = report.total_seconds;
+    told.lineage = head.lineage.id;
+    told.endpoint = endpoint;
+    reason_.clear();
+    listener_(told);
+  }
+  void tell_gap(std::int64_t end_before, const BackupReport& report) {
+    if (report.complete_from <= end_before + 1) return;
+    CaptureEvent told = event(Kind::kGap, fmt::format("etcd had compacted revisions {} to {} before they were stored",
+                                                      end_before + 1, report.complete_from - 1));
+    told.revision = report.revision;
+    told.lineage = report.lineage;
+    told.gap_from = end_before + 1;
+    told.gap_to = report.complete_from - 1;
+    listener_(told);
+  }
+  void tell_new_lineage(const CaptureHead& head) {
+    CaptureEvent told = event(Kind::kNewLineage, fmt::format("a new lineage begins: {}", head.lineage.reason));
+    told.revision = head.revision;
+    told.time = head.latest;
+    told.lineage = head.lineage.id;
+    listener_(told);
+  }
+  void tell_failure(const Error& error) {
+    const bool of_store = static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
+    if (!of_store) was_lost_ = true;
+    listener_(event(of_store ? Kind::kStoreFailed : Kind::kEndpointLost, error.to_string()));
+  }
+
+  bool is_final(const Error& error) const {
+    switch (error.code()) {
+      case ErrorCode::kWrongKey:
+      case ErrorCode::kRepoVersionUnknown:
+      case ErrorCode::kRepoFeatureUnknown:
+        return true;
+      case ErrorCode::kCredentialsRefused:
+      case ErrorCode::kPermissionDenied:
+      case ErrorCode::kClientCertificateUnusable:
+        return !followed_once_;
+      default:
+        return false;
+    }
+  }
+
+  void wait(nanoseconds time) {
+    const auto until = world_.clock.monotonic() + time;
+    while (!cancelled_() && world_.clock.monotonic() < until) {
+      log_.flush_if_due();
+      world_.clock.sleep(kSleepTick);
+    }
+  }
+
+  void finish() {
+    const auto until = world_.clock.monotonic() + kLastFlushPatience;
+    while (!log_.flush(true) && world_.clock.monotonic() < until) world_.clock.sleep(kSleepTick);
+  }
+
+  const repository::Repository& repo_;
+  io::World& world_;
+  source::Client& client_;
+  const CaptureOptions& options_;
+  const CaptureListener& listener_;
+  const std::function<bool()>& cancelled_;
+  BaseProgress progress_;
+  std::unique_ptr<SidecarWatch> sidecar_;
+  CaptureLog log_;
+  std::optional<CaptureHead> known_;  // the newest history of this cluster, continued or not
+  bool have_head_ = false, base_wanted_ = false, was_lost_ = false, followed_once_ = false;
+  std::string reason_;                // for the next base
+  std::string failed_endpoint_;
+  std::int64_t broken_at_ = 0;
+  int broken_times_ = 0;
+  std::optional<nanoseconds> auth_base_at_;
+  nanoseconds backoff_;
+};
+
+}  // namespace
+
+Status capture(const repository::Repository& repo, io::World& world, source::Client& client,
+               const CaptureOptions& options, const CaptureListener& listener,
+               const std::function<bool()>& cancelled, Progress& progress) {
+  return Capture(repo, world, client, options, listener, cancelled, progress).run();
+}
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,198 @@
+// Polling of leases, members and the auth revision.
+#include "operation/capture_sidecar.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace lifeboat::operation {
+namespace {
+
+// Each costs a call to the leader; what is left waits for the next poll.
+constexpr std::size_t kMostLeasesAPoll = 2000;
+// More ids than this are not remembered; etcd itself suffers long before.
+constexpr std::size_t kMostLeases = 1'000'000;
+constexpr std::byte kFirstKey[] = {std::byte{0}};
+
+Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
+  return etcd::encode_lease({.id = id, .ttl_seconds = ttl_seconds});
+}
+
+}  // namespace
+
+SidecarWatch::SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision,
+                           std::chrono::seconds poll)
+    : client_(client), poll_interval_(poll), checked_at_(revision) {
+  if (const auto leases = known.leases())
+    for (const auto& lease : *leases) leases_.insert(lease.id);
+  if (const auto members = known.members())
+    for (const auto& member : *members) members_.emplace(member.id, member);
+  if (known.auth_revision() != 0) auth_revision_ = known.auth_revision();
+  thread_ = std::thread([this] { run(); });
+}
+
+SidecarWatch::~SidecarWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void SidecarWatch::saw_lease(std::int64_t id, std::int64_t revision) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (leases_.size() >= kMostLeases || !leases_.insert(id).second) return;
+    asked_.push_back({id, revision});
+  }
+  wake_.notify_all();
+}
+
+bool SidecarWatch::wait_for_leases(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, limit, [&] { return asked_.empty(); });
+}
+
+std::vector<manifest::SidecarChange> SidecarWatch::take(std::int64_t revision) {
+  const std::lock_guard lock(mutex_);
+  const auto is_later = [&](const manifest::SidecarChange& change) { return change.by > revision; };
+  const auto later = std::stable_partition(changes_.begin(), changes_.end(), std::not_fn(is_later));
+  std::vector<manifest::SidecarChange> out(std::move_iterator(changes_.begin()), std::move_iterator(later));
+  changes_.erase(changes_.begin(), later);
+  return out;
+}
+
+bool SidecarWatch::auth_changed() {
+  const std::lock_guard lock(mutex_);
+  return auth_changed_;
+}
+
+bool SidecarWatch::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void SidecarWatch::run() {
+  auto next_poll = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (!asked_.empty()) {
+      const Asked lease = asked_.front();
+      lock.unlock();
+      ask_for(lease);
+      lock.lock();
+      asked_.pop_front();
+      if (asked_.empty()) idle_.notify_all();
+    } else if (std::chrono::steady_clock::now() >= next_poll) {
+      lock.unlock();
+      poll();
+      next_poll = std::chrono::steady_clock::now() + poll_interval_;
+      lock.lock();
+    } else {
+      wake_.wait_until(lock, next_poll);
+    }
+  }
+}
+
+// Granted before the put that names it, and after the last look at all leases.
+void SidecarWatch::ask_for(const Asked& lease) {
+  const auto ttl = client_.lease_ttl(lease.id);
+  const std::lock_guard lock(mutex_);
+  if (!ttl) {
+    leases_.erase(lease.id);  // found by the next poll, or named by another put
+  } else if (*ttl) {
+    found({.after = std::min(checked_at_, lease.revision),
+           .by = lease.revision,
+           .bucket = "lease",
+           .key = etcd::lease_key(lease.id),
+           .value = lease_row(lease.id, (*ttl)->granted_seconds)});
+  }
+}
+
+std::optional<std::int64_t> SidecarWatch::current_revision() {
+  const auto answer = client_.range(kFirstKey, {}, 0, 1, true);
+  if (!answer) return std::nullopt;
+  return answer->revision;
+}
+
+void SidecarWatch::poll() {
+  const auto before = current_revision();
+  if (!before) return;
+  poll_leases(*before);
+  const auto now = current_revision();
+  if (!now) return;
+  poll_members(*now);
+  poll_auth();
+  const std::lock_guard lock(mutex_);
+  checked_at_ = *before;
+}
+
+// One member's own list, which may lag: a lease that it lacks is asked for before it counts as gone.
+void SidecarWatch::poll_leases(std::int64_t before) {
+  const auto live = client_.leases();
+  if (!live) return;
+  const std::set<std::int64_t> there(live->begin(), live->end());
+  std::vector<std::int64_t> doubtful;
+  {
+    const std::lock_guard lock(mutex_);
+    std::ranges::set_symmetric_difference(there, leases_, std::back_inserter(doubtful));
+  }
+  if (doubtful.size() > kMostLeasesAPoll) doubtful.resize(kMostLeasesAPoll);
+  std::vector<std::pair<std::int64_t, std::optional<source::Client::LeaseTtl>>> answers;
+  for (const std::int64_t id : doubtful) {
+    if (stopping()) return;
+    const auto ttl = client_.lease_ttl(id);
+    if (!ttl) break;
+    answers.emplace_back(id, *ttl);
+  }
+  const std::int64_t now = current_revision().value_or(before);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, ttl] : answers) {
+    const bool known = leases_.contains(id);
+    if (known == ttl.has_value()) continue;
+    if (ttl && leases_.size() >= kMostLeases) continue;
+    if (ttl)
+      leases_.insert(id);
+    else
+      leases_.erase(id);
+    found({.after = checked_at_,
+           .by = now,
+           .bucket = "lease",
+           .key = etcd::lease_key(id),
+           .value = ttl ? std::optional(lease_row(id, ttl->granted_seconds)) : std::nullopt});
+  }
+}
+
+void SidecarWatch::poll_members(std::int64_t now) {
+  const auto live = client_.members();
+  if (!live || live->empty()) return;
+  std::map<std::uint64_t, etcd::Member> there;
+  for (const auto& member : *live) there.emplace(member.id, member);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, member] : there) {
+    const auto known = members_.find(id);
+    if (known != members_.end() && known->second == member) continue;
+    found({.after = checked_at_,
+           .by = now,
+           .bucket = "members",
+           .key = to_bytes(etcd::member_key(id)),
+           .value = to_bytes(etcd::member_json(member))});
+  }
+  for (const auto& [id, member] : members_) {
+    if (there.contains(id)) continue;
+    found({.after = checked_at_, .by = now, .bucket = "members", .key = to_bytes(etcd::member_key(id)), .value = {}});
+  }
+  members_ = std::move(there);
+}
+
+void SidecarWatch::poll_auth() {
+  const auto state = client_.auth_state();
+  if (!state || !*state) return;
+  const std::lock_guard lock(mutex_);
+  if (!auth_revision_) auth_revision_ = (*state)->revision;
+  if (*auth_revision_ != (*state)->revision) auth_changed_ = true;
+}
+
+void SidecarWatch::found(manifest::SidecarChange change) { changes_.push_back(std::move(change)); }
+
+}  // namespace lifeboat::operation

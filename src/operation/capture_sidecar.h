@@ -1,0 +1,66 @@
+// SidecarWatch: what a watch hides (leases, members, whether users changed), asked for beside it at a bounded rate.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "format/etcd/sidecar.h"
+#include "format/manifest/capture.h"
+#include "source/etcd/client.h"
+
+namespace lifeboat::operation {
+
+// Usable from several threads; asks from one of its own. Failed calls are left to the next poll.
+class SidecarWatch {
+ public:
+  // `known`: the rows as the repo has them, which held at `revision`. `client` outlives this.
+  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision, std::chrono::seconds poll);
+  ~SidecarWatch();
+  SidecarWatch(const SidecarWatch&) = delete;
+  SidecarWatch& operator=(const SidecarWatch&) = delete;
+
+  // A key put at `revision` names this lease: its TTL is asked for at once when it is a new one.
+  void saw_lease(std::int64_t id, std::int64_t revision);
+  // Waits until the leases seen so far were asked for; false when the time was over first.
+  bool wait_for_leases(std::chrono::milliseconds limit);
+  // The changes found that held at `revision` or before; each is given once, in order.
+  std::vector<manifest::SidecarChange> take(std::int64_t revision);
+  // Users, roles or the switch changed since `known`: only a snapshot shows how.
+  bool auth_changed();
+
+ private:
+  struct Asked {
+    std::int64_t id = 0, revision = 0;
+  };
+  void run();
+  void ask_for(const Asked& lease);
+  void poll();
+  void poll_leases(std::int64_t before);
+  void poll_members(std::int64_t now);
+  void poll_auth();
+  void found(manifest::SidecarChange change);
+  std::optional<std::int64_t> current_revision();
+  bool stopping();
+
+  source::Client& client_;
+  const std::chrono::seconds poll_interval_;
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  bool stop_ = false, auth_changed_ = false;
+  std::deque<Asked> asked_;
+  std::set<std::int64_t> leases_;                 // ids that are known, or asked for
+  std::map<std::uint64_t, etcd::Member> members_;
+  std::optional<std::uint64_t> auth_revision_;
+  std::int64_t checked_at_ = 0;                   // what is known still held at this revision
+  std::vector<manifest::SidecarChange> changes_;
+  std::thread thread_;
+};
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,35 @@
+// KeyVersions: checks that `version` and `create_revision` of the keys seen lately continue, in bounded memory.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "format/etcd/record.h"
+
+namespace lifeboat::operation {
+
+class KeyVersions {
+ public:
+  explicit KeyVersions(std::size_t slots = 1u << 16) : slots_(slots) {}
+
+  // The records of whole revisions, in order. kLogRuleBroken: an event was lost, doubled or altered.
+  Status check(std::span<const etcd::Record> records);
+  void forget() { slots_.assign(slots_.size(), {}); }
+
+ private:
+  // A key as it was last seen; another key may take its place.
+  struct Slot {
+    std::uint64_t key_hash = 0;
+    std::int64_t create_revision = 0;  // 0: deleted
+    std::int64_t version = 0;
+    bool used = false;
+  };
+  Status check_revision(std::span<const etcd::Record> records);
+  Status check_record(const etcd::Record& record, std::uint64_t key_hash, const etcd::KeyValue& kv);
+
+  std::vector<Slot> slots_;
+  std::vector<std::uint64_t> hashes_;  // of the keys of one revision
+};
+
+}  // namespace lifeboat::operation
