@@ -2,87 +2,16 @@
 #include "operation/capture_head.h"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
-#include "repository/captured.h"
-#include "repository/layout.h"
-#include "repository/manifest_store.h"
+#include "repository/points.h"
 
 namespace lifeboat::operation {
 namespace {
 
-using repository::CapturedSegment;
-using repository::StoredManifest;
-
-// One lineage: its newest manifest and the captured segments that carry on from there.
-struct Tip {
-  StoredManifest newest;
-  std::vector<CapturedSegment> captured;  // ascending, joined
-};
-
-Result<std::map<LineageId, StoredManifest>> newest_manifests(const repository::Repository& repo,
-                                                             std::vector<std::string>& listed) {
-  std::map<LineageId, StoredManifest> newest;
-  for (const auto& object : TRY(repo.store().list("m/"))) {
-    const auto name = repository::parse_manifest_name(object.name);
-    if (!name) continue;
-    auto read = repository::read_stored_manifest(repo, object.name);
-    if (!read) {
-      // A damaged manifest hides only its own point.
-      if (read.error().code() == ErrorCode::kObjectDamaged || read.error().code() == ErrorCode::kObjectMissing) continue;
-      return std::unexpected(read.error());
-    }
-    for (const auto& segment : read->manifest.segments) listed.push_back(segment.object);
-    const auto known = newest.find(name->lineage);
-    const auto place = [](const StoredManifest& m) { return std::pair(m.manifest.revision, m.manifest.latest); };
-    if (known == newest.end())
-      newest.emplace(name->lineage, *std::move(read));
-    else if (place(known->second) < place(*read))
-      known->second = *std::move(read);
-  }
-  return newest;
-}
-
-Result<std::vector<Tip>> load_tips(const repository::Repository& repo) {
-  std::vector<std::string> listed;
-  auto newest = TRY(newest_manifests(repo, listed));
-  std::vector<repository::DamagedObject> damaged;
-  const auto captured = TRY(repository::load_captured(repo, listed, damaged));
-  std::vector<Tip> tips;
-  for (auto& [lineage, manifest] : newest) {
-    Tip tip{std::move(manifest), {}};
-    std::vector<CapturedSegment> own;
-    for (const auto& segment : captured)
-      if (segment.commit.lineage.id == lineage) own.push_back(segment);
-    for (const auto* segment : repository::chain_from(own, tip.newest.manifest.revision)) tip.captured.push_back(*segment);
-    tips.push_back(std::move(tip));
-  }
-  return tips;
-}
-
-void raise(CaptureHead& head, const manifest::Source& source) {
-  head.raft_index = std::max(head.raft_index, source.consistent_index);
-  head.raft_term = std::max(head.raft_term, source.term);
-}
-
-CaptureHead head_of(const Tip& tip) {
-  const manifest::Manifest& newest = tip.newest.manifest;
-  CaptureHead head;
-  head.lineage = newest.lineage;
-  head.cluster = newest.source.cluster;
-  head.cluster_id = newest.source.cluster_id;
-  head.revision = newest.revision;
-  head.latest = newest.latest;
-  raise(head, newest.source);
-  for (const auto& segment : tip.captured) {
-    head.revision = segment.ref.hi;
-    head.latest = segment.commit.flushes.back().latest;
-    raise(head, segment.commit.source);
-  }
-  return head;
-}
+using repository::Catalogue;
+using repository::Point;
 
 // The records of the last revision that a segment of the list holds.
 Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo,
@@ -97,24 +26,20 @@ Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo,
   return last;
 }
 
-void apply(const manifest::SidecarChange& change, etcd::Sidecar& sidecar) {
-  if (change.value)
-    sidecar.set(change.bucket, as_text(change.key), *change.value);
-  else
-    sidecar.erase(change.bucket, as_text(change.key));
-}
-
-Status complete(const repository::Repository& repo, const Tip& tip, CaptureHead& head) {
-  head.sidecar = TRY(repository::read_sidecar(repo, tip.newest.object));
-  for (const auto& segment : tip.captured)
-    for (const auto& change : segment.commit.changes) apply(change, head.sidecar);
-  if (!tip.captured.empty()) {
-    head.last = TRY(last_records(repo, tip.captured.back().ref));
-  } else if (!tip.newest.manifest.segments.empty()) {
-    head.last = TRY(last_records(repo, tip.newest.manifest.segments.back()));
-  }
+Result<CaptureHead> head_of(const repository::Repository& repo, const Point& newest) {
+  const manifest::Manifest& manifest = newest.manifest;
+  CaptureHead head;
+  head.lineage = manifest.lineage;
+  head.cluster = manifest.source.cluster;
+  head.cluster_id = manifest.source.cluster_id;
+  head.revision = manifest.revision;
+  head.latest = manifest.latest;
+  head.raft_index = manifest.source.consistent_index;
+  head.raft_term = manifest.source.term;
+  head.sidecar = TRY(repository::read_sidecar_at(repo, {.point = &newest, .revision = manifest.revision}));
+  if (!manifest.segments.empty()) head.last = TRY(last_records(repo, manifest.segments.back()));
   std::erase_if(head.last, [&](const KeptRecord& record) { return record.key.revision.main > head.revision; });
-  return {};
+  return head;
 }
 
 Continuation differs(std::string reason) { return {Continuation::Answer::kDiffers, std::move(reason)}; }
@@ -129,6 +54,10 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
   std::optional<ByteView> key = ByteView(kNoKey);
   if (record != nullptr) key = etcd::parse_user_key(record->value);
   if (!key) return fail(ErrorCode::kObjectDamaged, "the last stored record cannot be read");
+  if (key->empty()) {  // the placeholder with which a restore raises the revision: no key was written
+    key = ByteView(kNoKey);
+    record = nullptr;
+  }
   const auto live = client.key_value_at(*key, head.revision);
   if (!live) {
     if (says(live.error(), "compacted")) return Continuation{Continuation::Answer::kCompacted, {}};
@@ -147,25 +76,20 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
 std::string cluster_id_text(std::uint64_t id) { return fmt::format("{:x}", id); }
 
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const std::string& cluster_id) {
+  const Catalogue catalogue = TRY(Catalogue::load(repo));
   std::vector<CaptureHead> heads;
-  for (const Tip& tip : TRY(load_tips(repo)))
-    if (tip.newest.manifest.source.cluster_id == cluster_id) heads.push_back(head_of(tip));
+  for (const auto& lineage : catalogue.lineages()) {
+    const Point* newest = catalogue.newest_of(lineage.lineage.id);
+    if (newest == nullptr || newest->manifest.source.cluster_id != cluster_id) continue;
+    heads.push_back(TRY(head_of(repo, *newest)));
+  }
   std::ranges::sort(heads, [](const CaptureHead& a, const CaptureHead& b) { return b.latest < a.latest; });
   return heads;
 }
 
-Status complete_capture_head(const repository::Repository& repo, CaptureHead& head) {
-  head = TRY(load_capture_head(repo, head.lineage.id));
-  return {};
-}
-
 Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage) {
-  for (const Tip& tip : TRY(load_tips(repo))) {
-    if (tip.newest.manifest.lineage.id != lineage) continue;
-    CaptureHead head = head_of(tip);
-    TRY(complete(repo, tip, head));
-    return head;
-  }
+  const Catalogue catalogue = TRY(Catalogue::load(repo));
+  if (const Point* newest = catalogue.newest_of(lineage)) return head_of(repo, *newest);
   return fail(ErrorCode::kPointNotFound, "the lineage has no point", "no manifest of it can be read");
 }
 

@@ -30,11 +30,9 @@ struct CaptureHead {
   etcd::Sidecar sidecar;              // as last known
 };
 
-// The ends of every lineage of the cluster, newest first, without `last` and `sidecar`.
+// The ends of every lineage of the cluster, newest first.
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const std::string& cluster_id);
-// Fills in `last` and `sidecar`.
-Status complete_capture_head(const repository::Repository& repo, CaptureHead& head);
-// The end of one lineage, complete.
+// The end of one lineage.
 Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage);
 
 // Rule 7 of the log: what the live cluster says of the stored history.

@@ -13,7 +13,7 @@ namespace lifeboat::source {
 namespace {
 
 constexpr std::int64_t kBatchRevisions = 1000;
-constexpr std::int64_t kFirstRoundWatches = 16;  // their bytes tell how many fit the memory
+constexpr std::uint64_t kExpectedRevisionBytes = 512;  // until the first round tells
 constexpr unsigned kMostWatches = 512;
 
 struct HeldMessage {
@@ -35,7 +35,7 @@ class CatchUp final : public Conversation {
       : request_(request),
         sink_(sink),
         joiner_(request.from),
-        width_(std::min<std::int64_t>(kFirstRoundWatches, most_watches())) {}
+        width_(fitting(kExpectedRevisionBytes * kBatchRevisions)) {}
 
   bool is_done() const { return joiner_.reached() >= request_.to; }
   bool is_crowded() const { return crowded_; }
@@ -158,8 +158,12 @@ class CatchUp final : public Conversation {
   void widen() {
     const auto revisions = static_cast<std::uint64_t>(std::max<std::int64_t>(1, joiner_.reached() + 1 - round_from_));
     const std::uint64_t slot_bytes = std::max<std::uint64_t>(1, round_bytes_ / revisions * kBatchRevisions);
-    const auto fits = static_cast<std::int64_t>(std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches));
-    width_ = std::clamp<std::int64_t>(fits, 1, most_watches());
+    width_ = fitting(slot_bytes);
+  }
+  // How many watches of so many bytes each the memory holds.
+  std::int64_t fitting(std::uint64_t slot_bytes) const {
+    const std::uint64_t fits = std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches);
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(fits), 1, most_watches());
   }
 
   const CatchUpRequest& request_;

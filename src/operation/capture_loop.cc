@@ -11,7 +11,6 @@
 #include "operation/capture_log.h"
 #include "operation/capture_sidecar.h"
 #include "operation/capture_spool.h"
-#include "repository/layout.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -184,7 +183,6 @@ class Capture {
   // The lineage of the repo that this cluster continues, if there is one.
   Status find_head(const std::vector<source::MemberStatus>& live) {
     for (CaptureHead& head : TRY(load_capture_heads(repo_, cluster_id_text(live.front().cluster_id)))) {
-      TRY(complete_capture_head(repo_, head));
       if (!known_) known_ = head;
       const auto found = TRY(ask_continues(head, live));
       if (found.answer == Continuation::Answer::kDiffers) {
@@ -332,6 +330,7 @@ class Capture {
     spool.wait_opened(cancelled_);
     BackupOptions backup = options_.backup;
     if (backup.endpoint.empty()) backup.endpoint = member.endpoint;
+    backup.full = true;
     const BackupReport report = TRY(backup_etcd(repo_, world_, client_, backup, progress_));
     spool.end();
     CaptureHead head = TRY(load_capture_head(repo_, report.lineage));
