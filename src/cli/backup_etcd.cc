@@ -14,6 +14,7 @@ Result<ExitCode> run(Context& context) {
   operation::BackupOptions options;
   TRY(fill_backup_options(context, options));
   options.endpoint = context.arguments.text("--from");
+  options.full = context.arguments.has("--full");
   options.prove = !context.arguments.has("--no-proof");
   const auto client = context.app.etcd();
   if (!client) return std::unexpected(context.app.explain_etcd_error(client.error()));
@@ -31,9 +32,11 @@ Result<ExitCode> run(Context& context) {
 Command backup_etcd_command() {
   return {
       .path = "backup etcd",
-      .summary = "take a snapshot of a live etcd into the repo and prove it",
+      .summary = "back up a live etcd into the repo and prove it",
       .details =
-          "Only what the repo does not have is stored. After the point is safe, its hash is "
+          "Only what the repo does not have is stored. When etcd still has every revision since the "
+          "last point, "
+          "those are read alone; else, or with --full, a snapshot is taken. After the point is safe, its hash is "
           "compared with the "
           "live members' own; a point that cannot be proven is kept and says why. When members "
           "disagree the "
@@ -48,7 +51,10 @@ Command backup_etcd_command() {
                     "with the repo and endpoints from the "
                     "environment or the configuration file"},
                    {"lifeboat backup etcd -o json", "for a script"}},
-      .parameters = {{.name = "--from",
+      .parameters = {{.name = "--full",
+                      .value = "",
+                      .help = "take a snapshot even where the revisions since the last point would do"},
+                     {.name = "--from",
                       .value = "URL",
                       .help = "take the snapshot from this endpoint (default: the best one)"},
                      {.name = "--tag",

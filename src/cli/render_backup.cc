@@ -18,8 +18,11 @@ std::string history_text(const operation::BackupReport& report) {
     return fmt::format("new lineage {}: {}{}", report.lineage.text(), report.lineage_reason,
                        parent);
   }
-  if (report.previous_revision == report.revision) return "nothing changed since the last point";
-  return fmt::format("continues revision {}", report.previous_revision);
+  const std::string text = report.previous_revision == report.revision
+                               ? "nothing changed since the last point"
+                               : fmt::format("continues revision {}", report.previous_revision);
+  if (report.continued) return text;
+  return report.snapshot_reason.empty() ? text : text + " by a snapshot: " + report.snapshot_reason;
 }
 
 std::string proof_line(const operation::ProofReport& proof, const Style& style) {
@@ -89,7 +92,9 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind) {
         "gap",
         Json::object().put("fromRevision", report.gap->from).put("toRevision", report.gap->to));
   }
-  json.put("keys", report.live_keys)
+  json.put("method", report.continued ? "watch" : "snapshot")
+      .put_text("snapshotReason", report.snapshot_reason)
+      .put("keys", report.live_keys)
       .put("leases", report.leases)
       .put("receivedBytes", report.received_bytes)
       .put("newRecords", report.new_records)

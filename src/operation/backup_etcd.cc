@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "operation/commit_snapshot.h"
+#include "operation/continue_backup.h"
 #include "operation/prove_point.h"
 
 namespace lifeboat::operation {
@@ -37,12 +38,10 @@ void name_member(source::Client& client, manifest::Source& source) {
     if (fmt::format("{:x}", member.id) == source.member_id) source.member_name = member.name;
 }
 
-}  // namespace
-
-Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
-                                 const BackupOptions& options, Progress& progress) {
+// A snapshot, whatever the repo has.
+Result<Committed> take_snapshot(const repository::Repository& repo, io::World& world, source::Client& client,
+                                const BackupOptions& options, BackupReport& report, Progress& progress) {
   const auto began = world.clock.monotonic();
-  BackupReport report;
   CommitRequest request;
   request.live = true;
   request.earliest = world.clock.now();
@@ -57,8 +56,30 @@ Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& 
   name_member(client, request.source);
   TRY(snapshot.open());
   report.receive_seconds = seconds_since(world, began);
+  return commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress);
+}
 
-  const auto committed = TRY(commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress));
+Result<Committed> commit_point(const repository::Repository& repo, io::World& world, source::Client& client,
+                               const BackupOptions& options, BackupReport& report, Progress& progress) {
+  if (!options.full) {
+    BackupReport continued_report;
+    auto continued = TRY(continue_backup(repo, world, client, options, continued_report, progress));
+    if (continued.committed) {
+      report = std::move(continued_report);
+      return *std::move(continued.committed);
+    }
+    report.snapshot_reason = std::move(continued.why_not);
+  }
+  return take_snapshot(repo, world, client, options, report, progress);
+}
+
+}  // namespace
+
+Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
+                                 const BackupOptions& options, Progress& progress) {
+  const auto began = world.clock.monotonic();
+  BackupReport report;
+  const auto committed = TRY(commit_point(repo, world, client, options, report, progress));
   report.leases = committed.manifest.leases;
   report.total_seconds = seconds_since(world, began);
   report.store_seconds = report.total_seconds - report.receive_seconds;

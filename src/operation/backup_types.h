@@ -15,6 +15,7 @@ struct BackupOptions {
   std::string spool_directory;    // scratch, encrypted
   std::string endpoint;           // take the snapshot from this one; empty: the best
   std::map<std::string, std::string> tags;
+  bool full = false;              // a snapshot also where the revisions since the last point would do
   bool prove = true;              // compare HashKV with live members after the commit
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
@@ -35,6 +36,8 @@ struct BackupReport {
   std::string point;                 // id
   std::string cluster;
   LineageId lineage;
+  bool continued = false;            // from the revisions since the last point; else from a snapshot
+  std::string snapshot_reason;       // why a snapshot was needed; empty when it was asked for, or continued
   bool new_lineage = false;
   std::string lineage_reason;        // why a new one began
   LineageId parent;

@@ -89,6 +89,7 @@ class Commit {
     for (const auto& point : catalogue_.points()) {
       if (point.manifest.lineage.id != head.manifest.lineage.id) continue;
       const auto& known = point.manifest;
+      if (known.source.kind == "watch") continue;  // tells a bound, not the position
       if (known.revision < revision && known.source.consistent_index > index) return false;
       if (known.revision > revision && known.source.consistent_index < index) return false;
     }

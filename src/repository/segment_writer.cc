@@ -187,6 +187,8 @@ Status SegmentWriter::add(const etcd::Record& record) {
   return {};
 }
 
+void SegmentWriter::set_commit(Bytes commit) { state_->options.commit = std::move(commit); }
+
 Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi, ByteView visible) {
   State& s = *state_;
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;

@@ -33,6 +33,9 @@ class SegmentWriter {
   SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
   ~SegmentWriter();
   Status add(const etcd::Record& record);
+  // Takes the place of options.commit, for a commit that is known only at the end. The segment must not have been
+  // split: options.split_stored_bytes says so.
+  void set_commit(Bytes commit);
   // `hi`: the revision up to which the last segment is complete (>= the last record's). All segments become
   // visible and durable here; a manifest makes them part of a point. Empty when there is nothing to store.
   // `visible`: for a base, which of its records are visible at `hi` (Visibility::encode), so that reading its state
