@@ -84,6 +84,7 @@ Command log_command();
 Command verify_command();
 Command restore_etcd_command();
 Command status_command();
+Command agent_command();
 Command config_view_command();
 Command help_command();
 Command version_command();

@@ -13,10 +13,10 @@ namespace lifeboat::cli {
 
 std::span<const Command> commands() {
   static const std::vector<Command> table{
-      init_command(),         backup_etcd_command(), ls_command(),     show_command(),
-      diff_command(),         log_command(),         verify_command(), restore_etcd_command(),
-      status_command(),       import_command(),      export_command(), help_command(),
-      version_command(),      config_view_command(),
+      init_command(),   agent_command(),        backup_etcd_command(), ls_command(),
+      show_command(),   diff_command(),         log_command(),         verify_command(),
+      restore_etcd_command(), status_command(), import_command(),      export_command(),
+      help_command(),   version_command(),      config_view_command(),
   };
   return table;
 }
