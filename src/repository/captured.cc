@@ -16,10 +16,11 @@ namespace {
 constexpr std::size_t kReadersAtOnce = 8;
 constexpr std::size_t kFewSegments = 4;  // are not worth threads
 
-// A merge spans a day: more time is won by a higher level than is spent.
-int zstd_level_of(int level) { return level == kFlushLevel ? 3 : level == 1 ? 6 : 9; }
+// The longer a segment stays, the more its compression is worth. A level above 9 would need more memory than an agent
+// has for it.
+int zstd_level_of(int level) { return std::min(3 * std::max(level, 1), 9); }
 std::size_t block_bytes_of(int level) {
-  return level <= 1 ? segment::kBlockTargetBytes : 4 * segment::kBlockTargetBytes;
+  return segment::kBlockTargetBytes << std::clamp(level - 1, 0, 2);
 }
 
 std::unexpected<Error> breaks_the_log(std::int64_t main, std::string why) {
@@ -116,8 +117,13 @@ auto place_of(const CapturedSegment& s) {
 }
 
 bool has_changes_of(const CapturedSegment& wider, const CapturedSegment& other) {
+  const auto& all = wider.commit.changes;
+  const auto by = &manifest::SidecarChange::by;
+  const bool sorted = std::ranges::is_sorted(all, {}, by);  // as merges leave them
   return std::ranges::all_of(other.commit.changes, [&](const manifest::SidecarChange& change) {
-    return std::ranges::find(wider.commit.changes, change) != wider.commit.changes.end();
+    if (!sorted) return std::ranges::find(all, change) != all.end();
+    const auto same = std::ranges::equal_range(all, change.by, {}, by);
+    return std::ranges::find(same, change) != same.end();
   });
 }
 
