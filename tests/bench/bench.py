@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+import capture_bench
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MIB = 1 << 20
 
@@ -86,9 +88,9 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="lifeboat-bench-", dir=options.dir)
         self.servers = servers_path("3.6")
         self.oracle = servers_path("oracle") + "/oracle"
-        self.lifeboat = f"{ROOT}/build/release/lifeboat"
-        self.stream = f"{ROOT}/build/release/tests/bench/bench_stream"
-        self.text = f"{ROOT}/build/release/tests/bench/bench_text"
+        self.lifeboat = f"{options.build}/lifeboat"
+        self.stream = f"{options.build}/tests/bench/bench_stream"
+        self.text = f"{options.build}/tests/bench/bench_text"
         self.key = f"{self.dir}/repo.key"
         with open(self.key, "w") as f:
             f.write(os.urandom(32).hex() + "\n")
@@ -164,6 +166,7 @@ class Bench:
         stored = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(repo) for f in fs)
         print(f"  stored {stored / 1e6:.1f} MB of a snapshot of {os.path.getsize(snapshot) / 1e6:.0f} MB; with the proof "
               f"{proof.wall:.2f} s", flush=True)
+        self.full_seconds = statistics.median(ours)
         work = "backup into an empty encrypted repo"
         self.ratio_row(work, "bare stream", ours, bare, 1.5)
         self.ratio_row(work, "etcdctl snapshot save", ours, save, 0.60)
@@ -250,6 +253,8 @@ class Bench:
         try:
             repo, snapshot = self.backups(etcd)
             self.increments(etcd, repo, snapshot)
+            if not self.o.no_capture:
+                capture_bench.run(self, etcd, self.full_seconds)
         finally:
             etcd.stop()
         self.verifies(repo)
@@ -265,6 +270,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="rounds of updates and compaction that scramble the file")
     parser.add_argument("--source", help="a data directory that such a load has left, copied instead of loading again")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--events", type=int, default=300000, help="revisions of the long history")
+    parser.add_argument("--no-capture", action="store_true", help="leave out the stages of continuous capture")
+    parser.add_argument("--build", default=f"{ROOT}/build/release", help="the build folder to measure")
     parser.add_argument("--dir", default="/var/tmp")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folder")
     bench = Bench(parser.parse_args())

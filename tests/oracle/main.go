@@ -17,8 +17,9 @@ import (
 	"go.uber.org/zap"
 )
 
-const usage = `oracle load|dump|check-alive --endpoints URL[,URL] [--cacert F --cert F --key F] [--user NAME:PASSWORD] ...
+const usage = `oracle load|write|dump|check-alive --endpoints URL[,URL] [--cacert F --cert F --key F] [--user NAME:PASSWORD] ...
   load         fills an etcd; the same flags and seed make the same keys and values
+  write        puts at a steady rate and notes when each was acknowledged
   dump         prints everything that clients can see, as sorted JSON lines
   check-alive  writes, watches, compacts, defragments, changes members; exits 1 with a sentence when something fails
   repage [--page-bytes N] FROM TO    copies a database file to one with another page size
@@ -88,7 +89,7 @@ func (c *connection) dial() (*clientv3.Client, error) {
 
 func main() {
 	commands := map[string]func(context.Context, []string) error{
-		"load": load, "dump": dump, "check-alive": checkAlive, "repage": repage,
+		"load": load, "dump": dump, "check-alive": checkAlive, "repage": repage, "write": write,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, usage)
