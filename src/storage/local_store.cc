@@ -21,19 +21,19 @@ std::unexpected<Error> missing(const std::string& name) {
   return fail(ErrorCode::kObjectMissing, "object " + name, "it is not in the store");
 }
 
+// Written around the page cache: in large blocks on the grid, the end padded and then cut off again.
 class LocalStaged final : public StagedObject {
  public:
   explicit LocalStaged(std::unique_ptr<io::File> file)
       : file_(std::move(file)), pending_(kStageBufferBytes) {}
 
   Status append(ByteView bytes) override {
-    if (bytes.size() > pending_.room()) TRY(flush());
-    if (bytes.size() <= pending_.room()) {
-      pending_.append(bytes);
-      return {};
+    while (!bytes.empty()) {
+      const ByteView part = bytes.first(std::min(bytes.size(), pending_.room()));
+      pending_.append(part);
+      bytes = bytes.subspan(part.size());
+      if (pending_.room() == 0) TRY(write_block());
     }
-    TRY(file_->write_at(written_, bytes));
-    written_ += bytes.size();
     return {};
   }
 
@@ -41,7 +41,7 @@ class LocalStaged final : public StagedObject {
     std::size_t done = 0;
     if (offset < written_) {
       const auto on_disk = std::min<std::uint64_t>(out.size(), written_ - offset);
-      done = TRY(file_->read_at(offset, out.first(on_disk)));
+      done = TRY(read_written(offset, out.first(on_disk)));
       if (done < on_disk) return done;
     }
     const std::uint64_t skip = offset + done - written_;
@@ -52,16 +52,44 @@ class LocalStaged final : public StagedObject {
     return done + count;
   }
 
-  Status flush() {
-    TRY(file_->write_at(written_, pending_.view()));
-    written_ += pending_.size();
-    pending_.clear();
-    return {};
+  // Everything is in the file, at its length. Nothing may be appended after it.
+  Status complete() {
+    if (pending_.empty()) return {};
+    const std::uint64_t size_bytes = written_ + pending_.size();
+    const std::size_t padded = on_grid(pending_.size());
+    std::fill(pending_.data() + pending_.size(), pending_.data() + padded, std::byte{0});
+    pending_.resize(padded);
+    TRY(write_block());
+    return file_->truncate(size_bytes);
   }
 
   io::File& file() { return *file_; }
 
  private:
+  static std::size_t on_grid(std::size_t bytes) {
+    return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  }
+
+  // The disk begins at once, so that publish() has little left to wait for.
+  Status write_block() {
+    TRY(file_->write_at(written_, pending_.view()));
+    file_->write_behind(written_, pending_.size());
+    written_ += pending_.size();
+    pending_.clear();
+    return {};
+  }
+
+  Result<std::size_t> read_written(std::uint64_t offset, MutableByteView out) {
+    const std::uint64_t from = offset / Buffer::kAlignment * Buffer::kAlignment;
+    const auto skip = static_cast<std::size_t>(offset - from);
+    Buffer block(on_grid(skip + out.size()));
+    const std::size_t count = TRY(file_->read_at(from, block.whole()));
+    if (count <= skip) return 0;
+    const std::size_t found = std::min(count - skip, out.size());
+    std::copy_n(block.data() + skip, found, out.data());
+    return found;
+  }
+
   std::unique_ptr<io::File> file_;
   Buffer pending_;             // appended, not yet in the file
   std::uint64_t written_ = 0;  // bytes in the file
@@ -86,7 +114,7 @@ class LocalStore final : public ObjectStore {
   }
 
   Result<std::unique_ptr<StagedObject>> stage() override {
-    auto file = TRY(files_.create_unnamed(root_, {.write = true, .mode = kObjectMode}));
+    auto file = TRY(files_.create_unnamed(root_, {.write = true, .direct = true, .mode = kObjectMode}));
     return std::make_unique<LocalStaged>(std::move(file));
   }
 
@@ -100,7 +128,7 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     auto* const local = dynamic_cast<LocalStaged*>(staged.get());
     if (local == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
-    TRY(local->flush());
+    TRY(local->complete());
     TRY(local->file().sync());
     const std::string path = path_of(name);
     TRY(ensure_directory(io::parent_of(path)));
