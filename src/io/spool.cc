@@ -56,18 +56,21 @@ Result<std::uint32_t> Spool::append(Buffer& data) {
   return first;
 }
 
-Status Spool::read(std::uint32_t chunk, MutableByteView out) {
-  Tag tag;
+Status Spool::read(std::uint32_t first, MutableByteView out) {
+  const std::size_t chunks = out.size() / kChunkBytes;
+  std::vector<Tag> tags(chunks);
   {
     const std::lock_guard lock(mutex_);
-    if (chunk >= tags_.size()) return fail(ErrorCode::kInternal, "scratch chunk out of range");
-    tag = tags_[chunk];
+    if (first > tags_.size() || chunks > tags_.size() - first || chunks * kChunkBytes != out.size())
+      return fail(ErrorCode::kInternal, "scratch chunk out of range");
+    std::copy_n(tags_.begin() + first, chunks, tags.begin());
   }
-  const std::size_t count =
-      TRY(file_->read_at(std::uint64_t{chunk} * kChunkBytes, out.first(kChunkBytes)));
+  bool intact = TRY(file_->read_at(std::uint64_t{first} * kChunkBytes, out)) == out.size();
   auto cipher = borrow_cipher();
-  const bool intact = count == kChunkBytes && cipher.open(chunk, {}, out.first(kChunkBytes),
-                                                          tag.bytes, out.first(kChunkBytes));
+  for (std::size_t i = 0; i < chunks && intact; ++i) {
+    const MutableByteView chunk = out.subspan(i * kChunkBytes, kChunkBytes);
+    intact = cipher.open(first + i, {}, chunk, tags[i].bytes, chunk);
+  }
   give_back(std::move(cipher));
   if (!intact)
     return fail(ErrorCode::kObjectDamaged, "encrypted scratch file changed while in use",

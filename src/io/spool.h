@@ -24,8 +24,9 @@ class Spool {
   // Encrypts in place: `data` must have room up to a whole number of chunks and is garbage afterwards. Thread-safe.
   Result<std::uint32_t> append(Buffer& data);
 
-  // Decrypts one chunk into `out` (kChunkBytes). Thread-safe. kObjectDamaged when the file was touched.
-  Status read(std::uint32_t chunk, MutableByteView out);
+  // Decrypts as many chunks as fill `out` (a whole number of them), in one read. Thread-safe. kObjectDamaged when the
+  // file was touched.
+  Status read(std::uint32_t first, MutableByteView out);
 
   std::uint64_t file_bytes() const;
 

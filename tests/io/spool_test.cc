@@ -43,6 +43,20 @@ TEST(Spool, GivesBackChunksInAnyOrderAndPadsTheLastOfACall) {
   EXPECT_TRUE(w.files.list("/").value().empty()) << "it has a name";
 }
 
+TEST(Spool, ReadsSeveralChunksAtOnceAndNoneBehindTheLast) {
+  SpoolWorld w;
+  const auto spool = Spool::create(w.world, "/").value();
+  Buffer first = filled(2 * Spool::kChunkBytes, 1), second = filled(Spool::kChunkBytes, 2);
+  ASSERT_TRUE(spool->append(first));
+  ASSERT_TRUE(spool->append(second));
+  Buffer out(3 * Spool::kChunkBytes);
+  ASSERT_TRUE(spool->read(0, out.whole()));
+  EXPECT_EQ(out.whole()[2 * Spool::kChunkBytes - 1], std::byte{1});
+  EXPECT_EQ(out.whole()[2 * Spool::kChunkBytes], std::byte{2});
+  EXPECT_FALSE(spool->read(1, out.whole()));
+  EXPECT_FALSE(spool->read(0, out.whole().first(10)));
+}
+
 TEST(Spool, ServesManyThreads) {
   SpoolWorld w;
   const auto spool = Spool::create(w.world, "/").value();

@@ -1,9 +1,13 @@
 #include "source/etcd/leaf_runs.h"
 
 #include <algorithm>
+#include <deque>
 #include <semaphore>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "base/endian.h"
 
 namespace lifeboat::source {
 namespace {
@@ -13,7 +17,13 @@ constexpr std::size_t kReaders = 4;  // they wait for the disk, mostly
 constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
 constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
+constexpr std::size_t kReadChunks = 2;  // a divisor of those of a write, whose numbers follow each other
+// Parts ahead of one run. A run gets deeper when its user had to wait; kDeeperParts more than one each, in all runs.
+constexpr std::size_t kDepthMax = 5;
+constexpr std::size_t kDeeperParts = 40;
+constexpr std::size_t kReadBytes = kReadChunks * io::Spool::kChunkBytes;
 constexpr std::uint64_t kSearchesMax = 10'000;
+constexpr std::size_t kPrefixBytes = 8;  // before each node of a run: its used bytes, then all its bytes, u32 each
 
 // Larger files get larger runs, so that the one buffer a run that reading needs stays small in all.
 std::size_t arena_bytes_for(std::uint64_t file_bytes) {
@@ -22,84 +32,106 @@ std::size_t arena_bytes_for(std::uint64_t file_bytes) {
 
 }  // namespace
 
+// What one read brings. From the time it is wanted until it is `ready` it is a reader thread's.
+struct LeafRuns::Part {
+  const Run* run = nullptr;
+  std::size_t index = 0;  // in its run
+  Buffer bytes{kReadBytes};
+  Status status;
+  std::binary_semaphore ready{0};
+};
+
 // A sorted run in the spool, and the position of its reader.
 struct LeafRuns::Run {
   std::vector<std::uint32_t> chunks;  // numbers in the spool
   std::uint64_t bytes = 0;
 
   std::uint64_t at = 0;
-  Buffer chunk;
-  std::size_t loaded = SIZE_MAX;  // index into `chunks` of what `chunk` holds
-  Buffer straddling;              // a node that does not lie in one chunk
+  std::unique_ptr<Part> part;               // what is being read from
+  std::deque<std::unique_ptr<Part>> ahead;  // wanted, in order
+  std::size_t depth = 1;                    // as many as that are kept ahead
+  Buffer straddling;                        // a node that does not lie in one part
 
-  // The chunk after `loaded`, on its way: between asking for it and `ready` it is the reader thread's.
-  Buffer ahead;
-  std::size_t ahead_index = SIZE_MAX;
-  Status ahead_status;
-  std::binary_semaphore ready{0};
-  bool asked = false;
-
-  Status load(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::size_t index) {
-    if (loaded == index) return {};
-    loaded = SIZE_MAX;
-    const bool came = asked && ahead_index == index;
-    if (asked) ready.acquire();
-    asked = false;
-    if (came) {
-      TRY(ahead_status);
-      std::swap(chunk, ahead);
-    } else {
-      if (chunk.capacity() == 0) chunk = Buffer(io::Spool::kChunkBytes);
-      TRY(spool.read(chunks[index], chunk.whole()));
-    }
-    loaded = index;
-    return ask(reader, index + 1);
+  Status read(io::Spool& spool, Part& into) const {
+    const std::size_t first = into.index * kReadChunks;
+    const std::size_t count = std::min(kReadChunks, chunks.size() - first);
+    return spool.read(chunks[first], into.bytes.whole().first(count * io::Spool::kChunkBytes));
   }
 
-  Status ask(io::BoundedQueue<Run*>& reader, std::size_t index) {
-    if (index >= chunks.size()) return {};
-    if (ahead.capacity() == 0) ahead = Buffer(io::Spool::kChunkBytes);
-    ahead_index = index;
-    TRY(reader.push(this));
-    asked = true;
+  Status load(LeafRuns& runs, std::size_t index) {
+    if (part && part->index == index) return {};
+    std::unique_ptr<Part> spare = std::move(part);
+    while (!ahead.empty() && !part) {
+      std::unique_ptr<Part> next = std::move(ahead.front());
+      ahead.pop_front();
+      if (!next->ready.try_acquire()) {
+        next->ready.acquire();
+        if (depth < kDepthMax && runs.deeper_left_ > 0) ++depth, --runs.deeper_left_;
+      }
+      if (next->index == index) part = std::move(next);
+    }
+    if (!part) {
+      part = spare ? std::move(spare) : std::make_unique<Part>();
+      part->index = index;
+      part->status = read(runs.spool_, *part);
+    }
+    if (Status status = part->status; !status) {
+      part.reset();
+      return status;
+    }
+    return look_ahead(runs, std::move(spare));
+  }
+
+  // Asks for the parts behind the loaded one; `spare` may be used again.
+  Status look_ahead(LeafRuns& runs, std::unique_ptr<Part> spare) {
+    const std::size_t parts = (chunks.size() + kReadChunks - 1) / kReadChunks;
+    while (ahead.size() < depth && part->index + ahead.size() + 1 < parts) {
+      auto next = spare ? std::move(spare) : std::make_unique<Part>();
+      next->run = this;
+      next->index = part->index + ahead.size() + 1;
+      TRY(runs.wanted_.push(next.get()));
+      ahead.push_back(std::move(next));
+    }
+    if (part->index + ahead.size() + 1 >= parts) runs.deeper_left_ += std::exchange(depth, 1) - 1;
     return {};
   }
 
-  // `count` bytes at `offset`; a view into the chunk when they lie in one.
-  Result<ByteView> view(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::uint64_t offset, std::size_t count) {
-    constexpr std::size_t kChunk = io::Spool::kChunkBytes;
-    if (offset % kChunk + count <= kChunk) {
-      TRY(load(spool, reader, offset / kChunk));
-      return ByteView(chunk.data() + offset % kChunk, count);
+  // `count` bytes at `offset`, with memory behind them up to `reach`: in the part when it has all of that, else
+  // copied.
+  Result<ByteView> view(LeafRuns& runs, std::uint64_t offset, std::size_t count, std::size_t reach) {
+    if (offset % kReadBytes + reach <= kReadBytes) {
+      TRY(load(runs, offset / kReadBytes));
+      return ByteView(part->bytes.data() + offset % kReadBytes, reach);
     }
-    if (straddling.capacity() < count) straddling = Buffer(kNodeBytesMax);
+    if (straddling.capacity() < reach) straddling = Buffer(kNodeBytesMax);
     straddling.clear();
     while (straddling.size() < count) {
       const std::uint64_t from = offset + straddling.size();
-      TRY(load(spool, reader, from / kChunk));
-      const std::size_t piece = std::min(kChunk - from % kChunk, count - straddling.size());
-      straddling.append({chunk.data() + from % kChunk, piece});
+      TRY(load(runs, from / kReadBytes));
+      const std::size_t piece = std::min(kReadBytes - from % kReadBytes, count - straddling.size());
+      straddling.append({part->bytes.data() + from % kReadBytes, piece});
     }
-    return ByteView(straddling.view());
+    return ByteView(straddling.data(), reach);
   }
 
   // The node at the reading position, which moves behind it.
-  Result<ByteView> take(io::Spool& spool, io::BoundedQueue<Run*>& reader, std::size_t page_bytes) {
-    const auto header = bbolt::read_header(TRY(view(spool, reader, at, bbolt::kPageHeaderBytes)));
-    const std::size_t count = (std::size_t{header.overflow} + 1) * page_bytes;
-    const std::uint64_t from = at;
-    at += count;
-    return view(spool, reader, from, count);
+  Result<ByteView> take(LeafRuns& runs) {
+    const ByteView prefix = TRY(view(runs, at, kPrefixBytes, kPrefixBytes));
+    const auto used_bytes = load_le<std::uint32_t>(prefix.data());
+    const auto node_bytes = load_le<std::uint32_t>(prefix.data() + 4);
+    const std::uint64_t from = at + kPrefixBytes;
+    at = from + used_bytes;
+    return view(runs, from, used_bytes, node_bytes);
   }
 };
 
-LeafRuns::LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_water)
+LeafRuns::LeafRuns(io::Spool& spool, std::uint64_t file_bytes)
     : spool_(spool),
-      page_bytes_(page_bytes),
-      arena_bytes_(arena_bytes_for(high_water * page_bytes)),
+      arena_bytes_(arena_bytes_for(file_bytes)),
       free_(kArenas),
       full_(kArenas),
-      wanted_(kNoRun),
+      wanted_(kNoRun + kDeeperParts),
+      deeper_left_(kDeeperParts),
       writer_([this] { write_runs(); }) {
   for (std::size_t i = 0; i < kArenas; ++i) (void)free_.push(std::make_unique<Arena>(arena_bytes_));
 }
@@ -112,16 +144,18 @@ LeafRuns::~LeafRuns() {
   for (auto& reader : readers_) reader.join();
 }
 
-Result<LeafRuns::Slot> LeafRuns::reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t node_bytes) {
-  if (current_ && current_->bytes.room() < node_bytes) TRY(end_run());
+Result<LeafRuns::Slot> LeafRuns::reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t used_bytes,
+                                         std::size_t node_bytes) {
+  if (current_ && current_->bytes.room() < used_bytes) TRY(end_run());
   if (!current_) TRY(begin_run());
   const std::size_t offset = current_->bytes.size();
-  current_->bytes.resize(offset + node_bytes);
-  current_->entries.push_back({first, offset, node_bytes});
+  current_->bytes.resize(offset + used_bytes);
+  current_->entries.push_back({first, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(used_bytes),
+                               static_cast<std::uint32_t>(node_bytes)});
   ++current_->unfilled;
   if (id >= run_of_.size()) run_of_.resize(std::max<std::size_t>(id + 1, 2 * run_of_.size()), kNoRun);
   run_of_[id] = static_cast<std::uint16_t>(runs_.size() - 1);
-  return Slot{current_->bytes.data() + offset, current_.get()};
+  return Slot{current_->bytes.data() + offset, used_bytes, current_.get()};
 }
 
 Status LeafRuns::filled(const Slot& slot) {
@@ -177,15 +211,22 @@ Status LeafRuns::write_run(Arena& arena) {
     out.clear();
     return {};
   };
-  for (const Entry& entry : arena.entries) {
-    ByteView node(arena.bytes.data() + entry.offset, entry.bytes);
-    run.bytes += node.size();
-    while (!node.empty()) {
-      const std::size_t piece = std::min(node.size(), out.room());
-      out.append(node.first(piece));
-      node = node.subspan(piece);
+  const auto put = [&](ByteView bytes) -> Status {
+    run.bytes += bytes.size();
+    while (!bytes.empty()) {
+      const std::size_t piece = std::min(bytes.size(), out.room());
+      out.append(bytes.first(piece));
+      bytes = bytes.subspan(piece);
       if (out.room() == 0) TRY(flush());
     }
+    return {};
+  };
+  for (const Entry& entry : arena.entries) {
+    std::byte prefix[kPrefixBytes];
+    store_le(prefix, entry.used_bytes);
+    store_le(prefix + 4, entry.node_bytes);
+    TRY(put(prefix));
+    TRY(put({arena.bytes.data() + entry.offset, entry.used_bytes}));
   }
   if (!out.empty()) TRY(flush());
   arena.bytes.clear();
@@ -205,13 +246,13 @@ Status LeafRuns::finish() {
   return {};
 }
 
-// One chunk ahead of each run, while its user works on the chunk before.
+// Reads what is wanted next, while its user works on the parts before.
 void LeafRuns::read_ahead() {
   while (true) {
-    const auto run = wanted_.pop();
-    if (!run || !*run) return;
-    (**run)->ahead_status = spool_.read((**run)->chunks[(**run)->ahead_index], (**run)->ahead.whole());
-    (**run)->ready.release();
+    const auto part = wanted_.pop();
+    if (!part || !*part) return;
+    (**part)->status = (**part)->run->read(spool_, ***part);
+    (**part)->ready.release();
   }
 }
 
@@ -219,7 +260,7 @@ Result<ByteView> LeafRuns::node(bbolt::Pgid id) {
   Run& run = *runs_[run_of_[id]];
   for (int round = 0; round < 2; ++round) {
     while (run.at < run.bytes) {
-      const ByteView node = TRY(run.take(spool_, wanted_, page_bytes_));
+      const ByteView node = TRY(run.take(*this));
       if (bbolt::read_header(node).id == id) return node;
     }
     run.at = 0;

@@ -20,14 +20,17 @@ class LeafRuns {
  public:
   static constexpr std::size_t kNodeBytesMax = std::size_t{1} << 20;
 
-  LeafRuns(io::Spool& spool, std::size_t page_bytes, std::uint64_t high_water);
+  LeafRuns(io::Spool& spool, std::uint64_t file_bytes);
   ~LeafRuns();
 
  private:
   struct Entry {
     etcd::Revision first;
-    std::size_t offset = 0, bytes = 0;
+    std::uint32_t offset = 0;
+    std::uint32_t used_bytes = 0;
+    std::uint32_t node_bytes = 0;
   };
+  struct Part;
   struct Run;
   struct Arena {
     explicit Arena(std::size_t capacity) : bytes(capacity) {}
@@ -38,20 +41,22 @@ class LeafRuns {
   };
 
  public:
-  // Room for one node of at most kNodeBytesMax, whose bytes may come later: `filled` says that they are there.
-  // A page id is reserved at most once.
+  // Room for the first `used_bytes` of a node of node_bytes (at most kNodeBytesMax): what follows is never asked for
+  // by its elements. The bytes may come later: `filled` says that they are there. A page id is reserved at most once.
   struct Slot {
     std::byte* bytes = nullptr;
+    std::size_t used_bytes = 0;
     Arena* arena = nullptr;
   };
-  Result<Slot> reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t node_bytes);
+  Result<Slot> reserve(bbolt::Pgid id, const etcd::Revision& first, std::size_t used_bytes, std::size_t node_bytes);
   Status filled(const Slot& slot);
 
   // After the last node is filled: waits for the writer.
   Status finish();
 
   bool has(bbolt::Pgid id) const { return id < run_of_.size() && run_of_[id] != kNoRun; }
-  // Quick when asked in revision order; else the run is searched from its front. Valid until the next call.
+  // Quick when asked in revision order; else the run is searched from its front. As long as the node was; what lies
+  // behind its used bytes is anything. Valid until the next call.
   Result<ByteView> node(bbolt::Pgid id);
 
  private:
@@ -64,7 +69,6 @@ class LeafRuns {
   void read_ahead();
 
   io::Spool& spool_;
-  const std::size_t page_bytes_;
   const std::size_t arena_bytes_;
   std::vector<std::uint16_t> run_of_;  // by page id; as long as the ids that came, whatever the meta claims
   std::vector<std::unique_ptr<Run>> runs_;
@@ -73,7 +77,8 @@ class LeafRuns {
   std::uint64_t searches_ = 0;
   io::BoundedQueue<std::unique_ptr<Arena>> free_;
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
-  io::BoundedQueue<Run*> wanted_;  // chunks to read ahead; a run waits for one at most
+  io::BoundedQueue<Part*> wanted_;
+  std::size_t deeper_left_;  // parts that may still be kept ahead beyond one a run
   std::thread writer_;
   std::vector<std::thread> readers_;
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -24,13 +26,28 @@ std::optional<etcd::Revision> first_revision(ByteView page) {
   return key ? std::optional(key->revision) : std::nullopt;
 }
 
+// How far the elements of a leaf reach; behind it lies room that was never filled. All of the node when that cannot be
+// told from its first page, or when an element claims more.
+std::size_t used_bytes(const bbolt::PageHeader& header, ByteView page, std::size_t node_bytes) {
+  const std::size_t table_end = bbolt::kPageHeaderBytes + header.count * bbolt::kElementBytes;
+  if (table_end > page.size()) return node_bytes;
+  std::uint64_t end = table_end;
+  for (std::size_t at = bbolt::kPageHeaderBytes; at < table_end; at += bbolt::kElementBytes) {
+    const std::byte* element = page.data() + at;
+    const std::uint64_t value_end = std::uint64_t{at} + load_le<std::uint32_t>(element + 4) +
+                                    load_le<std::uint32_t>(element + 8) + load_le<std::uint32_t>(element + 12);
+    end = std::max(end, value_end);
+  }
+  return end <= node_bytes ? static_cast<std::size_t>(end) : node_bytes;
+}
+
 }  // namespace
 
 PageSorter::PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes, std::uint64_t high_water)
     : spool_(std::move(spool)),
       page_bytes_(page_bytes),
       high_water_(high_water),
-      runs_(*spool_, page_bytes, high_water),
+      runs_(*spool_, high_water * page_bytes),
       packed_(*spool_) {}
 
 Status PageSorter::add(bbolt::Pgid id, ByteView page) {
@@ -62,8 +79,8 @@ Status PageSorter::add_leaf(bbolt::Pgid id, const bbolt::PageHeader& header, Byt
   }
   if (header.overflow > 0) TRY(count_spooled(bytes));
   if (first) {
-    const auto slot = TRY(runs_.reserve(id, *first, bytes));
-    std::memcpy(slot.bytes, page.data(), page.size());
+    const auto slot = TRY(runs_.reserve(id, *first, used_bytes(header, page, bytes), bytes));
+    std::memcpy(slot.bytes, page.data(), std::min(slot.used_bytes, page.size()));
     if (header.overflow == 0) return runs_.filled(slot);
     covers_.push_back({.id = id, .received = page.size(), .bytes = bytes, .slot = slot, .large = {}, .gathered = {}});
     return {};
@@ -89,7 +106,9 @@ Status PageSorter::add_branch(bbolt::Pgid id, const bbolt::PageHeader& header, B
 Status PageSorter::continue_covers(ByteView page) {
   bool ended = false;
   for (Cover& cover : covers_) {
-    if (cover.slot) std::memcpy(cover.slot->bytes + cover.received, page.data(), page.size());
+    if (cover.slot && cover.received < cover.slot->used_bytes)
+      std::memcpy(cover.slot->bytes + cover.received, page.data(),
+                  std::min(page.size(), cover.slot->used_bytes - cover.received));
     if (cover.gathered) append(*cover.gathered, page);
     if (cover.large) {
       TRY(count_spooled(page.size()));
