@@ -26,11 +26,12 @@ class BoundedQueue {
   // Waits while the queue is full. Fails with the error of abort(), or kInternal after close().
   Status push(T item) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return items_.size() < capacity_ || closed_ || error_; });
+    room_.wait(lock, [&] { return items_.size() < capacity_ || closed_ || error_; });
     if (error_) return std::unexpected(*error_);
     if (closed_) return fail(ErrorCode::kInternal, "an item was pushed into a closed queue");
     items_.push_back(std::move(item));
-    changed_.notify_all();
+    lock.unlock();
+    came_.notify_one();
     return {};
   }
 
@@ -38,12 +39,13 @@ class BoundedQueue {
   // at once, also when items are left.
   Result<std::optional<T>> pop() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !items_.empty() || closed_ || error_; });
+    came_.wait(lock, [&] { return !items_.empty() || closed_ || error_; });
     if (error_) return std::unexpected(*error_);
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
-    changed_.notify_all();
+    lock.unlock();
+    room_.notify_one();
     return item;
   }
 
@@ -51,20 +53,26 @@ class BoundedQueue {
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    changed_.notify_all();
+    wake_all();
   }
 
   // Stops both sides with `error`; the first error stays.
   void abort(Error error) {
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = std::move(error);
-    changed_.notify_all();
+    wake_all();
   }
 
  private:
+  void wake_all() {
+    came_.notify_all();
+    room_.notify_all();
+  }
+
   const std::size_t capacity_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable came_;  // an item, or the end
+  std::condition_variable room_;  // for an item, or the end
   std::deque<T> items_;
   bool closed_ = false;
   std::optional<Error> error_;
