@@ -25,6 +25,7 @@ using Kind = operation::CaptureEvent::Kind;
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kFirstAudit{10};
 constexpr std::chrono::seconds kFirstUpkeep{5};
+constexpr std::chrono::minutes kBetweenBases{30};  // that a lasting disagreement asks for
 constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
 
 Severity severity_of(Kind kind) {
@@ -119,9 +120,8 @@ class Agent {
   bool is_due(std::chrono::nanoseconds& next, std::chrono::nanoseconds interval) {
     const auto now = seams_.world.clock.monotonic();
     if (now < next) return false;
-    const bool first = next == 0ns;
     next = now + interval;
-    return !first;
+    return true;
   }
 
   void reload() {
@@ -185,7 +185,11 @@ class Agent {
       if (thread.joinable()) thread.join();
     }
     summarize();
-    info("stopped", "everything that was captured is durable; stopped");
+    if (state_.snapshot().store_failing) {
+      warn("stopped", "stopped; the repo refused what was captured last, which the next start asks etcd for again");
+    } else {
+      info("stopped", "stopped; everything that was captured is durable");
+    }
   }
 
   // What is cut off is repeated by the next run: merges and audits are idempotent, and what was not
@@ -235,8 +239,9 @@ class Agent {
       const auto client = clients_.current();
       const auto cancelled = [&] {
         hearts_.beat(Task::kCapture);
-        return stop_.asked() || clients_.generation() != generation;
+        return stop_.asked() || base_wanted_ || clients_.generation() != generation;
       };
+      if (base_wanted_.exchange(false)) take_base(*client, progress);
       const auto began = seams_.world.clock.monotonic();
       const auto done = seams_.capture(
           *client, options().capture,
@@ -252,6 +257,27 @@ class Agent {
       pause = std::min<std::chrono::nanoseconds>(pause * 2, kRetryMost);
       reconnect_ = true;  // a password or certificate may be a new one
     }
+  }
+
+  // What is stored differs from what etcd has: a whole snapshot shows where, and history goes on from it.
+  void take_base(source::Client& client, Progress& progress) {
+    const auto base = seams_.take_base(client, options().capture.backup, progress);
+    if (!base) {
+      if (!stop_.asked())
+        warn("baseFailed", "the new base was not taken: " + base.error().to_string());
+      return;
+    }
+    operation::CaptureEvent event;
+    event.kind = Kind::kBase;
+    event.text = "took a base, because the stored log and etcd disagree";
+    event.revision = base->revision;
+    event.bytes = base->stored_bytes;
+    event.lineage = base->lineage;
+    on_capture(event);
+    if (!base->new_lineage) return;
+    event.kind = Kind::kNewLineage;
+    event.text = "a new lineage begins: " + base->lineage_reason;
+    on_capture(event);
   }
 
   void on_capture(const operation::CaptureEvent& event) {
@@ -303,8 +329,10 @@ class Agent {
   void audit() {
     TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log);
     Auditor auditor(seams_.repo, seams_.world, state_, seams_.log);
+    std::chrono::nanoseconds next_base{};
     repeat(Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
       const auto done = auditor.audit(*clients_.current(), options().capture.backup, progress);
+      if (done && *done && is_due(next_base, kBetweenBases)) base_wanted_ = true;
       if (done || stop_.asked()) return;
       state_.on_audit_failure();
       warn("auditFailed", "the audit failed and is tried again: " + done.error().to_string());
@@ -358,7 +386,7 @@ class Agent {
   StopFlag stop_;
   Clients clients_;
   const Identity identity_;
-  std::atomic<bool> reconnect_{false};
+  std::atomic<bool> reconnect_{false}, base_wanted_{false};
   Sha256 certificates_, refused_certificates_;  // in use; known not to work
   std::chrono::nanoseconds next_certificates_{}, next_summary_{};
   std::array<std::atomic<bool>, kTasks> ended_{true, true, true, true, true};

@@ -26,7 +26,7 @@ struct AgentOptions {
   std::chrono::nanoseconds stop_within = std::chrono::milliseconds(4500);
 };
 
-// What the agent borrows. All but `log` and `capture` are called from the thread that runs it.
+// What the agent borrows. All but `log`, `capture` and `take_base` are called from the thread that runs it.
 struct AgentSeams {
   const repository::Repository& repo;
   io::World& world;
@@ -40,6 +40,8 @@ struct AgentSeams {
   std::function<Status(source::Client&, const operation::CaptureOptions&, const operation::CaptureListener&,
                        const std::function<bool()>& cancelled, Progress&)>
       capture;  // operation::capture on `repo`, or a test's stand-in
+  std::function<Result<operation::BackupReport>(source::Client&, const operation::BackupOptions&, Progress&)>
+      take_base;  // likewise
 };
 
 // Until it is asked to stop; then everything that was captured is flushed and it returns within `stop_within`, or

@@ -14,12 +14,36 @@ bool Auditor::is_known(const LineageId& lineage, std::int64_t revision) const {
          last->revision == revision;
 }
 
-Status Auditor::audit(source::Client& client, const operation::BackupOptions& options,
-                      Progress& progress) {
+void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& report) const {
+  LogLine line{.severity = Severity::kInfo,
+               .event = "audit",
+               .text = {},
+               .revision = outcome.revision,
+               .lineage = outcome.lineage};
+  switch (report.proof) {
+    case Proof::kProven:
+      line.text = fmt::format("the log is proven: its hash equals that of {} member{}, in {}",
+                              report.members_compared, report.members_compared == 1 ? "" : "s",
+                              duration_text(report.seconds));
+      break;
+    case Proof::kUnproven:
+      line.severity = Severity::kWarning;
+      line.text = fmt::format("the log could not be proven: {}", outcome.reason);
+      break;
+    case Proof::kDisagrees:
+      line.severity = Severity::kError;
+      line.text = fmt::format("ALARM: the stored log and etcd disagree: {}", outcome.reason);
+      break;
+  }
+  log_(line);
+}
+
+Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptions& options,
+                            Progress& progress) {
   const LineageId lineage = state_.snapshot().lineage;
   const auto catalogue = TRY(repository::Catalogue::load(repo_));
   const repository::Point* newest = catalogue.newest_of(lineage);
-  if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return {};
+  if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return false;
   const auto report =
       TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
   const ProofOutcome outcome{.proof = report.proof,
@@ -28,31 +52,8 @@ Status Auditor::audit(source::Client& client, const operation::BackupOptions& op
                              .time = world_.clock.now(),
                              .reason = report.reason};
   state_.on_proof(outcome);
-  LogLine line{.severity = Severity::kInfo,
-               .event = "audit",
-               .text = {},
-               .revision = outcome.revision,
-               .lineage = lineage};
-  switch (report.proof) {
-    case Proof::kProven:
-      line.text = fmt::format("revision {} is proven: its hash equals that of {} member{}, in {}",
-                              outcome.revision, report.members_compared,
-                              report.members_compared == 1 ? "" : "s",
-                              duration_text(report.seconds));
-      break;
-    case Proof::kUnproven:
-      line.severity = Severity::kWarning;
-      line.text =
-          fmt::format("revision {} could not be proven: {}", outcome.revision, report.reason);
-      break;
-    case Proof::kDisagrees:
-      line.severity = Severity::kError;
-      line.text = fmt::format("ALARM: the stored log and etcd disagree at revision {}: {}",
-                              outcome.revision, report.reason);
-      break;
-  }
-  log_(line);
-  return {};
+  tell(outcome, report);
+  return report.proof == Proof::kDisagrees && report.code == ErrorCode::kProofMismatch;
 }
 
 }  // namespace lifeboat::agent

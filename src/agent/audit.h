@@ -12,12 +12,13 @@ class Auditor {
  public:
   Auditor(const repository::Repository& repo, io::World& world, State& state, const Log& log)
       : repo_(repo), world_(world), state_(state), log_(log) {}
-  // Nothing when the newest revision is the one compared last. The outcome goes to the state and, when it is not
-  // agreement, to the log.
-  Status audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
+  // Nothing when the newest revision is the one compared last. The outcome goes to the state and the log. True when
+  // the stored log differs from all members alike: what follows it must rest on a new base.
+  Result<bool> audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
 
  private:
   bool is_known(const LineageId& lineage, std::int64_t revision) const;
+  void tell(const ProofOutcome& outcome, const operation::ProofReport& report) const;
 
   const repository::Repository& repo_;
   io::World& world_;

@@ -10,6 +10,7 @@
 #include "app/signals.h"
 #include "cli/agent_log.h"
 #include "cli/command.h"
+#include "operation/backup_etcd.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -77,7 +78,13 @@ Result<ExitCode> run(Context& context) {
               Progress& progress) {
             return operation::capture(*repo, context.app.world(), client, options, listener,
                                       cancelled, progress);
-          }};
+          },
+      .take_base = [&](source::Client& client, const operation::BackupOptions& options,
+                       Progress& progress) {
+        operation::BackupOptions whole = options;
+        whole.full = true;
+        return operation::backup_etcd(*repo, context.app.world(), client, whole, progress);
+      }};
   const auto done = agent::run_agent(options_of(context.app), seams);
   if (!done) return std::unexpected(context.app.explain_etcd_error(done.error()));
   return ExitCode::kOk;

@@ -69,7 +69,8 @@ class AgentTest : public ::testing::Test {
                 const std::lock_guard lock(mutex_);
                 lines_.push_back(std::string(line.event) + ": " + line.text);
               },
-          .capture = capture_};
+          .capture = capture_,
+          .take_base = [](auto&&...) -> Result<operation::BackupReport> { return operation::BackupReport{}; }};
       result_ = run_agent(options_, seams);
       ended_ = true;
     });
@@ -264,7 +265,8 @@ TEST_F(AgentTest, DoesNotBeginToCaptureWhenItsAddressIsTaken) {
                          .capture = [&](auto&&...) -> Status {
                            ++runs;
                            return {};
-                         }};
+                         },
+                         .take_base = [](auto&&...) -> Result<operation::BackupReport> { return operation::BackupReport{}; }};
   const auto second = run_agent(options_, seams);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kAddressUnusable);

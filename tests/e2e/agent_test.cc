@@ -166,6 +166,47 @@ TEST(Agent, AndAnotherOneMakeOneChain) {
   EXPECT_EQ(difference(now, dump(cluster)), "");
 }
 
+// What a faulty disk or a bug of etcd would do: the value changes, its revision does not.
+void change_behind_etcd(EtcdCluster& cluster, const std::string& from, const std::string& to) {
+  cluster.stop();
+  std::string database = read_file(cluster.member().database());
+  int changed = 0;
+  for (auto at = database.find(from); at != std::string::npos; at = database.find(from, at + to.size()), ++changed)
+    database.replace(at, from.size(), to);
+  ASSERT_GT(changed, 0);
+  write_file(cluster.member().database(), database);
+  cluster.start();
+}
+
+TEST(Agent, RaisesAnAlarmAndBeginsAnewWhenEtcdHoldsOtherDataThanTheLog) {
+  EtcdCluster cluster(newest());
+  cluster.start();
+  cluster.etcdctl_ok({"put", "account", "value-of-the-day-1"});
+  cluster.etcdctl_ok({"put", "other", "x"});
+  const Repo repo;
+  Agent agent(repo, cluster, {"--audit-interval", "1s"});
+  ASSERT_TRUE(agent.wait_ready()) << agent.log();
+  cluster.etcdctl_ok({"put", "more", "x"});
+  EXPECT_TRUE(wait_until([&] { return agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1; }, 30)) << agent.log();
+  change_behind_etcd(cluster, "value-of-the-day-1", "value-of-the-day-2");
+  cluster.etcdctl_ok({"put", "more", "y"});
+  EXPECT_TRUE(agent.says("ALARM: the stored log and etcd disagree", 60)) << agent.log();
+  EXPECT_GE(agent.metric("lifeboat_proofs_total{outcome=\"disagrees\"}"), 1);
+  cluster.etcdctl_ok({"put", "more", "z"});
+  EXPECT_TRUE(wait_until(
+      [&] {
+        return agent.durable() == current_revision(cluster) &&
+               agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1;
+      },
+      60))
+      << agent.log();
+  EXPECT_EQ(agent.metric("lifeboat_bases_total"), 2);
+  EXPECT_EQ(agent.metric("lifeboat_new_lineages_total"), 1);
+  EXPECT_EQ(agent.terminate(), 0) << agent.log();
+  EXPECT_EQ(repo.json({"status"}).at("lineages").size(), 2U);
+  EXPECT_EQ(repo.run_with({"show", "latest", "account", "-o", "raw"}).out, "value-of-the-day-2");
+}
+
 TEST(Agent, StaysWithinItsMemory) {
   EtcdCluster cluster(newest());
   cluster.start();
