@@ -55,6 +55,11 @@ void CaptureLog::begin(CaptureHead head, SidecarWatch* sidecar) {
   head_ = std::move(head);
 }
 
+void CaptureLog::note_raft_position(std::uint64_t index, std::uint64_t term) {
+  head_.raft_index = std::max(head_.raft_index, index);
+  head_.raft_term = std::max(head_.raft_term, term);
+}
+
 Status CaptureLog::add(std::span<const etcd::Record> records) {
   if (records.empty()) return {};
   if (records.front().key.revision.main != head_.revision + 1) {

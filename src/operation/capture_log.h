@@ -22,6 +22,9 @@ class CaptureLog {
   // Who delivers what comes next: goes into the commits.
   void set_source(manifest::Source source) { source_ = std::move(source); }
 
+  // The cluster had come so far in its raft log when it was asked.
+  void note_raft_position(std::uint64_t index, std::uint64_t term);
+
   // The end of what was received; its `revision` is the last one added.
   const CaptureHead& head() const { return head_; }
   std::int64_t durable() const { return durable_; }

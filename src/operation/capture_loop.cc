@@ -30,11 +30,13 @@ constexpr std::chrono::seconds kLongestBackoff{30};
 constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
 constexpr int kSameRuleBroken = 3;      // then a base is taken instead of a fourth try
+// What the cluster had so long ago, its members are expected to have sent.
+constexpr std::chrono::seconds kLongLag{10};
 constexpr int kLagPatience = 5;         // of 200 ms each
 constexpr int kRaftPatience = 5;        // a lagging member may tell an older raft position
 
 // Why the watch was ended by ourselves.
-enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged };
+enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged, kLagging };
 
 class BaseProgress final : public Progress {
  public:
@@ -52,8 +54,8 @@ class BaseProgress final : public Progress {
 // Hands what a watch delivers to the log, and ends the watch when the log, or something beside it, wants that.
 class Follower final : public source::RevisionSink {
  public:
-  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client)
-      : log_(log), sidecar_(sidecar), world_(world), client_(client) {}
+  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client, std::string endpoint)
+      : log_(log), sidecar_(sidecar), world_(world), client_(client), endpoint_(std::move(endpoint)) {}
 
   Stop why() const { return why_; }
   bool followed() const { return followed_; }
@@ -92,13 +94,24 @@ class Follower final : public source::RevisionSink {
     if (log_.hopeless()) return std::unexpected(*log_.hopeless());
     if (auth_base_allowed_ && sidecar_.auth_changed())
       return stop(Stop::kAuthChanged, Error(ErrorCode::kEtcdFailed, "users or roles changed"));
-    return {};
+    return check_lag();
   }
 
  private:
   std::unexpected<Error> stop(Stop why, const Error& error) {
     why_ = why;
     return std::unexpected(error);
+  }
+  // The member is left when it lacks itself what the cluster had a while ago; a slow store or a backlog is no reason.
+  Status check_lag() {
+    const std::int64_t expected = sidecar_.reached_before(kLongLag);
+    if (log_.head().revision >= expected || expected == lag_seen_) return {};
+    lag_seen_ = expected;
+    const auto status = client_.status(endpoint_);
+    if (!status || status->revision >= expected) return {};
+    return stop(Stop::kLagging, Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
+                                      fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
+                                                  status->revision, expected, kLongLag.count())));
   }
   // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it
   // that still works shows that it does not.
@@ -114,6 +127,8 @@ class Follower final : public source::RevisionSink {
   SidecarWatch& sidecar_;
   io::World& world_;
   source::Client& client_;
+  const std::string endpoint_;
+  std::int64_t lag_seen_ = 0;
   const Timestamp began_ = world_.clock.now();
   source::WatchOrigin origin_;
   std::int64_t first_ = 0;
@@ -233,8 +248,9 @@ class Capture {
       base_wanted_ = true;
       return {};
     }
+    for (const auto& status : live) log_.note_raft_position(status.raft_applied_index, status.raft_term);
     log_.set_source(source_of(member));
-    Follower follower(log_, *sidecar_, world_, client_);
+    Follower follower(log_, *sidecar_, world_, client_, member.endpoint);
     follower.set_auth_base_allowed(auth_base_allowed());
     bool told = false;
     follower.on_opened = [&](const source::WatchOrigin&) {
@@ -259,7 +275,7 @@ class Capture {
 
   Status after(const Result<source::WatchOutcome>& outcome, const Follower& follower, const std::string& endpoint) {
     if (follower.followed()) backoff_ = options_.retry;
-    if (!outcome) return after_own_stop(outcome.error(), follower.why());
+    if (!outcome) return after_own_stop(outcome.error(), follower.why(), endpoint);
     switch (outcome->end) {
       case source::WatchEnd::kCancelled:
         return {};
@@ -276,7 +292,7 @@ class Capture {
     return std::unexpected(error);
   }
 
-  Status after_own_stop(const Error& error, Stop why) {
+  Status after_own_stop(const Error& error, Stop why, const std::string& endpoint) {
     switch (why) {
       case Stop::kStoreFull:
         return wait_for_store();
@@ -291,6 +307,9 @@ class Capture {
         base_wanted_ = true;
         auth_base_at_ = world_.clock.monotonic();
         return {};
+      case Stop::kLagging:
+        failed_endpoint_ = endpoint;
+        break;
       case Stop::kNone:
         break;
     }

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kMostLeasesAPoll = 2000;
 // More ids than this are not remembered; etcd itself suffers long before.
 constexpr std::size_t kMostLeases = 1'000'000;
+constexpr std::size_t kMostReached = 32;
 constexpr std::byte kFirstKey[] = {std::byte{0}};
 
 Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
@@ -60,6 +61,21 @@ std::vector<manifest::SidecarChange> SidecarWatch::take(std::int64_t revision) {
   std::vector<manifest::SidecarChange> out(std::move_iterator(changes_.begin()), std::move_iterator(later));
   changes_.erase(changes_.begin(), later);
   return out;
+}
+
+void SidecarWatch::note_reached(std::int64_t revision) {
+  const std::lock_guard lock(mutex_);
+  reached_.push_back({std::chrono::steady_clock::now(), revision});
+  if (reached_.size() > kMostReached) reached_.pop_front();
+}
+
+std::int64_t SidecarWatch::reached_before(std::chrono::milliseconds ago) {
+  const auto limit = std::chrono::steady_clock::now() - ago;
+  const std::lock_guard lock(mutex_);
+  std::int64_t revision = 0;
+  for (const Reached& reached : reached_)
+    if (reached.at <= limit) revision = reached.revision;
+  return revision;
 }
 
 bool SidecarWatch::auth_changed() {
@@ -118,6 +134,7 @@ std::optional<std::int64_t> SidecarWatch::current_revision() {
 void SidecarWatch::poll() {
   const auto before = current_revision();
   if (!before) return;
+  note_reached(*before);
   poll_leases(*before);
   const auto now = current_revision();
   if (!now) return;

@@ -32,6 +32,8 @@ class SidecarWatch {
   bool wait_for_leases(std::chrono::milliseconds limit);
   // The changes found that held at `revision` or before; each is given once, in order.
   std::vector<manifest::SidecarChange> take(std::int64_t revision);
+  // A revision that the cluster had reached when it was asked at least `ago` before; 0: not asked yet.
+  std::int64_t reached_before(std::chrono::milliseconds ago);
   // Users, roles or the switch changed since `known`: only a snapshot shows how.
   bool auth_changed();
 
@@ -45,6 +47,7 @@ class SidecarWatch {
   void poll_leases(std::int64_t before);
   void poll_members(std::int64_t now);
   void poll_auth();
+  void note_reached(std::int64_t revision);
   void found(manifest::SidecarChange change);
   std::optional<std::int64_t> current_revision();
   bool stopping();
@@ -58,6 +61,11 @@ class SidecarWatch {
   std::set<std::int64_t> leases_;                 // ids that are known, or asked for
   std::map<std::uint64_t, etcd::Member> members_;
   std::optional<std::uint64_t> auth_revision_;
+  struct Reached {
+    std::chrono::steady_clock::time_point at;
+    std::int64_t revision = 0;
+  };
+  std::deque<Reached> reached_;                   // of the last polls
   std::int64_t checked_at_ = 0;                   // what is known still held at this revision
   std::vector<manifest::SidecarChange> changes_;
   std::thread thread_;
