@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,7 +129,7 @@ func (l *loader) atOnce(workers int, n uint64, work func(client *clientv3.Client
 				if i >= n {
 					return
 				}
-				if err := work(client, i); err != nil {
+				if err := patiently(func() error { return work(client, i) }); err != nil {
 					failed.CompareAndSwap(nil, &err)
 				}
 			}
@@ -139,6 +140,17 @@ func (l *loader) atOnce(workers int, n uint64, work func(client *clientv3.Client
 		return *err
 	}
 	return nil
+}
+
+// etcd gives up on a request after some seconds, which a busy disk may take: then it is made again.
+func patiently(work func() error) error {
+	var err error
+	for range 5 {
+		if err = work(); err == nil || !strings.Contains(err.Error(), "request timed out") {
+			return err
+		}
+	}
+	return err
 }
 
 func (l *loader) object(index, generation uint64) object {

@@ -69,7 +69,7 @@ std::string difference(const std::vector<std::string>& expected, const std::vect
 
 std::string check_alive(const EtcdCluster& cluster, std::int64_t compacted_below) {
   const RunResult result = oracle(cluster, "check-alive",
-                                  {"--compacted-below", std::to_string(compacted_below), "--members",
+                                  {"--timeout", "5m", "--compacted-below", std::to_string(compacted_below), "--members",
                                    std::to_string(cluster.size())});
   if (result.ok()) return {};
   return result.err.empty() ? "check-alive exits with " + std::to_string(result.exit) : result.err;
