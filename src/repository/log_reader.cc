@@ -137,6 +137,10 @@ class TwoPassReader final : public LogReader {
   std::uint64_t ordinal_ = 0;
 };
 
+std::unexpected<Error> ended_early() {
+  return fail(ErrorCode::kObjectDamaged, "the log ended early", "it holds fewer records than its footers say");
+}
+
 // A base and what came after it: `after` has seen the later segments, the base's own bits say the rest.
 class BaseReader final : public SeenRecords {
  public:
@@ -146,8 +150,7 @@ class BaseReader final : public SeenRecords {
 
   Result<bool> next(SeenRecord& out) override {
     if (ordinal_ == records()) return false;
-    if (!TRY(stream_->next(out.record)))
-      return fail(ErrorCode::kObjectDamaged, "the log ended early", "it holds fewer records than its footers say");
+    if (!TRY(stream_->next(out.record))) return ended_early();
     out.visible = ordinal_ < base_.records() ? TRY(base_record_visible(out.record))
                                              : after_.visible(ordinal_ - base_.records());
     out.live_at_compaction = false;
@@ -174,6 +177,93 @@ class BaseReader final : public SeenRecords {
   std::size_t next_removed_ = 0;
   std::unique_ptr<RecordStream> stream_;
   std::uint64_t ordinal_ = 0;
+};
+
+// The records of a log, while the rules are checked: those of the segments, the keys' versions, every digest. What
+// `seen` then says of a record is compared at the end with what the records themselves say.
+class CheckedStream final : public RecordStream {
+ public:
+  CheckedStream(io::World& world, std::vector<manifest::SegmentRef> segments, std::vector<etcd::Revision> removed,
+                const LogReadOptions& options, std::unique_ptr<BlockStream> blocks)
+      : segments_(std::move(segments)),
+        contiguity_(segments_),
+        visibility_(world, {.revision = options.revision,
+                            .memory_bytes = options.index_memory_bytes,
+                            .spool_directory = options.spool_directory,
+                            .check_versions = true,
+                            .gaps = gaps_of(segments_),
+                            .removed = std::move(removed)}),
+        blocks_(std::move(blocks)) {}
+
+  Result<bool> next(etcd::Record& out) override {
+    while (!reader_ || !reader_->next(out)) {
+      if (!TRY(blocks_->next(block_))) return false;
+      reader_ = TRY(segment::BlockReader::open(block_.text.view()));
+    }
+    contiguity_.add(block_.segment, out.key.revision, findings_);
+    TRY(visibility_.add(out));
+    return true;
+  }
+
+  // Reads what is left, so that every digest is compared.
+  Status finish() {
+    etcd::Record rest;
+    while (TRY(next(rest))) continue;
+    contiguity_.end_segments_before(segments_.size(), findings_);
+    TRY(visibility_.finish());
+    findings_.insert(findings_.end(), visibility_.findings().begin(), visibility_.findings().end());
+    return {};
+  }
+  const Visibility& visibility() const { return visibility_; }
+  std::vector<std::string>& findings() { return findings_; }
+
+ private:
+  const std::vector<manifest::SegmentRef> segments_;
+  Contiguity contiguity_;
+  Visibility visibility_;
+  std::unique_ptr<BlockStream> blocks_;
+  DecodedBlock block_;
+  std::optional<segment::BlockReader> reader_;
+  std::vector<std::string> findings_;
+};
+
+// A BaseReader whose answers are checked.
+class CheckedBaseReader final : public SeenRecords {
+ public:
+  CheckedBaseReader(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed,
+                    std::unique_ptr<CheckedStream> stream)
+      : stream_(*stream), reader_(std::move(base), std::move(after), std::move(removed), std::move(stream)) {}
+
+  Result<bool> next(SeenRecord& out) override {
+    if (!TRY(reader_.next(out))) {
+      if (!finished_) TRY(finish());
+      return false;
+    }
+    said_visible_.push_back(out.visible);
+    return true;
+  }
+  std::uint64_t records() const override { return reader_.records(); }
+  const std::vector<std::string>& findings() const override { return stream_.findings(); }
+
+ private:
+  Status finish() {
+    finished_ = true;
+    TRY(stream_.finish());
+    const Visibility& visibility = stream_.visibility();
+    if (visibility.records() != said_visible_.size()) return ended_early();
+    for (std::uint64_t i = 0; i < said_visible_.size(); ++i) {
+      if (said_visible_[i] == visibility.visible(i)) continue;
+      stream_.findings().push_back(
+          fmt::format("the base does not say rightly whether its record number {} is visible", i + 1));
+      break;
+    }
+    return {};
+  }
+
+  CheckedStream& stream_;  // of the reader
+  BaseReader reader_;
+  std::vector<bool> said_visible_;
+  bool finished_ = false;
 };
 
 // How many of the first segments are one base that says what is visible at its end; 0 when there is none, or when
@@ -234,12 +324,17 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
                                               Progress& progress) {
   const auto segments = segments_to(manifest, options.revision);
   std::optional<VisibleBits> bits;
-  const bool simple = !options.check && options.compaction < 0;
-  const std::size_t base = simple ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
+  const std::size_t base = options.compaction < 0 ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
   if (base > 0) {
     const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
     auto removed = TRY(removed_at(repo, segments, options.revision));
     auto after = TRY(see_later(repo, world, later, removed, options, progress));
+    if (after && options.check) {
+      auto blocks = TRY(read_blocks(repo, segments, {.threads = options.threads, .check_digests = true}));
+      auto stream = std::make_unique<CheckedStream>(world, segments, removed, options, std::move(blocks));
+      return std::make_unique<CheckedBaseReader>(*std::move(bits), *std::move(after), std::move(removed),
+                                                 std::move(stream));
+    }
     if (after) {
       auto stream = TRY(read_segments(repo, segments, {.threads = options.threads}));
       return std::make_unique<BaseReader>(*std::move(bits), *std::move(after), std::move(removed), std::move(stream));

@@ -47,8 +47,8 @@ class LogReader : public SeenRecords {
 };
 
 // The same records by the shortest way: a base that says which of its records are visible is read once, and only what
-// came after it is read before. Takes two passes when it cannot (a revision within the base, checks or a compaction
-// asked for, an index that would spill).
+// came after it is read before. Takes two passes when it cannot (a revision within the base, a compaction asked for,
+// an index that would spill). With options.check the findings are complete once next() has said false.
 Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World& world,
                                               const manifest::Manifest& manifest, LogReadOptions options,
                                               Progress& progress);
