@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "format/manifest/parts.h"
+#include "format/manifest/origin_fields.h"
 
 namespace lifeboat::manifest {
 namespace {

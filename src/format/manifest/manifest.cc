@@ -4,7 +4,7 @@
 
 #include "crypto/hash.h"
 #include "format/canonical_json.h"
-#include "format/manifest/parts.h"
+#include "format/manifest/origin_fields.h"
 
 namespace lifeboat::manifest {
 namespace {

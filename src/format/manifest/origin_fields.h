@@ -2,7 +2,7 @@
 #pragma once
 
 #include "format/canonical_json.h"
-#include "format/manifest/manifest.h"
+#include "format/manifest/origin.h"
 
 namespace lifeboat::manifest {
 

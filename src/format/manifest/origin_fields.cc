@@ -1,4 +1,4 @@
-#include "format/manifest/parts.h"
+#include "format/manifest/origin_fields.h"
 
 namespace lifeboat::manifest {
 
