@@ -55,7 +55,13 @@ Json lineages_json(const std::vector<repository::LineageInfo>& lineages) {
       item.put("parent", info.lineage.parent.text())
           .put("forkRevision", info.lineage.fork_revision);
     }
-    items.add(std::move(item.put("coverage", std::move(coverage))));
+    Json captured = Json::array();
+    for (const repository::Coverage& run : info.captured) {
+      captured.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
+    }
+    item.put("coverage", std::move(coverage));
+    if (!info.captured.empty()) item.put("captured", std::move(captured));
+    items.add(std::move(item));
   }
   return items;
 }
@@ -132,6 +138,9 @@ std::string status_text(const operation::StatusReport& report, const std::string
     }
     facts.put("cluster", fmt::format("{}: revisions {} (lineage {})", info.cluster, runs,
                                      info.lineage.id.text().substr(0, 8)));
+    for (const repository::Coverage& run : info.captured) {
+      facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
+    }
   }
   text += facts.text();
   for (const std::string& finding : report.findings) text += style.warn(shortened(finding)) + "\n";

@@ -56,6 +56,11 @@ Json source_json(const manifest::Source& source) {
       .put("warnings", source.warnings);
 }
 
+// Nobody has counted what is in a captured revision.
+Json count_json(const Point& point, std::uint64_t count) {
+  return point.captured ? Json() : Json(count);
+}
+
 Json item_json(const Point& point) {
   const manifest::Manifest& manifest = point.manifest;
   Json json = Json::object();
@@ -66,10 +71,11 @@ Json item_json(const Point& point) {
       .put("cluster", manifest.source.cluster)
       .put("firstSeen", rfc3339(point.first_seen))
       .put("lastSeen", rfc3339(point.last_seen))
-      .put("keys", manifest.live_keys)
-      .put("leases", manifest.leases)
+      .put("keys", count_json(point, manifest.live_keys))
+      .put("leases", count_json(point, manifest.leases))
       .put("addedBytes", point.added_bytes)
       .put("proof", proof_json(point));
+  if (point.captured) json.put("captured", true);
   if (point.verification) {
     json.put("verification", Json::object()
                                  .put("time", rfc3339(point.verification->made))
@@ -90,6 +96,17 @@ std::string coverage_text(const std::vector<repository::Coverage>& coverage) {
   return text;
 }
 
+std::string captured_text(const Catalogue& catalogue) {
+  std::string text;
+  for (const repository::LineageInfo& info : catalogue.lineages()) {
+    for (const repository::Coverage& run : info.captured) {
+      text += fmt::format("captured: every revision from {} to {} of {}\n", run.from, run.to,
+                          info.cluster);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points,
@@ -104,10 +121,11 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
     for (const Point* point : points) {
       table.row({point->id, fmt::format("{}", point->manifest.revision),
                  style.time_and_age(point->last_seen), point->manifest.source.cluster,
-                 count_text(point->manifest.live_keys), size_text(point->added_bytes),
+                 point->captured ? "captured" : count_text(point->manifest.live_keys),
+                 size_text(point->added_bytes),
                  proof_cell(*point, style)});
     }
-    text = table.text();
+    text = table.text() + captured_text(catalogue);
   }
   for (const repository::DamagedObject& damaged : catalogue.damaged()) {
     text +=
@@ -140,8 +158,9 @@ std::string point_text(const Catalogue::Target& target, const Style& style, bool
            fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)
-      .put("keys", fmt::format("{}, {} leases", count_text(manifest.live_keys),
-                               count_text(manifest.leases)))
+      .put("keys", point.captured ? "not counted: this revision was captured"
+                                  : fmt::format("{}, {} leases", count_text(manifest.live_keys),
+                                                count_text(manifest.leases)))
       .put("stored",
            fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
                        manifest.segments.size(), size_text(point.added_bytes)))

@@ -64,7 +64,7 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                        .spool_directory = options.spool_directory};
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
     const auto sidecar_for = [&](const BuiltDatabase& so_far) -> Result<etcd::Sidecar> {
-      return exported_sidecar(TRY(repository::read_sidecar(repo, target.point->object)), so_far);
+      return exported_sidecar(TRY(repository::read_sidecar_at(repo, target)), so_far);
     };
     built = TRY(build_database(repo, world, target, build, sidecar_for, sink, progress));
     TRY(writer.finish());

@@ -79,7 +79,7 @@ void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
     source.proof_reason = "It lies before the point it is cut from, and the proof is of that point.";
     return;
   }
-  source.proven = agreed;
+  source.proven = agreed || (point.captured && point.proof == repository::Proof::kProven);
   source.proof_reason = agreed ? "HashKV of a live member equals the one of the stored records." : point.proof_reason;
   if (agreed) source.restore_hash = point.hash_proof->restore_hash;
 }
@@ -90,7 +90,7 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
                                 const RestoreOptions& options) {
   const manifest::Manifest& manifest = target.point->manifest;
   RestoreSource source;
-  source.sidecar = TRY(repository::read_sidecar(repo, target.point->object));
+  source.sidecar = TRY(repository::read_sidecar_at(repo, target));
   source.facts.repo = repo.format().repo;
   source.facts.point = target.point->id;
   source.facts.object = target.point->object;

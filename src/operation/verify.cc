@@ -96,7 +96,7 @@ class Verification {
 
   // Level 2: every frame of every object opens, and the records give the digests.
   Status check_content(VerifiedPoint& point, const Catalogue::Target& target) {
-    const auto sidecar = repository::read_sidecar(repo_, target.point->object);
+    const auto sidecar = repository::read_sidecar_at(repo_, target);
     if (!sidecar) return found(point, target.point->object, sidecar.error());
     if (options_.level >= 3) return {};  // reading the log for the rules opens and digests all of it
     for (const auto& segment : target.point->manifest.segments) {
@@ -138,7 +138,7 @@ class Verification {
     build.check_rules = true;
     build.hash_at = proven_compactions(target);
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
-    const auto sidecar = [&](const BuiltDatabase&) { return repository::read_sidecar(repo_, target.point->object); };
+    const auto sidecar = [&](const BuiltDatabase&) { return repository::read_sidecar_at(repo_, target); };
     const auto built = build_database(repo_, world_, target, build, sidecar, nowhere, progress_);
     if (!built) return found(point, "", built.error());
     report_.records += built->log_records;

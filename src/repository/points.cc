@@ -1,5 +1,7 @@
 #include "repository/points.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -176,6 +178,29 @@ void attach(std::vector<Point>& points, const std::vector<manifest::Attestation>
   }
 }
 
+// What is known of a captured revision that nobody compared by itself: a proof above it at (C, X) with C not above it
+// took in all its records; otherwise it is unproven since the last proof below.
+void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& attestations) {
+  if (!point.captured || point.hash_proof) return;
+  const std::int64_t revision = point.manifest.revision;
+  std::int64_t above = INT64_MAX;
+  std::int64_t below = 0;
+  for (const manifest::Attestation& a : attestations) {
+    const bool proves = a.kind == "hashkv" && verdict_of(a) == Proof::kProven;
+    if (!proves || a.lineage != point.manifest.lineage.id) continue;
+    const bool takes_in = std::ranges::all_of(
+        a.members, [&](const auto& member) { return member.compact_revision <= revision; });
+    if (a.revision < revision) below = std::max(below, a.revision);
+    if (a.revision > revision && takes_in) above = std::min(above, a.revision);
+  }
+  if (above != INT64_MAX) {
+    point.proof = Proof::kProven;
+    point.proof_reason = fmt::format("by the proof of revision {}, which took in all its records", above);
+  } else if (below != 0) {
+    point.proof_reason = fmt::format("unproven since revision {}", below);
+  }
+}
+
 // Wider manifests show the proof of the point they belong to.
 void copy_proofs(const std::vector<Point>& points, std::vector<Point>& wider) {
   for (Point& other : wider) {
@@ -219,6 +244,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
     return std::make_tuple(a.made, a.level, std::string_view(a.reason));
   });
   attach(points, catalogue.attestations_);
+  for (Point& point : points) relate_to_proofs(point, catalogue.attestations_);
   copy_proofs(points, catalogue.wider_);
   std::ranges::sort(points, {}, [](const Point& p) {
     return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
@@ -233,6 +259,7 @@ std::optional<Point> Catalogue::captured_point(const LineageId& lineage,
   std::vector<Point> made{point_behind(*start, revision)};
   made.front().certain_from = std::max(made.front().certain_from, start->certain_from);
   attach(made, attestations_);
+  relate_to_proofs(made.front(), attestations_);
   return std::move(made.front());
 }
 

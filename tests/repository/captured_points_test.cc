@@ -248,6 +248,26 @@ TEST(CapturedPoints, RowsBesideTheKeysAreThoseOfTheRevision) {
   EXPECT_EQ(*base, read_sidecar(*c.t.repo, c.base.object).value());
 }
 
+TEST(CapturedPoints, AProofAboveTakesInEveryRevisionFromItsCompactionOn) {
+  Captures c;
+  const std::int64_t from = c.start();
+  c.capture(from, from + 20);
+  manifest::Attestation proof;
+  proof.lineage = lineage_id(1);
+  proof.revision = from + 10;
+  proof.kind = "hashkv";
+  proof.agreed = true;
+  proof.members = {{"1", "http://a", from + 4, 7, 7}};
+  ASSERT_TRUE(publish_attestation(*c.t.repo, c.t.world.world, proof));
+  const auto point = [&](std::int64_t revision) { return *c.resolve("rev:" + std::to_string(revision))->point; };
+  EXPECT_EQ(point(from + 3).proof, Proof::kUnproven);
+  EXPECT_EQ(point(from + 4).proof, Proof::kProven);
+  EXPECT_FALSE(point(from + 4).hash_proof);
+  EXPECT_TRUE(point(from + 10).hash_proof);
+  EXPECT_EQ(point(from + 11).proof, Proof::kUnproven);
+  EXPECT_EQ(point(from + 20).proof_reason, "unproven since revision " + std::to_string(from + 10));
+}
+
 TEST(CapturedPoints, SegmentsWithoutAManifestBeforeThemGiveNothing) {
   TestRepo t;
   MvccModel model;
