@@ -88,7 +88,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     http::async_write(stream_, response_,
                       [self = shared_from_this()](const ErrorNumber&, std::size_t) {
                         ErrorNumber ignored;
-                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        static_cast<void>(self->stream_.socket().shutdown(
+                            tcp::socket::shutdown_send, ignored));
                       });
   }
 
@@ -112,10 +113,12 @@ class BeastServer final : public HttpServer {
   // The error in the system's words.
   std::optional<std::string> listen(const tcp::endpoint& endpoint) {
     ErrorNumber error;
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(static_cast<int>(shared_.limits.connections), error);
+    const auto backlog = static_cast<int>(shared_.limits.connections);
+    static_cast<void>(acceptor_.open(endpoint.protocol(), error));
+    if (!error)
+      static_cast<void>(acceptor_.set_option(tcp::acceptor::reuse_address(true), error));
+    if (!error) static_cast<void>(acceptor_.bind(endpoint, error));
+    if (!error) static_cast<void>(acceptor_.listen(backlog, error));
     if (error) return error.message();
     port_ = acceptor_.local_endpoint(error).port();
     accept();
