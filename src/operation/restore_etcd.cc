@@ -66,9 +66,14 @@ Result<Point> pinned_point(const Repository& repo, io::World& world, const Point
   const bool other = plan && plan->repo == repo.format().repo && plan->lineage == point.manifest.lineage.id &&
                      plan->point == point.id && plan->object != point.object;
   if (!other) return point;
+  manifest::Manifest manifest = TRY(repository::read_manifest(repo, plan->object));
+  // The plan began at an older manifest that captured segments continue: its comparison with this point says so.
+  if (manifest.revision != point.manifest.revision) return point;
   Point pinned = point;
   pinned.object = plan->object;
-  pinned.manifest = TRY(repository::read_manifest(repo, plan->object));
+  pinned.manifest = std::move(manifest);
+  pinned.captured = false;
+  pinned.changes.clear();
   return pinned;
 }
 
