@@ -13,7 +13,7 @@ namespace lifeboat::source {
 namespace {
 
 constexpr std::int64_t kBatchRevisions = 1000;
-constexpr std::uint64_t kExpectedRevisionBytes = 512;  // until the first round tells
+constexpr std::uint64_t kExpectedRevisionBytes = 1024;  // until the first round tells
 constexpr unsigned kMostWatches = 512;
 
 struct HeldMessage {
@@ -38,15 +38,12 @@ class CatchUp final : public Conversation {
         width_(fitting(kExpectedRevisionBytes * kBatchRevisions)) {}
 
   bool is_done() const { return joiner_.reached() >= request_.to; }
-  bool is_crowded() const { return crowded_; }
 
   void begin() override {
     ++attempt_;
     slots_.clear();
     requests_.clear();
     held_bytes_ = 0;
-    if (crowded_) width_ = std::max<std::int64_t>(1, width_ / 2);
-    crowded_ = false;
     joiner_ = RevisionJoiner(joiner_.reached() + 1);
     begin_round();
   }
@@ -123,15 +120,24 @@ class CatchUp final : public Conversation {
     if (is_last) held.message.fragment = false;
     slot.arrived = is_last;
     if (is_last) requests_.push_back(watch_cancel_request(slot.id));
-    round_bytes_ += held.bytes.size();
-    if (&slot == &slots_.front()) return deliver(held.message);
+    if (&slot == &slots_.front()) return deliver(held);
     held_bytes_ += held.bytes.size();
     slot.held.push_back(std::move(held));
-    crowded_ = held_bytes_ > request_.memory_bytes;
-    return !crowded_;
+    while (held_bytes_ > request_.memory_bytes) drop_last();
+    return true;
   }
 
-  bool deliver(const WatchMessage& message) {
+  // More came before its turn than the memory holds: the furthest watch is left to a later round.
+  void drop_last() {
+    const Slot& last = slots_.back();
+    for (const HeldMessage& held : last.held) held_bytes_ -= held.bytes.size();
+    if (!last.arrived) requests_.push_back(watch_cancel_request(last.id));
+    slots_.pop_back();
+  }
+
+  bool deliver(const HeldMessage& held) {
+    round_bytes_ += held.bytes.size();
+    const WatchMessage& message = held.message;
     if (const Status joined = joiner_.add(message.events, message.fragment); !joined)
       return end_with(broken(joined.error()));
     return joiner_.whole().empty() || keep(sink_.revisions(joiner_.whole()));
@@ -145,7 +151,7 @@ class CatchUp final : public Conversation {
         const HeldMessage held = std::move(slots_.front().held.front());
         slots_.front().held.pop_front();
         held_bytes_ -= held.bytes.size();
-        if (!deliver(held.message)) return false;
+        if (!deliver(held)) return false;
       }
     }
     if (is_done()) return end_with({.end = WatchEnd::kCancelled, .error = {}});
@@ -175,7 +181,6 @@ class CatchUp final : public Conversation {
   std::int64_t last_id_ = 0;
   std::int64_t round_from_ = 0;
   std::uint64_t round_bytes_ = 0, held_bytes_ = 0;
-  bool crowded_ = false;        // more came before its turn than the memory holds
   bool is_open_ = false;
   int attempt_ = 0;
   std::optional<Error> sink_error_;
@@ -188,11 +193,8 @@ Result<WatchOutcome> catch_up(Client& client, const CatchUpRequest& request, Rev
                               const std::function<bool()>& cancelled) {
   CatchUp work(request, sink);
   if (work.is_done()) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
-  for (;;) {
-    const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
-    if (work.is_crowded() && !end.error && !end.cancelled) continue;
-    return work.outcome(end);
-  }
+  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
+  return work.outcome(end);
 }
 
 }  // namespace lifeboat::source
