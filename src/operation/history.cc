@@ -52,23 +52,40 @@ std::vector<Coverage> gaps_of(const std::vector<Coverage>& coverage, std::int64_
   return gaps;
 }
 
-// When a lineage reached its revisions, from the times of its points.
+// When a lineage reached its revisions, as its points and flushes tell.
 class Times {
  public:
   Times(const Catalogue& catalogue, const LineageId& lineage) {
-    for (const Point& point : catalogue.points())
-      if (point.manifest.lineage.id == lineage) points_.push_back(&point);
-    std::ranges::sort(points_, {}, [](const Point* point) { return point->manifest.revision; });
+    for (const Point& point : catalogue.points()) {
+      if (point.manifest.lineage.id != lineage || point.captured) continue;
+      moments_.push_back({point.manifest.revision, point.last_seen, point.certain_from});
+    }
+    for (const auto& flush : catalogue.flushes_of(lineage))
+      moments_.push_back({flush.revision, flush.live ? flush.earliest : Timestamp{}, flush.latest});
+    std::ranges::sort(moments_, {}, &Moment::revision);
+    make_monotone();
   }
   void fill(HistoryEntry& entry) const {
-    const auto at = std::ranges::lower_bound(points_, entry.revision.main, {},
-                                             [](const Point* point) { return point->manifest.revision; });
-    if (at != points_.end()) entry.by = (*at)->certain_from;
-    if (at != points_.begin()) entry.after = (*std::prev(at))->last_seen;
+    const auto at = std::ranges::lower_bound(moments_, entry.revision.main, {}, &Moment::revision);
+    if (at != moments_.end()) entry.by = at->reached_by;
+    if (at != moments_.begin()) entry.after = std::min(std::prev(at)->current_at, entry.by);
   }
 
  private:
-  std::vector<const Point*> points_;
+  struct Moment {
+    std::int64_t revision = 0;
+    Timestamp current_at;  // what is above it was reached later; zero: unknown
+    Timestamp reached_by;
+  };
+  // A clock may have jumped: a later revision is never reached before an earlier one.
+  void make_monotone() {
+    for (std::size_t i = 1; i < moments_.size(); ++i) {
+      moments_[i].reached_by = std::max(moments_[i].reached_by, moments_[i - 1].reached_by);
+      moments_[i].current_at = std::max(moments_[i].current_at, moments_[i - 1].current_at);
+    }
+  }
+
+  std::vector<Moment> moments_;
 };
 
 bool matches(ByteView key, ByteView wanted, bool exact) {

@@ -64,6 +64,8 @@ class Catalogue {
   const std::vector<DamagedObject>& damaged() const { return damaged_; }
   const LineageInfo* lineage(const LineageId& id) const;
   const Point* newest_of(const LineageId& id) const;  // highest revision
+  // When its captured revisions were reached, ascending in revision and in `latest`.
+  std::vector<manifest::Flush> flushes_of(const LineageId& lineage) const;
 
   // A target: the manifest to read from, and the revision to cut at (<= its revision).
   struct Target {
@@ -85,8 +87,6 @@ class Catalogue {
   std::optional<Point> captured_point(const LineageId& lineage, std::int64_t revision) const;
   const Point* start_for(const LineageId& lineage, std::int64_t revision) const;
   Point point_behind(const Point& start, std::int64_t revision) const;
-  // The lineage's flushes, ascending in revision and in `latest`.
-  std::vector<manifest::Flush> flushes_of(const LineageId& lineage) const;
   // The newest captured revision of each lineage becomes a point; the lineages learn what was captured.
   void add_captured();
   // Where a listed segment is not in the store any more, a captured one that contains it takes its place.
