@@ -36,25 +36,34 @@ Result<CaptureHead> head_of(const repository::Repository& repo, const Point& new
   head.latest = manifest.latest;
   head.raft_index = manifest.source.consistent_index;
   head.raft_term = manifest.source.term;
-  head.sidecar = TRY(repository::read_sidecar_at(repo, {.point = &newest, .revision = manifest.revision}));
+  head.sidecar =
+      TRY(repository::read_sidecar_at(repo, {.point = &newest, .revision = manifest.revision}));
   if (!manifest.segments.empty()) head.last = TRY(last_records(repo, manifest.segments.back()));
-  std::erase_if(head.last, [&](const KeptRecord& record) { return record.key.revision.main > head.revision; });
+  std::erase_if(head.last,
+                [&](const KeptRecord& record) { return record.key.revision.main > head.revision; });
   return head;
 }
 
-Continuation differs(std::string reason) { return {Continuation::Answer::kDiffers, std::move(reason)}; }
+Continuation differs(std::string reason) {
+  return {Continuation::Answer::kDiffers, std::move(reason)};
+}
 
-// Of etcd's words for a read at a revision. Source: etcd v3.6 api/v3rpc/rpctypes/error.go (ErrGRPCCompacted,
-// ErrGRPCFutureRev).
-bool says(const Error& error, std::string_view words) { return error.why().find(words) != std::string::npos; }
+// Of etcd's words for a read at a revision. Source: etcd v3.6 api/v3rpc/rpctypes/error.go
+// (ErrGRPCCompacted, ErrGRPCFutureRev).
+bool says(const Error& error, std::string_view words) {
+  return error.why().find(words) != std::string::npos;
+}
 
-// A read at the head's revision works when etcd has every revision above it, and gives the key as the record left it.
-Result<Continuation> compare_record(source::Client& client, const CaptureHead& head, const KeptRecord* record) {
+// A read at the head's revision works when etcd has every revision above it, and gives the key as
+// the record left it.
+Result<Continuation> compare_record(source::Client& client, const CaptureHead& head,
+                                    const KeptRecord* record) {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   std::optional<ByteView> key = ByteView(kNoKey);
   if (record != nullptr) key = etcd::parse_user_key(record->value);
   if (!key) return fail(ErrorCode::kObjectDamaged, "the last stored record cannot be read");
-  if (key->empty()) {  // the placeholder with which a restore raises the revision: no key was written
+  if (key->empty()) {  // the placeholder with which a restore raises the revision: no key was
+                       // written
     key = ByteView(kNoKey);
     record = nullptr;
   }
@@ -62,20 +71,24 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
   if (!live) {
     if (says(live.error(), "compacted")) return Continuation{Continuation::Answer::kCompacted, {}};
     if (says(live.error(), "future revision"))
-      return differs(fmt::format("the revision went back below {}: the cluster was restored", head.revision));
+      return differs(
+          fmt::format("the revision went back below {}: the cluster was restored", head.revision));
     return std::unexpected(live.error());
   }
   if (record == nullptr) return Continuation{};
-  const bool same = record->key.tombstone ? !live->has_value() : live->has_value() && equal(**live, record->value);
+  const bool same = record->key.tombstone ? !live->has_value()
+                                          : live->has_value() && equal(**live, record->value);
   if (same) return Continuation{};
-  return differs(fmt::format("at revision {} the cluster holds another record than the repo", record->key.revision.main));
+  return differs(fmt::format("at revision {} the cluster holds another record than the repo",
+                             record->key.revision.main));
 }
 
 }  // namespace
 
 std::string cluster_id_text(std::uint64_t id) { return fmt::format("{:x}", id); }
 
-Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const std::string& cluster_id) {
+Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
+                                                    const std::string& cluster_id) {
   const Catalogue catalogue = TRY(Catalogue::load(repo));
   std::vector<CaptureHead> heads;
   for (const auto& lineage : catalogue.lineages()) {
@@ -83,14 +96,17 @@ Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository
     if (newest == nullptr || newest->manifest.source.cluster_id != cluster_id) continue;
     heads.push_back(TRY(head_of(repo, *newest)));
   }
-  std::ranges::sort(heads, [](const CaptureHead& a, const CaptureHead& b) { return b.latest < a.latest; });
+  std::ranges::sort(heads,
+                    [](const CaptureHead& a, const CaptureHead& b) { return b.latest < a.latest; });
   return heads;
 }
 
-Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage) {
+Result<CaptureHead> load_capture_head(const repository::Repository& repo,
+                                      const LineageId& lineage) {
   const Catalogue catalogue = TRY(Catalogue::load(repo));
   if (const Point* newest = catalogue.newest_of(lineage)) return head_of(repo, *newest);
-  return fail(ErrorCode::kPointNotFound, "the lineage has no point", "no manifest of it can be read");
+  return fail(ErrorCode::kPointNotFound, "the lineage has no point",
+              "no manifest of it can be read");
 }
 
 Result<Continuation> continues(source::Client& client, const CaptureHead& head,
@@ -98,16 +114,19 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   std::uint64_t index = 0, term = 0;
   for (const auto& status : live) {
     const std::string id = cluster_id_text(status.cluster_id);
-    if (id != head.cluster_id) return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
+    if (id != head.cluster_id)
+      return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
     index = std::max(index, status.raft_index);
     term = std::max(term, status.raft_term);
   }
   if (head.last.empty()) {
-    if (auto found = TRY(compare_record(client, head, nullptr)); found.answer != Continuation::Answer::kContinues)
+    if (auto found = TRY(compare_record(client, head, nullptr));
+        found.answer != Continuation::Answer::kContinues)
       return found;
   }
   for (const KeptRecord& record : head.last) {
-    if (auto found = TRY(compare_record(client, head, &record)); found.answer != Continuation::Answer::kContinues)
+    if (auto found = TRY(compare_record(client, head, &record));
+        found.answer != Continuation::Answer::kContinues)
       return found;
   }
   if (index < head.raft_index || term < head.raft_term)

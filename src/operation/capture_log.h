@@ -17,7 +17,8 @@ class CaptureLog {
              const CaptureListener& listener)
       : repo_(repo), world_(world), options_(options), listener_(listener) {}
 
-  // The history goes on from here; nothing waits. `sidecar` is asked for changes at each flush, until the next call.
+  // The history goes on from here; nothing waits. `sidecar` is asked for changes at each flush,
+  // until the next call.
   void begin(CaptureHead head, SidecarWatch* sidecar);
   // Who delivers what comes next: goes into the commits.
   void set_source(manifest::Source source) { source_ = std::move(source); }
@@ -31,8 +32,8 @@ class CaptureLog {
   Timestamp durable_time() const { return durable_time_; }
   std::size_t waiting() const { return records_.size(); }
 
-  // Whole revisions that follow the head. kLogRuleBroken: they do not; kStorageFull: nothing more may wait, and the
-  // store does not take it.
+  // Whole revisions that follow the head. kLogRuleBroken: they do not; kStorageFull: nothing more
+  // may wait, and the store does not take it.
   Status add(std::span<const etcd::Record> records);
   // At that time the store had not gone beyond the revision.
   void not_beyond(std::int64_t revision, Timestamp time);
@@ -43,7 +44,8 @@ class CaptureLog {
 
   // Stores when it is time to; tells the listener. What fails is tried again later.
   void flush_if_due();
-  // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any more.
+  // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any
+  // more.
   bool flush(bool at_once = false);
   bool is_failing() const { return failing_; }
   // The store's last refusal is one that no retry mends.
@@ -76,14 +78,14 @@ class CaptureLog {
   KeyVersions versions_;
   std::int64_t durable_ = 0;
   Timestamp durable_time_;
-  std::vector<etcd::Record> records_;       // waiting; their values lie in chunks_
-  std::deque<Bytes> chunks_;                // never moved
+  std::vector<etcd::Record> records_;  // waiting; their values lie in chunks_
+  std::deque<Bytes> chunks_;           // never moved
   std::uint64_t waiting_bytes_ = 0;
-  std::vector<manifest::Flush> flushes_;    // of what waits
+  std::vector<manifest::Flush> flushes_;  // of what waits
   std::chrono::nanoseconds flush_began_{0}, first_arrival_{0}, last_store_{0}, retry_at_{0};
   std::chrono::nanoseconds retry_{0};
   std::vector<manifest::SidecarChange> changes_;  // taken, not stored yet
-  std::deque<Bound> bounds_;                // ascending both ways
+  std::deque<Bound> bounds_;                      // ascending both ways
   bool behind_ = false, failing_ = false;
   std::optional<Error> hopeless_;
 };

@@ -1,4 +1,5 @@
-// The capturing loop: find where history ends, follow the cluster from there, take a base where it cannot be followed.
+// The capturing loop: find where history ends, follow the cluster from there, take a base where it
+// cannot be followed.
 #include "operation/capture.h"
 
 #include <algorithm>
@@ -21,7 +22,8 @@ using std::chrono::nanoseconds;
 
 // A longer backlog is read by staggered watches.
 constexpr std::int64_t kLongBacklog = 5000;
-// What catching up and a base come to, roughly; a backlog that would take longer than a base is left to one.
+// What catching up and a base come to, roughly; a backlog that would take longer than a base is
+// left to one.
 constexpr double kCatchUpEventsPerSecond = 80'000;
 constexpr double kBaseBytesPerSecond = 100e6;
 constexpr double kBaseAnywaySeconds = 5;
@@ -29,19 +31,22 @@ constexpr std::chrono::minutes kAuthBaseInterval{5};
 constexpr std::chrono::seconds kLongestBackoff{30};
 constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
-constexpr int kSameRuleBroken = 3;      // then a base is taken instead of a fourth try
+constexpr int kSameRuleBroken = 3;  // then a base is taken instead of a fourth try
 // What the cluster had so long ago, its members are expected to have sent.
 constexpr std::chrono::seconds kLongLag{10};
-constexpr int kLagPatience = 5;         // of 200 ms each
-constexpr int kRaftPatience = 5;        // a lagging member may tell an older raft position
+constexpr int kLagPatience = 5;   // of 200 ms each
+constexpr int kRaftPatience = 5;  // a lagging member may tell an older raft position
 
 // Why the watch was ended by ourselves.
 enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged, kLagging };
 
 class BaseProgress final : public Progress {
  public:
-  BaseProgress(Progress& to, const std::function<bool()>& cancelled) : to_(to), cancelled_(cancelled) {}
-  void stage(std::string_view name, std::uint64_t total_bytes) override { to_.stage(name, total_bytes); }
+  BaseProgress(Progress& to, const std::function<bool()>& cancelled)
+      : to_(to), cancelled_(cancelled) {}
+  void stage(std::string_view name, std::uint64_t total_bytes) override {
+    to_.stage(name, total_bytes);
+  }
   void advance(std::uint64_t bytes) override { to_.advance(bytes); }
   void note(std::string_view sentence) override { to_.note(sentence); }
   bool cancelled() const override { return to_.cancelled() || cancelled_(); }
@@ -51,11 +56,17 @@ class BaseProgress final : public Progress {
   const std::function<bool()>& cancelled_;
 };
 
-// Hands what a watch delivers to the log, and ends the watch when the log, or something beside it, wants that.
+// Hands what a watch delivers to the log, and ends the watch when the log, or something beside it,
+// wants that.
 class Follower final : public source::RevisionSink {
  public:
-  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client, std::string endpoint)
-      : log_(log), sidecar_(sidecar), world_(world), client_(client), endpoint_(std::move(endpoint)) {}
+  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client,
+           std::string endpoint)
+      : log_(log),
+        sidecar_(sidecar),
+        world_(world),
+        client_(client),
+        endpoint_(std::move(endpoint)) {}
 
   Stop why() const { return why_; }
   bool followed() const { return followed_; }
@@ -75,7 +86,9 @@ class Follower final : public source::RevisionSink {
     followed_ = true;
     if (!checked_) TRY(check_start());
     if (const Status added = log_.add(records); !added) {
-      return stop(added.error().code() == ErrorCode::kStorageFull ? Stop::kStoreFull : Stop::kRuleBroken, added.error());
+      return stop(
+          added.error().code() == ErrorCode::kStorageFull ? Stop::kStoreFull : Stop::kRuleBroken,
+          added.error());
     }
     if (log_.head().revision >= origin_.revision) log_.set_behind(false);
     return idle();
@@ -86,7 +99,8 @@ class Follower final : public source::RevisionSink {
     return idle();
   }
   Status caught_up_since(std::int64_t revision, nanoseconds asked_ago) override {
-    if (asked_ago != nanoseconds::max()) log_.not_beyond(revision, {world_.clock.now().ns - asked_ago.count()});
+    if (asked_ago != nanoseconds::max())
+      log_.not_beyond(revision, {world_.clock.now().ns - asked_ago.count()});
     return caught_up(revision);
   }
   Status idle() override {
@@ -102,19 +116,21 @@ class Follower final : public source::RevisionSink {
     why_ = why;
     return std::unexpected(error);
   }
-  // The member is left when it lacks itself what the cluster had a while ago; a slow store or a backlog is no reason.
+  // The member is left when it lacks itself what the cluster had a while ago; a slow store or a
+  // backlog is no reason.
   Status check_lag() {
     const std::int64_t expected = sidecar_.reached_before(kLongLag);
     if (log_.head().revision >= expected || expected == lag_seen_) return {};
     lag_seen_ = expected;
     const auto status = client_.status(endpoint_);
     if (!status || status->revision >= expected) return {};
-    return stop(Stop::kLagging, Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
-                                      fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
-                                                  status->revision, expected, kLongLag.count())));
+    return stop(Stop::kLagging,
+                Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
+                      fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
+                                  status->revision, expected, kLongLag.count())));
   }
-  // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it
-  // that still works shows that it does not.
+  // A watch that starts exactly at etcd's compact revision may lack records of its first revision.
+  // A read below it that still works shows that it does not.
   Status check_start() {
     constexpr std::byte kNoKey[] = {std::byte{0}};
     checked_ = true;
@@ -138,8 +154,9 @@ class Follower final : public source::RevisionSink {
 
 class Capture {
  public:
-  Capture(const repository::Repository& repo, io::World& world, source::Client& client, const CaptureOptions& options,
-          const CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress)
+  Capture(const repository::Repository& repo, io::World& world, source::Client& client,
+          const CaptureOptions& options, const CaptureListener& listener,
+          const std::function<bool()>& cancelled, Progress& progress)
       : repo_(repo),
         world_(world),
         client_(client),
@@ -177,7 +194,8 @@ class Capture {
   Result<std::vector<source::MemberStatus>> ask_members() {
     std::vector<std::future<Result<source::MemberStatus>>> answers;
     for (const auto& endpoint : client_.endpoints())
-      answers.push_back(std::async(std::launch::async, [this, &endpoint] { return client_.status(endpoint); }));
+      answers.push_back(
+          std::async(std::launch::async, [this, &endpoint] { return client_.status(endpoint); }));
     std::vector<source::MemberStatus> live;
     std::optional<Error> error;
     for (auto& answer : answers) {
@@ -188,7 +206,8 @@ class Capture {
         error = status.error();
     }
     if (live.empty()) return std::unexpected(*error);
-    std::ranges::stable_sort(live, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    std::ranges::stable_sort(live,
+                             [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
     return live;
   }
   std::tuple<bool, bool, bool> rank(const source::MemberStatus& status) const {
@@ -197,7 +216,8 @@ class Capture {
 
   // The lineage of the repo that this cluster continues, if there is one.
   Status find_head(const std::vector<source::MemberStatus>& live) {
-    for (CaptureHead& head : TRY(load_capture_heads(repo_, cluster_id_text(live.front().cluster_id)))) {
+    for (CaptureHead& head :
+         TRY(load_capture_heads(repo_, cluster_id_text(live.front().cluster_id)))) {
       if (!known_) known_ = head;
       const auto found = TRY(ask_continues(head, live));
       if (found.answer == Continuation::Answer::kDiffers) {
@@ -217,12 +237,14 @@ class Capture {
     const auto found = TRY(ask_continues(log_.head(), live));
     if (found.answer == Continuation::Answer::kContinues) return {};
     reason_ = found.reason;
-    if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+    if (!log_.flush())
+      return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
     base_wanted_ = true;
     return {};
   }
 
-  Result<Continuation> ask_continues(const CaptureHead& head, std::vector<source::MemberStatus> live) {
+  Result<Continuation> ask_continues(const CaptureHead& head,
+                                     std::vector<source::MemberStatus> live) {
     for (int tries = 0;; ++tries) {
       auto found = TRY(continues(client_, head, live));
       const bool index_only = found.reason.starts_with("the raft index");
@@ -234,7 +256,8 @@ class Capture {
 
   void begin_from(CaptureHead head) {
     sidecar_.reset();
-    sidecar_ = std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
+    sidecar_ =
+        std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
     head.sidecar = {};
     log_.begin(std::move(head), sidecar_.get());
     have_head_ = true;
@@ -248,7 +271,8 @@ class Capture {
       base_wanted_ = true;
       return {};
     }
-    for (const auto& status : live) log_.note_raft_position(status.raft_applied_index, status.raft_term);
+    for (const auto& status : live)
+      log_.note_raft_position(status.raft_applied_index, status.raft_term);
     log_.set_source(source_of(member));
     Follower follower(log_, *sidecar_, world_, client_, member.endpoint);
     follower.set_auth_base_allowed(auth_base_allowed());
@@ -264,23 +288,28 @@ class Capture {
       const bool all = outcome && outcome->end == source::WatchEnd::kCancelled;
       if (!all || cancelled_()) return after(outcome, follower, member.endpoint);
     }
-    const source::WatchRequest request{.endpoint = member.endpoint, .from = log_.head().revision + 1};
-    return after(source::watch_revisions(client_, request, follower, cancelled_), follower, member.endpoint);
+    const source::WatchRequest request{.endpoint = member.endpoint,
+                                       .from = log_.head().revision + 1};
+    return after(source::watch_revisions(client_, request, follower, cancelled_), follower,
+                 member.endpoint);
   }
 
   static bool is_base_faster(const source::MemberStatus& member, std::int64_t backlog) {
-    const double base_s = kBaseAnywaySeconds + static_cast<double>(member.db_bytes) / kBaseBytesPerSecond;
+    const double base_s =
+        kBaseAnywaySeconds + static_cast<double>(member.db_bytes) / kBaseBytesPerSecond;
     return static_cast<double>(backlog) / kCatchUpEventsPerSecond > base_s;
   }
 
-  Status after(const Result<source::WatchOutcome>& outcome, const Follower& follower, const std::string& endpoint) {
+  Status after(const Result<source::WatchOutcome>& outcome, const Follower& follower,
+               const std::string& endpoint) {
     if (follower.followed()) backoff_ = options_.retry;
     if (!outcome) return after_own_stop(outcome.error(), follower.why(), endpoint);
     switch (outcome->end) {
       case source::WatchEnd::kCancelled:
         return {};
       case source::WatchEnd::kCompacted:
-        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        if (!log_.flush())
+          return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         base_wanted_ = true;
         return {};
       case source::WatchEnd::kBroken:
@@ -302,7 +331,8 @@ class Capture {
         base_wanted_ = true;
         return {};
       case Stop::kAuthChanged:
-        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        if (!log_.flush())
+          return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         reason_ = "users or roles changed, and only a snapshot shows how";
         base_wanted_ = true;
         auth_base_at_ = world_.clock.monotonic();
@@ -316,7 +346,8 @@ class Capture {
     return std::unexpected(error);
   }
 
-  // What waits is whole and good; what broke the rule was not taken. The next try reads it again, elsewhere if it can.
+  // What waits is whole and good; what broke the rule was not taken. The next try reads it again,
+  // elsewhere if it can.
   Status after_broken_rule(const Error& error) {
     log_.forget_versions();
     if (broken_at_ != log_.head().revision) broken_times_ = 0;
@@ -345,7 +376,8 @@ class Capture {
   Status take_base(const std::vector<source::MemberStatus>& live) {
     const source::MemberStatus member = caught_up_member(live.front());
     const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
-    CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1}, options_.waiting_bytes);
+    CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1},
+                       options_.waiting_bytes);
     spool.wait_opened(cancelled_);
     BackupOptions backup = options_.backup;
     if (backup.endpoint.empty()) backup.endpoint = member.endpoint;
@@ -367,9 +399,12 @@ class Capture {
     return {};
   }
 
-  // A member that lags behind what is stored already is given a moment; a restored one never gets there.
+  // A member that lags behind what is stored already is given a moment; a restored one never gets
+  // there.
   source::MemberStatus caught_up_member(source::MemberStatus member) {
-    for (int tries = 0; have_head_ && member.revision < log_.durable() && tries < kLagPatience && !cancelled_(); ++tries) {
+    for (int tries = 0;
+         have_head_ && member.revision < log_.durable() && tries < kLagPatience && !cancelled_();
+         ++tries) {
       wait(std::chrono::milliseconds(200));
       if (auto status = client_.status(member.endpoint)) member = *std::move(status);
     }
@@ -378,10 +413,12 @@ class Capture {
 
   // What the watch brought beyond the base; revisions that do not follow it are read again.
   void take_spooled(std::span<const etcd::Record> records) {
-    const auto beyond = std::ranges::find_if(
-        records, [&](const auto& record) { return record.key.revision.main > log_.head().revision; });
+    const auto beyond = std::ranges::find_if(records, [&](const auto& record) {
+      return record.key.revision.main > log_.head().revision;
+    });
     const std::span<const etcd::Record> rest(beyond, records.end());
-    if (!rest.empty() && rest.front().key.revision.main == log_.head().revision + 1 && !log_.add(rest))
+    if (!rest.empty() && rest.front().key.revision.main == log_.head().revision + 1 &&
+        !log_.add(rest))
       log_.forget_versions();
   }
 
@@ -407,16 +444,18 @@ class Capture {
             .endpoint = {}};
   }
   void tell_following(const std::string& endpoint) {
-    CaptureEvent told = event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
-                              fmt::format("following {} from revision {}", endpoint, log_.head().revision));
+    CaptureEvent told =
+        event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
+              fmt::format("following {} from revision {}", endpoint, log_.head().revision));
     told.endpoint = endpoint;
     was_lost_ = false;
     followed_once_ = true;
     listener_(told);
   }
   void tell_base(const BackupReport& report, const CaptureHead& head, const std::string& endpoint) {
-    CaptureEvent told = event(Kind::kBase, fmt::format("took a base at revision {}{}", report.revision,
-                                                       reason_.empty() ? "" : ": " + reason_));
+    CaptureEvent told =
+        event(Kind::kBase, fmt::format("took a base at revision {}{}", report.revision,
+                                       reason_.empty() ? "" : ": " + reason_));
     told.revision = report.revision;
     told.time = head.latest;
     told.bytes = report.stored_bytes;
@@ -428,8 +467,9 @@ class Capture {
   }
   void tell_gap(std::int64_t end_before, const BackupReport& report) {
     if (report.complete_from <= end_before + 1) return;
-    CaptureEvent told = event(Kind::kGap, fmt::format("etcd had compacted revisions {} to {} before they were stored",
-                                                      end_before + 1, report.complete_from - 1));
+    CaptureEvent told = event(
+        Kind::kGap, fmt::format("etcd had compacted revisions {} to {} before they were stored",
+                                end_before + 1, report.complete_from - 1));
     told.revision = report.revision;
     told.lineage = report.lineage;
     told.gap_from = end_before + 1;
@@ -437,14 +477,16 @@ class Capture {
     listener_(told);
   }
   void tell_new_lineage(const CaptureHead& head) {
-    CaptureEvent told = event(Kind::kNewLineage, fmt::format("a new lineage begins: {}", head.lineage.reason));
+    CaptureEvent told =
+        event(Kind::kNewLineage, fmt::format("a new lineage begins: {}", head.lineage.reason));
     told.revision = head.revision;
     told.time = head.latest;
     told.lineage = head.lineage.id;
     listener_(told);
   }
   void tell_failure(const Error& error) {
-    const bool of_store = static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
+    const bool of_store =
+        static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
     if (!of_store) was_lost_ = true;
     listener_(event(of_store ? Kind::kStoreFailed : Kind::kEndpointLost, error.to_string()));
   }
@@ -488,7 +530,7 @@ class Capture {
   CaptureLog log_;
   std::optional<CaptureHead> known_;  // the newest history of this cluster, continued or not
   bool have_head_ = false, base_wanted_ = false, was_lost_ = false, followed_once_ = false;
-  std::string reason_;                // for the next base
+  std::string reason_;  // for the next base
   std::string failed_endpoint_;
   std::int64_t broken_at_ = 0;
   int broken_times_ = 0;

@@ -1,4 +1,5 @@
-// SidecarWatch: what a watch hides (leases, members, whether users changed), asked for beside it at a bounded rate.
+// SidecarWatch: what a watch hides (leases, members, whether users changed), asked for beside it at
+// a bounded rate.
 #pragma once
 
 #include <chrono>
@@ -21,7 +22,8 @@ namespace lifeboat::operation {
 class SidecarWatch {
  public:
   // `known`: the rows as the repo has them, which held at `revision`. `client` outlives this.
-  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision, std::chrono::seconds poll);
+  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision,
+               std::chrono::seconds poll);
   ~SidecarWatch();
   SidecarWatch(const SidecarWatch&) = delete;
   SidecarWatch& operator=(const SidecarWatch&) = delete;
@@ -32,7 +34,8 @@ class SidecarWatch {
   bool wait_for_leases(std::chrono::milliseconds limit);
   // The changes found that held at `revision` or before; each is given once, in order.
   std::vector<manifest::SidecarChange> take(std::int64_t revision);
-  // A revision that the cluster had reached when it was asked at least `ago` before; 0: not asked yet.
+  // A revision that the cluster had reached when it was asked at least `ago` before; 0: not asked
+  // yet.
   std::int64_t reached_before(std::chrono::milliseconds ago);
   // Users, roles or the switch changed since `known`: only a snapshot shows how.
   bool auth_changed();
@@ -58,15 +61,15 @@ class SidecarWatch {
   std::condition_variable wake_, idle_;
   bool stop_ = false, auth_changed_ = false;
   std::deque<Asked> asked_;
-  std::set<std::int64_t> leases_;                 // ids that are known, or asked for
+  std::set<std::int64_t> leases_;  // ids that are known, or asked for
   std::map<std::uint64_t, etcd::Member> members_;
   std::optional<std::uint64_t> auth_revision_;
   struct Reached {
     std::chrono::steady_clock::time_point at;
     std::int64_t revision = 0;
   };
-  std::deque<Reached> reached_;                   // of the last polls
-  std::int64_t checked_at_ = 0;                   // what is known still held at this revision
+  std::deque<Reached> reached_;  // of the last polls
+  std::int64_t checked_at_ = 0;  // what is known still held at this revision
   std::vector<manifest::SidecarChange> changes_;
   std::thread thread_;
 };

@@ -1,4 +1,5 @@
-// CaptureSpool: a watch that runs while a base is streamed, so that no compaction slips between the two.
+// CaptureSpool: a watch that runs while a base is streamed, so that no compaction slips between the
+// two.
 #pragma once
 
 #include <atomic>
@@ -12,8 +13,8 @@
 
 namespace lifeboat::operation {
 
-// Keeps whole revisions from `from` on, in memory, up to `most_bytes`; then it stops keeping (what it has stays
-// whole and joined). Runs on a thread of its own until end().
+// Keeps whole revisions from `from` on, in memory, up to `most_bytes`; then it stops keeping (what
+// it has stays whole and joined). Runs on a thread of its own until end().
 class CaptureSpool {
  public:
   CaptureSpool(source::Client& client, source::WatchRequest request, std::uint64_t most_bytes);

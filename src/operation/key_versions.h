@@ -1,4 +1,5 @@
-// KeyVersions: checks that `version` and `create_revision` of the keys seen lately continue, in bounded memory.
+// KeyVersions: checks that `version` and `create_revision` of the keys seen lately continue, in
+// bounded memory.
 #pragma once
 
 #include <span>
@@ -13,7 +14,8 @@ class KeyVersions {
  public:
   explicit KeyVersions(std::size_t slots = 1u << 16) : slots_(slots) {}
 
-  // The records of whole revisions, in order. kLogRuleBroken: an event was lost, doubled or altered.
+  // The records of whole revisions, in order. kLogRuleBroken: an event was lost, doubled or
+  // altered.
   Status check(std::span<const etcd::Record> records);
   void forget() { slots_.assign(slots_.size(), {}); }
 

@@ -13,8 +13,8 @@ std::unexpected<Error> broken(const std::string& why) {
   return fail(ErrorCode::kLogRuleBroken, "the watch broke a rule of the log", why);
 }
 
-// What etcd stores for a delete: KeyValue{key}. Its bytes are the front of the event's when the key comes first.
-// Source: etcd v3.6 server/storage/mvcc/kvstore_txn.go (delete).
+// What etcd stores for a delete: KeyValue{key}. Its bytes are the front of the event's when the key
+// comes first. Source: etcd v3.6 server/storage/mvcc/kvstore_txn.go (delete).
 ByteView tombstone_value(ByteView key_value, ByteView key) {
   if (key_value.empty() || key_value.front() != kKeyTag || key.empty()) return {};
   return key_value.first(static_cast<std::size_t>(key.data() + key.size() - key_value.data()));
@@ -46,14 +46,16 @@ Status RevisionJoiner::take(const WatchEvent& event) {
       whole_ = records_.size();
     }
     if (main != reached_ + 1) {
-      return broken("revision " + std::to_string(main) + " came where " + std::to_string(reached_ + 1) + " follows");
+      return broken("revision " + std::to_string(main) + " came where " +
+                    std::to_string(reached_ + 1) + " follows");
     }
     open_main_ = main;
   }
   ByteView value = event.key_value;
   if (event.deleted) {
     const auto key = etcd::parse_user_key(event.key_value);
-    if (!key || key->empty()) return broken("a deletion at revision " + std::to_string(main) + " names no key");
+    if (!key || key->empty())
+      return broken("a deletion at revision " + std::to_string(main) + " names no key");
     value = tombstone_value(event.key_value, *key);
     if (value.empty()) value = keep(etcd::encode_key_value({.key = *key, .value = {}}));
   }

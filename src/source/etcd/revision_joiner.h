@@ -1,4 +1,5 @@
-// RevisionJoiner: events of a watch of the whole key space become whole revisions, checked to follow each other.
+// RevisionJoiner: events of a watch of the whole key space become whole revisions, checked to
+// follow each other.
 #pragma once
 
 #include <deque>
@@ -11,17 +12,20 @@
 
 namespace lifeboat::source {
 
-// Source of the rules: etcd v3.6 server/storage/mvcc/watchable_store.go, server/etcdserver/api/v3rpc/watch.go
-// (sendFragments): the events of one main revision come in (main, sub) order in one message, or in a run of fragments.
+// Source of the rules: etcd v3.6 server/storage/mvcc/watchable_store.go,
+// server/etcdserver/api/v3rpc/watch.go (sendFragments): the events of one main revision come in
+// (main, sub) order in one message, or in a run of fragments.
 class RevisionJoiner {
  public:
-  // `from`: the first revision wanted. What comes below it is dropped. No record exists below revision 2.
+  // `from`: the first revision wanted. What comes below it is dropped. No record exists below
+  // revision 2.
   explicit RevisionJoiner(std::int64_t from);
 
-  // Takes the events of one message. kLogRuleBroken when a revision is missing, comes twice or goes back.
-  // `more`: a further fragment follows, so the last revision may not be whole yet.
+  // Takes the events of one message. kLogRuleBroken when a revision is missing, comes twice or goes
+  // back. `more`: a further fragment follows, so the last revision may not be whole yet.
   Status add(std::span<const WatchEvent> events, bool more);
-  // The revisions that became whole by the last add(); valid until the next one, and as long as its events' bytes.
+  // The revisions that became whole by the last add(); valid until the next one, and as long as its
+  // events' bytes.
   std::span<const etcd::Record> whole() const { return std::span(records_).first(whole_); }
   // Every revision up to it was whole.
   std::int64_t reached() const { return reached_; }
@@ -36,11 +40,12 @@ class RevisionJoiner {
 
   std::int64_t from_;
   std::int64_t reached_;
-  std::int64_t open_main_ = 0;      // the revision under way; 0: none
+  std::int64_t open_main_ = 0;  // the revision under way; 0: none
   std::vector<etcd::Record> records_;
-  std::size_t whole_ = 0;           // of records_, from the front
-  std::size_t kept_ = 0;            // of the open revision's records, whose bytes are in chunks_
-  std::deque<Bytes> chunks_;        // bytes of the open revision that came in earlier messages; never moved
+  std::size_t whole_ = 0;  // of records_, from the front
+  std::size_t kept_ = 0;   // of the open revision's records, whose bytes are in chunks_
+  std::deque<Bytes>
+      chunks_;  // bytes of the open revision that came in earlier messages; never moved
 };
 
 }  // namespace lifeboat::source

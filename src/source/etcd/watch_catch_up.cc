@@ -1,6 +1,6 @@
-// A backlog by staggered watches: etcd reads its whole backlog for each batch of 1,000 revisions that a lagging watch
-// gets, but serves up to 512 lagging watches from one reading.
-// Source: etcd v3.6 server/storage/mvcc/watchable_store.go (syncWatchers, maxWatchersPerSync), watcher_group.go
+// A backlog by staggered watches: etcd reads its whole backlog for each batch of 1,000 revisions
+// that a lagging watch gets, but serves up to 512 lagging watches from one reading. Source: etcd
+// v3.6 server/storage/mvcc/watchable_store.go (syncWatchers, maxWatchersPerSync), watcher_group.go
 // (watchBatchMaxRevs).
 #include <algorithm>
 #include <deque>
@@ -24,9 +24,9 @@ struct HeldMessage {
 // The revisions [from, to] as one watch of a round delivers them.
 struct Slot {
   std::int64_t id = 0, from = 0, to = 0;
-  std::int64_t seen = 0;            // the last revision begun
-  bool arrived = false;             // all of it
-  std::deque<HeldMessage> held;     // until the slots before it were delivered
+  std::int64_t seen = 0;         // the last revision begun
+  bool arrived = false;          // all of it
+  std::deque<HeldMessage> held;  // until the slots before it were delivered
 };
 
 class CatchUp final : public Conversation {
@@ -57,7 +57,8 @@ class CatchUp final : public Conversation {
 
   RpcResult<bool> message(std::span<const ByteView> pieces) override {
     HeldMessage held{join_pieces(pieces), {}};
-    if (!parse_watch_message(held.bytes, held.message)) return end_with(broken(unreadable_message()));
+    if (!parse_watch_message(held.bytes, held.message))
+      return end_with(broken(unreadable_message()));
     const auto slot = std::ranges::find(slots_, held.message.watch_id, &Slot::id);
     if (held.message.canceled && (slot != slots_.end() || held.message.compact_revision == 0))
       return refused(held.message, slot != slots_.end());
@@ -68,7 +69,9 @@ class CatchUp final : public Conversation {
 
   bool idle() override { return keep(sink_.idle()); }
 
-  Result<WatchOutcome> outcome(const ConversationEnd& end) const { return outcome_of(sink_error_, outcome_, end); }
+  Result<WatchOutcome> outcome(const ConversationEnd& end) const {
+    return outcome_of(sink_error_, outcome_, end);
+  }
 
  private:
   bool keep(const Status& status) {
@@ -93,11 +96,14 @@ class CatchUp final : public Conversation {
     round_bytes_ = 0;
   }
 
-  // etcd answers a cancel with a canceled message of its own, which belongs to no slot any more or to one that arrived.
+  // etcd answers a cancel with a canceled message of its own, which belongs to no slot any more or
+  // to one that arrived.
   RpcResult<bool> refused(const WatchMessage& message, bool of_slot) {
     const WatchRefusal refusal = refusal_of(message, attempt_);
     if (refusal.compact_revision) {
-      return end_with({.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
+      return end_with({.end = WatchEnd::kCompacted,
+                       .compact_revision = *refusal.compact_revision,
+                       .error = {}});
     }
     if (!of_slot && message.cancel_reason.empty()) return true;
     if (of_slot && std::ranges::find(slots_, message.watch_id, &Slot::id)->arrived) return true;
@@ -107,7 +113,8 @@ class CatchUp final : public Conversation {
   bool opened(const WatchMessage& message) {
     if (is_open_) return true;
     is_open_ = true;
-    return keep(sink_.opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
+    return keep(
+        sink_.opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
   }
 
   bool accept(Slot& slot, HeldMessage held) {
@@ -162,21 +169,24 @@ class CatchUp final : public Conversation {
   }
 
   void widen() {
-    const auto revisions = static_cast<std::uint64_t>(std::max<std::int64_t>(1, joiner_.reached() + 1 - round_from_));
-    const std::uint64_t slot_bytes = std::max<std::uint64_t>(1, round_bytes_ / revisions * kBatchRevisions);
+    const auto revisions =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(1, joiner_.reached() + 1 - round_from_));
+    const std::uint64_t slot_bytes =
+        std::max<std::uint64_t>(1, round_bytes_ / revisions * kBatchRevisions);
     width_ = fitting(slot_bytes);
   }
   // How many watches of so many bytes each the memory holds.
   std::int64_t fitting(std::uint64_t slot_bytes) const {
-    const std::uint64_t fits = std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches);
+    const std::uint64_t fits =
+        std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches);
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(fits), 1, most_watches());
   }
 
   const CatchUpRequest& request_;
   RevisionSink& sink_;
   RevisionJoiner joiner_;
-  std::int64_t width_;          // watches in a round
-  std::deque<Slot> slots_;      // of the round, those not delivered yet
+  std::int64_t width_;      // watches in a round
+  std::deque<Slot> slots_;  // of the round, those not delivered yet
   std::deque<Bytes> requests_;
   std::int64_t last_id_ = 0;
   std::int64_t round_from_ = 0;
@@ -193,7 +203,8 @@ Result<WatchOutcome> catch_up(Client& client, const CatchUpRequest& request, Rev
                               const std::function<bool()>& cancelled) {
   CatchUp work(request, sink);
   if (work.is_done()) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
-  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
+  const auto end =
+      client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
   return work.outcome(end);
 }
 

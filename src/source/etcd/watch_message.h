@@ -1,5 +1,6 @@
 // WatchMessage: requests and answers of etcd's Watch as bytes on the wire.
-// Source: etcd v3.6 api/etcdserverpb/rpc.proto (WatchRequest, WatchResponse), api/mvccpb/kv.proto (Event).
+// Source: etcd v3.6 api/etcdserverpb/rpc.proto (WatchRequest, WatchResponse), api/mvccpb/kv.proto
+// (Event).
 #pragma once
 
 #include <string>
@@ -28,7 +29,8 @@ struct WatchMessage {
 // The watch id of answers to a progress request.
 inline constexpr std::int64_t kEveryWatch = -1;
 
-// False when it is not a well-formed answer or an event of it has no well-formed KeyValue with a revision.
+// False when it is not a well-formed answer or an event of it has no well-formed KeyValue with a
+// revision.
 bool parse_watch_message(ByteView bytes, WatchMessage& out);
 
 // Every key from `from` on, fragments allowed.

@@ -13,8 +13,9 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::int64_t kWatchId = 1;
 
-// When progress was asked for. etcd answers in order, and drops a question silently when its hands are full: so an
-// answer belongs to the oldest open question at the earliest, which is the safe side.
+// When progress was asked for. etcd answers in order, and drops a question silently when its hands
+// are full: so an answer belongs to the oldest open question at the earliest, which is the safe
+// side.
 class Questions {
  public:
   explicit Questions(std::chrono::milliseconds interval) : interval_(interval) {}
@@ -48,7 +49,10 @@ class Questions {
 class RevisionWatch final : public Conversation {
  public:
   RevisionWatch(const WatchRequest& request, RevisionSink& sink)
-      : request_(request), sink_(sink), joiner_(request.from), questions_(request.progress_interval) {}
+      : request_(request),
+        sink_(sink),
+        joiner_(request.from),
+        questions_(request.progress_interval) {}
 
   void begin() override {
     ++attempt_;
@@ -81,7 +85,9 @@ class RevisionWatch final : public Conversation {
 
   bool idle() override { return keep(sink_.idle()); }
 
-  Result<WatchOutcome> outcome(const ConversationEnd& end) const { return outcome_of(sink_error_, outcome_, end); }
+  Result<WatchOutcome> outcome(const ConversationEnd& end) const {
+    return outcome_of(sink_error_, outcome_, end);
+  }
 
  private:
   bool keep(const Status& status) {
@@ -96,13 +102,15 @@ class RevisionWatch final : public Conversation {
   RpcResult<bool> refused() {
     const WatchRefusal refusal = refusal_of(message_, attempt_);
     if (!refusal.compact_revision) return std::unexpected(refusal.failure);
-    return end_with({.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
+    return end_with(
+        {.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
   }
 
   bool created() {
     created_ = true;
     const auto asked = questions_.answered();
-    const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term, message_.revision};
+    const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term,
+                             message_.revision};
     if (!keep(sink_.opened(origin))) return false;
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
@@ -114,10 +122,12 @@ class RevisionWatch final : public Conversation {
     return joiner_.whole().empty() || keep(sink_.revisions(joiner_.whole()));
   }
 
-  // Every revision has a record, so a true mark names the last revision delivered, or one before the first wanted.
-  // Servers before 3.4.25 and 3.5.8 send marks ahead of their events: those are waited out.
+  // Every revision has a record, so a true mark names the last revision delivered, or one before
+  // the first wanted. Servers before 3.4.25 and 3.5.8 send marks ahead of their events: those are
+  // waited out.
   bool mark(std::chrono::nanoseconds asked_ago) {
-    const bool before_first = joiner_.reached() < request_.from && message_.revision < joiner_.reached();
+    const bool before_first =
+        joiner_.reached() < request_.from && message_.revision < joiner_.reached();
     if (before_first || (message_.revision == joiner_.reached() && !joiner_.in_between())) {
       ahead_since_.reset();
       return keep(sink_.caught_up_since(message_.revision, asked_ago));
@@ -128,7 +138,8 @@ class RevisionWatch final : public Conversation {
     if (now - *ahead_since_ < request_.stall_timeout) return true;
     return end_with(broken(Error(ErrorCode::kLogRuleBroken, "the watch broke a rule of the log",
                                  "etcd says that revision " + std::to_string(message_.revision) +
-                                     " was delivered, but " + std::to_string(joiner_.reached()) + " was the last")));
+                                     " was delivered, but " + std::to_string(joiner_.reached()) +
+                                     " was the last")));
   }
 
   const WatchRequest& request_;
@@ -145,10 +156,11 @@ class RevisionWatch final : public Conversation {
 
 }  // namespace
 
-Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
-                                     const std::function<bool()>& cancelled) {
+Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request,
+                                     RevisionSink& sink, const std::function<bool()>& cancelled) {
   RevisionWatch watch(request, sink);
-  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), watch, cancelled);
+  const auto end =
+      client.converse(request.endpoint, watch_terms(request.stall_timeout), watch, cancelled);
   return watch.outcome(end);
 }
 

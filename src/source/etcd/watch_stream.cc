@@ -31,7 +31,8 @@ WatchRefusal refusal_of(const WatchMessage& message, int attempt) {
   return {std::nullopt, {code, reason.empty() ? "etcd cancelled the watch" : reason}};
 }
 
-Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error, const std::optional<WatchOutcome>& known,
+Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error,
+                                const std::optional<WatchOutcome>& known,
                                 const ConversationEnd& end) {
   if (sink_error) return std::unexpected(*sink_error);
   if (known) return *known;

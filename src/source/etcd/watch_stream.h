@@ -15,16 +15,19 @@ ConversationTerms watch_terms(std::chrono::milliseconds stall_timeout);
 // A message in one piece, whose bytes the caller may keep.
 Bytes join_pieces(std::span<const ByteView> pieces);
 
-// Of a message with `canceled`: etcd compacted past the watch, or refuses it. `attempt` counts from 1: at the first one
-// "permission denied" may mean a token that has expired (etcd before 3.5.14 says no more).
+// Of a message with `canceled`: etcd compacted past the watch, or refuses it. `attempt` counts from
+// 1: at the first one "permission denied" may mean a token that has expired (etcd before 3.5.14
+// says no more).
 struct WatchRefusal {
   std::optional<std::int64_t> compact_revision;
   RpcFailure failure;
 };
 WatchRefusal refusal_of(const WatchMessage& message, int attempt);
 
-// What ended a watch: the sink's error, an outcome that the conversation knew, or how its stream ended.
-Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error, const std::optional<WatchOutcome>& known,
+// What ended a watch: the sink's error, an outcome that the conversation knew, or how its stream
+// ended.
+Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error,
+                                const std::optional<WatchOutcome>& known,
                                 const ConversationEnd& end);
 
 WatchOutcome broken(Error error);
