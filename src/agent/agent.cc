@@ -330,13 +330,37 @@ class Agent {
     TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log);
     Auditor auditor(seams_.repo, seams_.world, state_, seams_.log);
     std::chrono::nanoseconds next_base{};
+    auto next_snapshot = seams_.world.clock.monotonic() + options().snapshot_audit_interval;
     repeat(Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
       const auto done = auditor.audit(*clients_.current(), options().capture.backup, progress);
       if (done && *done && is_due(next_base, kBetweenBases)) base_wanted_ = true;
-      if (done || stop_.asked()) return;
-      state_.on_audit_failure();
-      warn("auditFailed", "the audit failed and is tried again: " + done.error().to_string());
+      if (!done && !stop_.asked()) audit_failed(done.error());
+      if (is_due(next_snapshot, options().snapshot_audit_interval)) compare_snapshot(progress);
     });
+  }
+
+  void audit_failed(const Error& error) {
+    state_.on_audit_failure();
+    warn("auditFailed", "the audit failed and is tried again: " + error.to_string());
+  }
+
+  // A whole snapshot against the log, record by record, while capture goes on. Where they differ, the snapshot has
+  // begun a lineage of its own, which capture has to follow.
+  void compare_snapshot(Progress& progress) {
+    const auto compared =
+        seams_.take_base(*clients_.current(), options().capture.backup, progress);
+    if (!compared) {
+      if (!stop_.asked()) audit_failed(compared.error());
+      return;
+    }
+    if (!compared->new_lineage) {
+      info("snapshotAudit", fmt::format("a snapshot at revision {} holds what the log holds",
+                                        compared->revision));
+      return;
+    }
+    say(Severity::kError, "snapshotAudit",
+        "ALARM: a snapshot and the stored log differ: " + compared->lineage_reason);
+    base_wanted_ = true;
   }
 
   // ---- answers ----

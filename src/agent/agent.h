@@ -18,6 +18,7 @@ struct AgentOptions {
   repository::MergePolicy merge;
   std::chrono::nanoseconds rpo = std::chrono::seconds(30);  // the objective of /readyz
   std::chrono::nanoseconds audit_interval = std::chrono::minutes(5);
+  std::chrono::nanoseconds snapshot_audit_interval = std::chrono::hours(6);  // looked at after an audit
   std::string listen;  // "127.0.0.1:2390"; empty: nowhere
   std::chrono::nanoseconds merge_interval = std::chrono::minutes(1);
   std::chrono::nanoseconds probe_interval = std::chrono::seconds(2);

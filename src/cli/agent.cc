@@ -29,6 +29,8 @@ agent::AgentOptions options_of(const app::App& app) {
       std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);
   options.rpo = std::chrono::nanoseconds(settings.duration_ns("objectives.rpo"));
   options.audit_interval = std::chrono::nanoseconds(settings.duration_ns("audit.interval"));
+  options.snapshot_audit_interval =
+      std::chrono::nanoseconds(settings.duration_ns("audit.snapshot-interval"));
   options.merge_interval = std::chrono::nanoseconds(settings.duration_ns("merge.interval"));
   options.merge.grace =
       std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);

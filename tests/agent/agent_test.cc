@@ -70,7 +70,10 @@ class AgentTest : public ::testing::Test {
                 lines_.push_back(std::string(line.event) + ": " + line.text);
               },
           .capture = capture_,
-          .take_base = [](auto&&...) -> Result<operation::BackupReport> { return operation::BackupReport{}; }};
+          .take_base = [this](auto&&...) -> Result<operation::BackupReport> {
+            ++bases_;
+            return base_report_;
+          }};
       result_ = run_agent(options_, seams);
       ended_ = true;
     });
@@ -130,12 +133,33 @@ class AgentTest : public ::testing::Test {
   AgentOptions options_;
   Capture capture_;
   std::atomic<bool> stop_{false}, reload_{false}, refuse_connections_{false}, ended_{false};
-  std::atomic<int> certificates_{0}, connections_{0}, left_{0};
+  std::atomic<int> certificates_{0}, connections_{0}, left_{0}, bases_{0};
+  operation::BackupReport base_report_;  // set before start()
   std::mutex mutex_;
   std::vector<std::string> lines_;
   Status result_;
   std::thread thread_;
 };
+
+TEST_F(AgentTest, ComparesSnapshotsWithTheLogBesideCapture) {
+  options_.audit_interval = options_.snapshot_audit_interval = 30ms;
+  base_report_.revision = 7;
+  start(well_behaved);
+  EXPECT_TRUE(logged("snapshotAudit: a snapshot at revision 7 holds what the log holds"));
+  EXPECT_GE(bases_, 1);
+  for (const std::string& line : lines()) EXPECT_THAT(line, ::testing::Not(HasSubstr("disagree")));
+}
+
+TEST_F(AgentTest, FollowsTheNewLineageOfASnapshotThatDiffersFromTheLog) {
+  options_.audit_interval = options_.snapshot_audit_interval = 30ms;
+  base_report_.revision = 9;
+  base_report_.new_lineage = true;
+  base_report_.lineage_reason = "at revision 8 the snapshot holds another record than the repo";
+  start(well_behaved);
+  EXPECT_TRUE(logged("snapshotAudit: ALARM: a snapshot and the stored log differ: at revision 8"));
+  EXPECT_TRUE(logged("newLineage: a new lineage begins: at revision 8"));
+  EXPECT_GE(bases_, 2) << "capture rests on a base that it takes itself";
+}
 
 TEST_F(AgentTest, AnswersByHttpWhatCaptureTells) {
   start(well_behaved);
