@@ -105,7 +105,7 @@ TEST(Help, OfErrorsNamesOnlyCommandsThatParse) {
 TEST(Help, OfErrorsNamesOnlyFlagsThatAreThere) {
   std::set<std::string, std::less<>> known{"--help", "--cluster"};
   for (const app::SettingSpec& spec : app::setting_specs())
-    known.insert("--" + std::string(spec.name));
+    known.insert(app::flag_of(spec));
   for (const Command& command : commands()) {
     for (const Parameter& parameter : command.parameters) known.insert(std::string(parameter.name));
   }
