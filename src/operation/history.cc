@@ -19,27 +19,6 @@ using repository::Point;
 
 constexpr std::string_view kBeforeDelete = "before-delete:";
 
-// The segments that tell the lineage's history up to `revision`, oldest first. Chains overlap where a later base
-// repeats what earlier segments hold: a record at or below what was read already is told already.
-std::vector<manifest::SegmentRef> segments_of(const Catalogue& catalogue, const LineageId& lineage,
-                                              std::int64_t revision) {
-  std::vector<const Point*> points;
-  for (const Point& point : catalogue.points())
-    if (point.manifest.lineage.id == lineage) points.push_back(&point);
-  std::ranges::sort(points, {}, [](const Point* point) { return point->manifest.revision; });
-
-  std::vector<manifest::SegmentRef> out;
-  std::int64_t reached = 0;
-  for (const Point* point : points) {
-    for (const auto& segment : point->manifest.segments) {
-      if (segment.hi <= reached || segment.lo >= revision) continue;
-      out.push_back(segment);
-      reached = segment.hi;
-    }
-  }
-  return out;
-}
-
 // What lies between the covered ranges, up to `revision`.
 std::vector<Coverage> gaps_of(const std::vector<Coverage>& coverage, std::int64_t revision) {
   std::vector<Coverage> gaps;
@@ -168,17 +147,6 @@ std::string gaps_text(const std::vector<Coverage>& gaps) {
   return out;
 }
 
-// The point of the lineage that covers the revision with the least behind it.
-const Point* covering(const Catalogue& catalogue, const LineageId& lineage, std::int64_t revision) {
-  const Point* best = nullptr;
-  for (const Point& point : catalogue.points()) {
-    const auto& m = point.manifest;
-    if (m.lineage.id != lineage || m.revision < revision || (best && best->manifest.revision <= m.revision)) continue;
-    if (repository::covers(repository::coverage_of(m.segments), revision)) best = &point;
-  }
-  return best;
-}
-
 }  // namespace
 
 Result<HistoryReport> history(const repository::Repository& repo, const Catalogue& catalogue,
@@ -189,7 +157,7 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   if (const auto* info = catalogue.lineage(lineage)) report.gaps = gaps_of(info->coverage, target.revision);
   std::erase_if(report.gaps, [&](const Coverage& gap) { return gap.to <= options.after; });
 
-  auto segments = segments_of(catalogue, lineage, target.revision);
+  auto segments = catalogue.telling_segments(lineage, target.revision);
   std::erase_if(segments, [&](const auto& segment) { return segment.hi <= options.after; });
   std::uint64_t plain_bytes = 0;
   for (const auto& segment : segments) plain_bytes += segment.plain_bytes;
@@ -236,7 +204,7 @@ Result<Catalogue::Target> find_target(const repository::Repository& repo, const 
                 gaps_text(found.gaps), fmt::format("lifeboat log {}", key));
   const std::int64_t before = found.entries.back().revision.main - 1;
   const LineageId lineage = latest.point->manifest.lineage.id;
-  if (const Point* point = covering(catalogue, lineage, before)) return Catalogue::Target{point, before};
+  if (auto target = catalogue.target_in(lineage, before)) return *std::move(target);
   return fail(ErrorCode::kRevisionInGap,
               fmt::format("{} was deleted at revision {}, and the revision before it is not stored", key, before + 1),
               gaps_text(found.gaps), "`lifeboat ls` lists the points before it.");

@@ -1,6 +1,7 @@
 // What captured segments add to a catalogue: revisions behind its manifests, and when they were reached.
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -96,7 +97,48 @@ std::vector<manifest::SegmentRef> filled(const std::vector<manifest::SegmentRef>
   return out;
 }
 
+// Above it a segment has every record; up to it only those that etcd still had.
+std::int64_t whole_from(const manifest::SegmentRef& segment) {
+  return std::max(segment.lo, segment.complete_from);
+}
+
+// Of `segments`, those that go on furthest from where all records are known; where none does, the one that knows them
+// all again soonest.
+std::vector<manifest::SegmentRef> most_telling(std::vector<manifest::SegmentRef> segments, std::int64_t revision) {
+  std::ranges::sort(segments, {}, [](const manifest::SegmentRef& s) {
+    return std::make_tuple(whole_from(s), s.lo, -s.hi, std::string_view(s.object));
+  });
+  std::vector<manifest::SegmentRef> out;
+  std::int64_t reached = 0;
+  const manifest::SegmentRef* furthest = nullptr;
+  for (auto next = segments.begin(); reached < revision;) {
+    for (; next != segments.end() && whole_from(*next) <= reached; ++next)
+      if (furthest == nullptr || next->hi > furthest->hi) furthest = &*next;
+    if (furthest == nullptr || furthest->hi <= reached) {
+      if (next == segments.end() || next->lo >= revision) break;
+      furthest = &*next++;
+    }
+    out.push_back(*furthest);
+    reached = std::max(reached, furthest->hi);
+  }
+  return out;
+}
+
 }  // namespace
+
+std::vector<manifest::SegmentRef> Catalogue::telling_segments(const LineageId& lineage, std::int64_t revision) const {
+  std::vector<manifest::SegmentRef> all;
+  Names seen;
+  const auto add = [&](const manifest::SegmentRef& segment) {
+    if (seen.insert(segment.object).second) all.push_back(segment);
+  };
+  for (const std::vector<Point>* points : {&points_, &wider_}) {
+    for (const Point& point : *points)
+      if (point.manifest.lineage.id == lineage) std::ranges::for_each(point.manifest.segments, add);
+  }
+  for (const CapturedSegment& segment : captured_of(lineage)) add(segment.ref);
+  return most_telling(std::move(all), revision);
+}
 
 std::span<const CapturedSegment> Catalogue::captured_of(const LineageId& lineage) const {
   const auto found = std::ranges::equal_range(captured_, lineage, {}, lineage_of);

@@ -77,6 +77,11 @@ class Catalogue {
   // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
   // the nearest points).
   Result<Target> resolve(const std::string& text, const std::string& cluster, Timestamp now) const;
+  // The same for a revision of one lineage; nullopt where the lineage does not cover it.
+  std::optional<Target> target_in(const LineageId& lineage, std::int64_t revision) const;
+  // The segments, of manifests and captured ones, that tell most of what happened in a lineage up to `revision`,
+  // oldest first. Overlaps are as in a manifest: read_segments delivers each revision once.
+  std::vector<manifest::SegmentRef> telling_segments(const LineageId& lineage, std::int64_t revision) const;
 
  private:
   friend class PointResolver;

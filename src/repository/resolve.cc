@@ -66,6 +66,15 @@ class PointResolver {
     return fail(ErrorCode::kInternal, "a point was named in an unknown way");
   }
 
+  // A point of exactly this revision, else what was captured behind the point before it, else a later point that
+  // still has it.
+  std::optional<Target> target_at(const LineageInfo& info, std::int64_t revision) const {
+    const Point* holder = smallest_covering(info, revision);
+    if (holder != nullptr && revision_of(*holder) == revision) return Target{holder, revision};
+    if (auto point = catalogue_.captured_point(info.lineage.id, revision)) return owning(*std::move(point));
+    return holder == nullptr ? std::nullopt : std::optional(Target{holder, revision});
+  }
+
  private:
   // ---- which lineages are meant
 
@@ -271,15 +280,6 @@ class PointResolver {
     return not_covered(revision);
   }
 
-  // A point of exactly this revision, else what was captured behind the point before it, else a later point that
-  // still has it.
-  std::optional<Target> target_at(const LineageInfo& info, std::int64_t revision) const {
-    const Point* holder = smallest_covering(info, revision);
-    if (holder != nullptr && revision_of(*holder) == revision) return Target{holder, revision};
-    if (auto point = catalogue_.captured_point(info.lineage.id, revision)) return owning(*std::move(point));
-    return holder == nullptr ? std::nullopt : std::optional(Target{holder, revision});
-  }
-
   const Point* smallest_covering(const LineageInfo& info, std::int64_t revision) const {
     if (!covers(info.coverage, revision)) return nullptr;
     std::vector<const Point*> enough;
@@ -422,6 +422,11 @@ Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std:
                                              Timestamp now) const {
   const PointName name = TRY(parse_point_name(text));
   return PointResolver(*this, text, cluster).resolve(name, now);
+}
+
+std::optional<Catalogue::Target> Catalogue::target_in(const LineageId& id, std::int64_t revision) const {
+  const LineageInfo* const info = lineage(id);
+  return info == nullptr ? std::nullopt : PointResolver(*this, {}, {}).target_at(*info, revision);
 }
 
 }  // namespace lifeboat::repository

@@ -2,6 +2,7 @@
 #include "operation/history.h"
 
 #include "operation/backup_support.h"
+#include "repository/captured_support.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -142,6 +143,66 @@ TEST_F(History, SaysThatADeletionMayHideWhereNothingIsStored) {
   ASSERT_FALSE(hidden);
   EXPECT_EQ(hidden.error().code(), ErrorCode::kKeyNotFound);
   EXPECT_NE(hidden.error().why().find("may hide"), std::string::npos) << hidden.error().why();
+}
+
+// A base that needs nothing before it, taken while the history went on being captured.
+class HistoryOverABase : public History {
+ protected:
+  void capture(std::int64_t lo, std::int64_t hi) {
+    const LineageId lineage = w.catalogue().points().front().manifest.lineage.id;
+    repository::testing::HistoryStream records(model, lo, hi);
+    const auto commit = repository::testing::commit_of(lineage, lo, hi);
+    const auto published = repository::publish_captured(*w.repo, w.world, repository::kFlushLevel, commit, records, 1);
+    ASSERT_TRUE(published) << why_not(published);
+  }
+  // Of a database that has only its newest revision.
+  void import_lone_base() {
+    model.put("/base", "taken");
+    model.compact(model.revision);
+    ImportOptions how = w.options();
+    how.chain_max = 0;
+    const auto report = w.import_bytes(model.snapshot_file(), how);
+    ASSERT_TRUE(report) << why_not(report);
+    ASSERT_FALSE(report->new_lineage);
+  }
+};
+
+TEST_F(HistoryOverABase, TellsWhatWasCapturedBeforeTheBase) {
+  model.put("/app", "one");
+  import();
+  const std::int64_t first = model.revision;
+  model.erase("/app");
+  const std::int64_t deleted = model.revision;
+  model.put("/other", "x");
+  capture(first, model.revision);
+  import_lone_base();
+  const std::int64_t third = model.revision;
+  model.put("/other", "y");
+  capture(third, model.revision);
+
+  const auto told = history_of("/", options());
+  EXPECT_TRUE(told.gaps.empty());
+  EXPECT_EQ(told.total, told_by_model("/", model.revision).size());
+  EXPECT_EQ(before_delete("before-delete:/app").value_or(-1), deleted - 1);
+}
+
+TEST_F(HistoryOverABase, TellsWhatWasCapturedBeforeAGap) {
+  model.put("/stays", "so that a history is shared");
+  model.put("/app", "one");
+  import();
+  const std::int64_t first = model.revision;
+  model.erase("/app");
+  capture(first, model.revision);
+  const std::int64_t deleted = model.revision;
+  model.put("/lost", "x");
+  model.put("/lost", "y");
+  import_lone_base();
+
+  const auto told = history_of("/", options());
+  ASSERT_EQ(told.gaps.size(), 1u);
+  EXPECT_EQ(told.gaps.front(), (repository::Coverage{deleted + 1, model.revision - 1}));
+  EXPECT_EQ(told.deletes, 1u);
+  EXPECT_EQ(before_delete("before-delete:/app").value_or(-1), deleted - 1);
 }
 
 }  // namespace
