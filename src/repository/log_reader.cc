@@ -281,8 +281,9 @@ Result<std::size_t> find_base(const Repository& repo, const std::vector<manifest
   return 0;
 }
 
-// The later segments' visibility; nullopt when its index spilled.
-Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& world,
+// The visibility of what is above the base's end; nullopt when its index spilled. A later segment may begin below that
+// end, where the base speaks.
+Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& world, std::int64_t base_end,
                                             const std::vector<manifest::SegmentRef>& later,
                                             const std::vector<etcd::Revision>& removed, const LogReadOptions& options,
                                             Progress& progress) {
@@ -295,7 +296,7 @@ Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& w
   etcd::Record record;
   while (TRY(stream->next(record))) {
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
-    TRY(after.add(record));
+    if (record.key.revision.main > base_end) TRY(after.add(record));
   }
   TRY(after.finish());
   if (after.spilled()) return std::optional<Visibility>();
@@ -328,7 +329,7 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
   if (base > 0) {
     const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
     auto removed = TRY(removed_at(repo, segments, options.revision));
-    auto after = TRY(see_later(repo, world, later, removed, options, progress));
+    auto after = TRY(see_later(repo, world, segments[base - 1].hi, later, removed, options, progress));
     if (after && options.check) {
       auto blocks = TRY(read_blocks(repo, segments, {.threads = options.threads, .check_digests = true}));
       auto stream = std::make_unique<CheckedStream>(world, segments, removed, options, std::move(blocks));
