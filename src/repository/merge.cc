@@ -196,6 +196,10 @@ Parts all_within(const std::vector<CapturedSegment>& captured, std::int64_t lo, 
 
 // ---- merging
 
+bool is_of_the_object(const Error& error) {
+  return error.code() == ErrorCode::kObjectDamaged || error.code() == ErrorCode::kObjectMissing;
+}
+
 class Merger {
  public:
   Merger(const Repository& repo, io::World& world, unsigned threads, Progress& progress)
@@ -236,8 +240,9 @@ class Merger {
     CapturedSegment merged = TRY(publish_captured(repo_, world_, level, commit, records, threads_));
     const Status readable = read_back(merged);
     if (!readable) {
-      // Its parts are all there: without it nothing is lost.
-      TRY(repo_.store().remove(merged.ref.object));
+      // One that cannot be read replaces nothing. One that could not be looked at may have done so by now: another
+      // agent looks, too, before it removes the parts.
+      if (is_of_the_object(readable.error())) TRY(repo_.store().remove(merged.ref.object));
       return std::unexpected(readable.error());
     }
     report.merged_segments += parts.size();
@@ -300,10 +305,6 @@ std::vector<Replaced> find_replaced(const std::vector<CapturedSegment>& all,
   std::vector<Replaced> out;
   for (auto& [wider, parts] : found) out.push_back({wider, std::move(parts)});
   return out;
-}
-
-bool is_of_the_object(const Error& error) {
-  return error.code() == ErrorCode::kObjectDamaged || error.code() == ErrorCode::kObjectMissing;
 }
 
 // The parts whose records the wider one has, every one of them; reading it shows that it can be read.

@@ -229,6 +229,30 @@ TEST(Merge, StopsWhenAsked) {
   EXPECT_EQ(merged.error().code(), ErrorCode::kInterrupted);
 }
 
+// Asked to stop while it reads back what it merged: another agent may have removed the parts meanwhile.
+class StopsInReadBack final : public Progress {
+ public:
+  void stage(std::string_view, std::uint64_t) override {}
+  void advance(std::uint64_t) override {}
+  void note(std::string_view) override {}
+  bool cancelled() const override { return ++asked_ > 1; }
+
+ private:
+  mutable int asked_ = 0;
+};
+
+TEST(Merge, LeavesWhatItStoredWhenItIsStoppedBeforeReadingItBack) {
+  Merging m(5);
+  m.go_on(25);
+  const std::size_t before = m.segments();
+  StopsInReadBack progress;
+  const auto merged = merge_captured(*m.t.repo, m.t.world.world, lineage_id(1), short_policy(), 1, progress);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code(), ErrorCode::kInterrupted);
+  EXPECT_EQ(m.segments(), before + 1);
+  m.expect_every_revision();
+}
+
 TEST(RemoveReplaced, WaitsForTheGraceInTheStoresTime) {
   Merging m(8);
   m.go_on(30);
