@@ -178,7 +178,7 @@ class PointResolver {
     }
     if (found.size() == 1) return whole(*found.front());
     if (found.size() > 1) return ambiguous_id(found);
-    if (auto captured = captured_by_id(prefix)) return *std::move(captured);
+    if (auto captured = TRY(captured_by_id(prefix))) return *std::move(captured);
     std::string why = "no point has an id that begins so";
     if (elsewhere != nullptr) {
       why = fmt::format("{} is not of cluster \"{}\"", describe(*elsewhere), shown(cluster_));
@@ -187,16 +187,28 @@ class PointResolver {
   }
 
   // The end of a flush was the newest point once, and keeps its id.
-  std::optional<Target> captured_by_id(const std::string& prefix) const {
+  Result<std::optional<Target>> captured_by_id(const std::string& prefix) const {
+    std::set<std::pair<LineageId, std::int64_t>> found;
     for (const LineageInfo* info : chosen_) {
       const LineageId& id = info->lineage.id;
       for (const manifest::Flush& flush : catalogue_.flushes_of(id)) {
         if (!covers(info->captured, flush.revision)) continue;
-        if (!point_id(id, flush.revision).starts_with(prefix)) continue;
-        if (auto point = catalogue_.captured_point(id, flush.revision)) return owning(*std::move(point));
+        if (point_id(id, flush.revision).starts_with(prefix)) found.emplace(id, flush.revision);
       }
     }
-    return std::nullopt;
+    if (found.size() > 1) return ambiguous_captured_id(found);
+    if (found.empty()) return std::optional<Target>();
+    auto point = catalogue_.captured_point(found.begin()->first, found.begin()->second);
+    return point ? std::optional(owning(*std::move(point))) : std::nullopt;
+  }
+
+  std::unexpected<Error> ambiguous_captured_id(const std::set<std::pair<LineageId, std::int64_t>>& found) const {
+    std::vector<std::string> choices;
+    for (const auto& [lineage, revision] : found)
+      choices.push_back(fmt::format("{} (revision {})", point_id(lineage, revision), revision));
+    return fail(ErrorCode::kPointAmbiguous,
+                fmt::format("the id {} fits {} points", shown(text_), found.size()),
+                join_choices(std::move(choices)), "Give more digits of the id.");
   }
 
   std::unexpected<Error> ambiguous_id(const std::vector<const Point*>& found) const {

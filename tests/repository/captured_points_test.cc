@@ -1,6 +1,8 @@
 // What captured segments add to a catalogue: every revision they hold is a point.
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "repository/captured_support.h"
 #include "repository/layout.h"
 
@@ -69,6 +71,30 @@ TEST(CapturedPoints, EveryRevisionIsRestorableWhateverTheOverlaps) {
     }
     EXPECT_FALSE(catalogue.resolve("rev:" + std::to_string(c.model.revision + 1), "", {}));
   }
+}
+
+TEST(CapturedPoints, AnIdThatFitsSeveralFlushesIsRefused) {
+  Captures c;
+  CapturedSegment day;
+  day.commit = commit_of(lineage_id(1), c.start(), c.start() + 2000);
+  day.commit.flushes.clear();
+  std::map<std::string, std::vector<std::int64_t>> by_prefix;
+  for (std::int64_t at = day.commit.lo + 1; at <= day.commit.hi; ++at) {
+    day.commit.flushes.push_back({at, reached_at(at - 1), reached_at(at), true});
+    if (at < day.commit.hi) by_prefix[point_id(lineage_id(1), at).substr(0, 4)].push_back(at);
+  }
+  day.ref.object = "s/day";
+  day.ref.lo = day.ref.complete_from = day.commit.lo;
+  day.ref.hi = day.commit.hi;
+  const Catalogue catalogue = Catalogue::build({c.base}, {}, {}, {day});
+  const auto alike = std::ranges::find_if(by_prefix, [](const auto& p) { return p.second.size() > 1; });
+  ASSERT_NE(alike, by_prefix.end());
+  const auto refused = catalogue.resolve(alike->first, "", {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPointAmbiguous) << why_not(refused);
+  const auto whole = catalogue.resolve(point_id(lineage_id(1), alike->second[1]), "", {});
+  ASSERT_TRUE(whole) << why_not(whole);
+  EXPECT_EQ(whole->revision, alike->second[1]);
 }
 
 TEST(CapturedPoints, TheTipIsAPointWithoutMadeUpCounts) {
