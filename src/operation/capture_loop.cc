@@ -77,6 +77,7 @@ class Follower final : public source::RevisionSink {
   Status opened(const source::WatchOrigin& origin) override {
     origin_ = origin;
     first_ = log_.head().revision;
+    checked_ = false;
     log_.not_beyond(origin.revision, began_);
     log_.set_behind(log_.head().revision < origin.revision);
     on_opened(origin);

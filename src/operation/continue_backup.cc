@@ -21,6 +21,8 @@ using WhyNot = std::optional<std::string>;
 constexpr int kLevel = 1;  // a backup is made every few minutes at most
 constexpr int kZstdLevel = 12;  // little data, kept long
 constexpr std::size_t kBlockBytes = 4 * segment::kBlockTargetBytes;
+constexpr std::int64_t kMuchData = 50'000;  // revisions: more are packed as fast as they come
+constexpr int kFastZstdLevel = 3;
 constexpr std::int64_t kLongBacklog = 5000;  // revisions; a longer one is read by staggered watches
 constexpr std::size_t kMostNewLeases = 5000;
 constexpr std::size_t kMostSegments = 512;   // of a chain whose captured segments nobody merges
@@ -201,7 +203,7 @@ class Continuing {
                                       .lo = head_.revision,
                                       .complete_from = head_.revision,
                                       .removed = {},
-                                      .zstd_level = kZstdLevel,
+                                      .zstd_level = wanted_ - head_.revision > kMuchData ? kFastZstdLevel : kZstdLevel,
                                       .block_bytes = kBlockBytes,
                                       .threads = options_.threads,
                                       .split_stored_bytes = UINT64_MAX});

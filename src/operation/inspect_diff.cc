@@ -3,6 +3,8 @@
 
 #include "operation/inspect.h"
 #include "operation/live_records.h"
+#include "repository/coverage.h"
+#include "repository/segments.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -89,15 +91,78 @@ class Differences {
   DifferenceReport report_;
 };
 
+// What happened to a key in between.
+struct Touched {
+  bool lived_before = false;
+  bool lives = false;
+  Side after;
+};
+
+// etcd writes a tombstone only for a key that lives, and version 1 only for one that does not.
+void touch(std::map<std::string, Touched, std::less<>>& keys, const etcd::Record& record, const etcd::KeyValue& kv) {
+  const auto [at, first] = keys.try_emplace(std::string(as_text(kv.key)));
+  if (first) at->second.lived_before = record.key.tombstone || kv.version > 1;
+  at->second.lives = !record.key.tombstone;
+  at->second.after = {kv.mod_revision, kv.value.size()};
+}
+
+// Whether every record between the two is stored in b's chain.
+bool is_told_between(const repository::Catalogue::Target& a, const repository::Catalogue::Target& b) {
+  if (a.point->manifest.lineage.id != b.point->manifest.lineage.id || a.revision > b.revision) return false;
+  return std::ranges::any_of(repository::coverage_of(b.point->manifest.segments), [&](const auto& range) {
+    return range.from <= a.revision && b.revision <= range.to;
+  });
+}
+
+// The keys under the prefix that differ, from the records above a alone.
+Status separate_between(const repository::Repository& repo, const repository::Catalogue::Target& a,
+                        const repository::Catalogue::Target& b, ByteView prefix, const InspectOptions& options,
+                        Progress& progress, Keys& only_a, Keys& only_b) {
+  std::vector<manifest::SegmentRef> between;
+  for (const auto& segment : b.point->manifest.segments)
+    if (segment.hi > a.revision && segment.lo < b.revision) between.push_back(segment);
+  auto records = TRY(repository::read_segments(repo, between, {.threads = options.threads}));
+  std::map<std::string, Touched, std::less<>> keys;
+  etcd::Record record;
+  while (TRY(records->next(record))) {
+    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading was interrupted");
+    if (record.key.revision.main <= a.revision || record.key.revision.main > b.revision) continue;
+    const auto kv = etcd::parse_key_value(record.value);
+    if (!kv) return fail(ErrorCode::kDatabaseDamaged, "a record of the log does not parse");
+    if (kv->key.size() >= prefix.size() && equal(kv->key.first(prefix.size()), prefix)) touch(keys, record, *kv);
+  }
+  for (auto& [key, touched] : keys) {
+    if (touched.lived_before) only_a[key] = {};
+    if (touched.lives) only_b[key] = touched.after;
+  }
+  return {};
+}
+
+// What the keys were at a.
+Status look_up(const repository::Repository& repo, io::World& world, const repository::Catalogue::Target& a,
+               ByteView prefix, const InspectOptions& options, Progress& progress, Keys& keys) {
+  LiveCursor cursor(TRY(open_live(repo, world, a, options, progress)), prefix, progress);
+  for (;;) {
+    TRY(cursor.advance());
+    if (!cursor.present()) return {};
+    if (keys.contains(as_text(cursor.live().kv.key))) cursor.keep(keys);
+  }
+}
+
 }  // namespace
 
 Result<DifferenceReport> diff(const repository::Repository& repo, io::World& world,
                               const repository::Catalogue::Target& a, const repository::Catalogue::Target& b,
                               ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress) {
-  LiveCursor cursor_a(TRY(open_live(repo, world, a, options, progress)), prefix, progress);
-  LiveCursor cursor_b(TRY(open_live(repo, world, b, options, progress)), prefix, progress);
   Keys only_a, only_b;
-  TRY(separate(cursor_a, cursor_b, only_a, only_b));
+  if (is_told_between(a, b)) {
+    TRY(separate_between(repo, a, b, prefix, options, progress, only_a, only_b));
+    if (limit > 0 && !only_a.empty()) TRY(look_up(repo, world, a, prefix, options, progress, only_a));
+  } else {
+    LiveCursor cursor_a(TRY(open_live(repo, world, a, options, progress)), prefix, progress);
+    LiveCursor cursor_b(TRY(open_live(repo, world, b, options, progress)), prefix, progress);
+    TRY(separate(cursor_a, cursor_b, only_a, only_b));
+  }
 
   Differences out(limit);
   auto left = only_a.begin();

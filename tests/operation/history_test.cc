@@ -1,6 +1,7 @@
 // The history of keys against a model of the cluster: over several points, a compaction and a gap.
 #include "operation/history.h"
 
+#include "base/text.h"
 #include "operation/backup_support.h"
 #include "repository/captured_support.h"
 
@@ -203,6 +204,52 @@ TEST_F(HistoryOverABase, TellsWhatWasCapturedBeforeAGap) {
   EXPECT_EQ(told.gaps.front(), (repository::Coverage{deleted + 1, model.revision - 1}));
   EXPECT_EQ(told.deletes, 1u);
   EXPECT_EQ(before_delete("before-delete:/app").value_or(-1), deleted - 1);
+}
+
+// The keys that differ, as the model has them.
+DifferenceReport expected_difference(const MvccModel& model, std::int64_t a, std::int64_t b) {
+  std::map<std::string, const testing_model::ModelRecord*> before, after;
+  const RecordMap at_a = model.latest_live(a), at_b = model.latest_live(b);
+  for (const auto& [at, record] : at_a) before[record.user_key] = &record;
+  for (const auto& [at, record] : at_b) after[record.user_key] = &record;
+  DifferenceReport out;
+  for (const auto& [key, record] : before) {
+    const auto same = after.find(key);
+    if (same == after.end()) {
+      ++out.removed;
+    } else if (same->second->key != record->key) {
+      ++out.changed;
+    }
+  }
+  for (const auto& [key, record] : after) out.added += before.contains(key) ? 0 : 1;
+  return out;
+}
+
+TEST_F(History, DifferencesAreTheModelsBetweenAnyTwoRevisions) {
+  for (int round = 0; round < 3; ++round) {
+    write_some(model, random, 25, 15);
+    import();
+  }
+  const auto points = w.catalogue();
+  for (int i = 0; i < 120; ++i) {
+    std::int64_t a = 2 + static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision - 1));
+    std::int64_t b = 2 + static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision - 1));
+    const auto from = points.resolve("rev:" + std::to_string(a), "", w.clock.time);
+    const auto to = points.resolve("rev:" + std::to_string(b), "", w.clock.time);
+    ASSERT_TRUE(from && to);
+    const auto expected = expected_difference(model, a, b);
+    for (const std::size_t limit : {0u, 1000u}) {
+      const auto found = diff(*w.repo, w.world, *from, *to, {}, limit, options(), w.progress);
+      ASSERT_TRUE(found) << why_not(found);
+      EXPECT_EQ(found->added, expected.added) << a << " to " << b;
+      EXPECT_EQ(found->changed, expected.changed) << a << " to " << b;
+      EXPECT_EQ(found->removed, expected.removed) << a << " to " << b;
+      for (const auto& key : found->keys) {
+        EXPECT_EQ(key.mod_revision_a > 0, key.change != Change::kAdded) << printable(key.key);
+        EXPECT_EQ(key.mod_revision_b > 0, key.change != Change::kRemoved) << printable(key.key);
+      }
+    }
+  }
 }
 
 }  // namespace
