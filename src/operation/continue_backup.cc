@@ -27,7 +27,7 @@ constexpr std::int64_t kLongBacklog = 5000;  // revisions; a longer one is read 
 constexpr std::size_t kMostNewLeases = 5000;
 constexpr std::size_t kMostSegments = 512;   // of a chain whose captured segments nobody merges
 // What a backlog and a snapshot cost, roughly. A snapshot carries every revision that etcd still has, too.
-constexpr double kEventsPerSecond = 50'000;
+constexpr double kEventsPerSecond = 20'000;
 constexpr double kSnapshotBytesPerSecond = 150e6;
 constexpr double kSnapshotAnywaySeconds = 1;
 constexpr std::byte kFirstKey[] = {std::byte{0}};
