@@ -6,6 +6,7 @@
 
 #include "operation/commit_snapshot.h"
 #include "operation/continue_backup.h"
+#include "operation/member_source.h"
 #include "operation/prove_point.h"
 
 namespace lifeboat::operation {
@@ -24,18 +25,15 @@ void describe_source(source::Client& client, const std::string& endpoint, manife
     report.warnings.push_back(fmt::format("{} served the snapshot but not its status: {}", endpoint, status.error().why()));
     return;
   }
-  source.cluster_id = fmt::format("{:x}", status->cluster_id);
-  source.member_id = fmt::format("{:x}", status->member_id);
-  source.etcd_version = status->version;
-  for (const auto& error : status->errors) report.warnings.push_back(fmt::format("{} reports: {}", endpoint, error));
-  if (status->is_learner) report.warnings.push_back(fmt::format("{} is a learner", endpoint));
+  describe_member(*status, source);
+  for (auto& warning : member_warnings(*status)) report.warnings.push_back(std::move(warning));
 }
 
 void name_member(source::Client& client, manifest::Source& source) {
   const auto members = client.members();
   if (!members) return;
   for (const auto& member : *members)
-    if (fmt::format("{:x}", member.id) == source.member_id) source.member_name = member.name;
+    if (etcd_id_text(member.id) == source.member_id) source.member_name = member.name;
 }
 
 // A snapshot, whatever the repo has.

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "repository/points.h"
+#include "operation/member_source.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -85,11 +85,9 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
 
 }  // namespace
 
-std::string cluster_id_text(std::uint64_t id) { return fmt::format("{:x}", id); }
-
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
+                                                    const Catalogue& catalogue,
                                                     const std::string& cluster_id) {
-  const Catalogue catalogue = TRY(Catalogue::load(repo));
   std::vector<CaptureHead> heads;
   for (const auto& lineage : catalogue.lineages()) {
     const Point* newest = catalogue.newest_of(lineage.lineage.id);
@@ -113,7 +111,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
                                const std::vector<source::MemberStatus>& live) {
   std::uint64_t index = 0, term = 0;
   for (const auto& status : live) {
-    const std::string id = cluster_id_text(status.cluster_id);
+    const std::string id = etcd_id_text(status.cluster_id);
     if (id != head.cluster_id)
       return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
     index = std::max(index, status.raft_index);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "format/etcd/sidecar.h"
+#include "repository/points.h"
 #include "repository/repository.h"
 #include "repository/segments.h"
 #include "source/etcd/client.h"
@@ -30,8 +31,10 @@ struct CaptureHead {
   etcd::Sidecar sidecar;              // as last known
 };
 
-// The ends of every lineage of the cluster, newest first.
-Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const std::string& cluster_id);
+// The ends of every lineage of the cluster that the catalogue has, newest first.
+Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
+                                                    const repository::Catalogue& catalogue,
+                                                    const std::string& cluster_id);
 // The end of one lineage.
 Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage);
 
@@ -45,7 +48,5 @@ struct Continuation {
 // client's: nobody could be asked. kCompacted: etcd has dropped revisions above the head.
 Result<Continuation> continues(source::Client& client, const CaptureHead& head,
                                const std::vector<source::MemberStatus>& live);
-
-std::string cluster_id_text(std::uint64_t id);
 
 }  // namespace lifeboat::operation

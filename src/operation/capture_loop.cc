@@ -12,6 +12,7 @@
 #include "operation/capture_log.h"
 #include "operation/capture_sidecar.h"
 #include "operation/capture_spool.h"
+#include "operation/member_source.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -217,8 +218,9 @@ class Capture {
 
   // The lineage of the repo that this cluster continues, if there is one.
   Status find_head(const std::vector<source::MemberStatus>& live) {
+    const auto catalogue = TRY(repository::Catalogue::load(repo_));
     for (CaptureHead& head :
-         TRY(load_capture_heads(repo_, cluster_id_text(live.front().cluster_id)))) {
+         TRY(load_capture_heads(repo_, catalogue, etcd_id_text(live.front().cluster_id)))) {
       if (!known_) known_ = head;
       const auto found = TRY(ask_continues(head, live));
       if (found.answer == Continuation::Answer::kDiffers) {
@@ -427,10 +429,7 @@ class Capture {
     manifest::Source source;
     source.kind = "watch";
     source.cluster = log_.head().cluster;
-    source.cluster_id = cluster_id_text(member.cluster_id);
-    source.member_id = fmt::format("{:x}", member.member_id);
-    source.endpoint = member.endpoint;
-    source.etcd_version = member.version;
+    describe_member(member, source);
     source.consistent_index = log_.head().raft_index;
     source.term = log_.head().raft_term;
     return source;

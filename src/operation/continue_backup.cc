@@ -8,6 +8,7 @@
 #include "operation/capture_head.h"
 #include "operation/key_versions.h"
 #include "operation/live_sidecar.h"
+#include "operation/member_source.h"
 #include "repository/captured.h"
 #include "source/etcd/watch.h"
 
@@ -85,9 +86,9 @@ class Continuing {
     earliest_ = world_.clock.now();
     if (!options_.endpoint.empty()) return WhyNot("a snapshot of one endpoint was asked for");
     TRY(ask_members());
+    catalogue_ = TRY(Catalogue::load(repo_));
     if (auto reason = TRY(find_head())) return reason;
     if (auto reason = TRY(compare_users())) return reason;
-    catalogue_ = TRY(Catalogue::load(repo_));
     tip_ = catalogue_.newest_of(head_.lineage.id);
     if (tip_ == nullptr || tip_->manifest.revision != head_.revision)
       return WhyNot("the stored segments do not reach the last stored revision");
@@ -107,7 +108,7 @@ class Continuing {
     } else {
       changes = TRY(sidecar_changes(client_, head_.sidecar, wanted_, wanted_, kMostNewLeases));
     }
-    for (const auto& change : changes) apply(change);
+    for (const auto& change : changes) manifest::apply(change, head_.sidecar);
     TRY(publish(out));
     return Continued{std::move(out), {}};
   }
@@ -130,7 +131,7 @@ class Continuing {
   }
 
   Result<WhyNot> find_head() {
-    auto heads = TRY(load_capture_heads(repo_, cluster_id_text(live_.front().cluster_id)));
+    auto heads = TRY(load_capture_heads(repo_, catalogue_, etcd_id_text(live_.front().cluster_id)));
     if (heads.empty()) return WhyNot("the repo has no point of this cluster yet");
     head_ = std::move(heads.front());
     if (!options_.cluster.empty() && options_.cluster != head_.cluster)
@@ -172,15 +173,12 @@ class Continuing {
     manifest::Source out = tip_->manifest.source;  // page size and file of the base that it continues
     out.kind = "watch";
     out.cluster = head_.cluster;
-    out.member_id = fmt::format("{:x}", member.member_id);
+    describe_member(member, out);
     out.member_name.clear();
-    out.endpoint = member.endpoint;
-    out.etcd_version = member.version;
     out.file_sha256.clear();
     out.consistent_index = std::max(member.raft_applied_index, head_.raft_index);
     out.term = std::max(member.raft_term, head_.raft_term);
-    out.warnings.clear();
-    for (const auto& error : member.errors) out.warnings.push_back(fmt::format("{} reports: {}", member.endpoint, error));
+    out.warnings = member_warnings(member);
     return out;
   }
 
@@ -256,13 +254,6 @@ class Continuing {
     commit.changes = changes;
     commit.writer_version = kLifeboatVersion;
     return commit;
-  }
-
-  void apply(const manifest::SidecarChange& change) {
-    if (change.value)
-      head_.sidecar.set(change.bucket, as_text(change.key), *change.value);
-    else
-      head_.sidecar.erase(change.bucket, as_text(change.key));
   }
 
   // Of the last point whose count is known, and of the captured segments since.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "operation/live_records.h"
 #include "repository/coverage.h"
 #include "repository/segments.h"
 
@@ -68,8 +69,7 @@ class Times {
 };
 
 bool matches(ByteView key, ByteView wanted, bool exact) {
-  if (key.size() < wanted.size() || (exact && key.size() != wanted.size())) return false;
-  return equal(key.first(wanted.size()), wanted);
+  return exact ? equal(key, wanted) : has_prefix(key, wanted);
 }
 
 Result<HistoryEntry> entry_of(const etcd::Record& record) {

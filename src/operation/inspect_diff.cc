@@ -129,7 +129,7 @@ Status separate_between(const repository::Repository& repo, const repository::Ca
     if (record.key.revision.main <= a.revision || record.key.revision.main > b.revision) continue;
     const auto kv = etcd::parse_key_value(record.value);
     if (!kv) return fail(ErrorCode::kDatabaseDamaged, "a record of the log does not parse");
-    if (kv->key.size() >= prefix.size() && equal(kv->key.first(prefix.size()), prefix)) touch(keys, record, *kv);
+    if (has_prefix(kv->key, prefix)) touch(keys, record, *kv);
   }
   for (auto& [key, touched] : keys) {
     if (touched.lived_before) only_a[key] = {};

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 namespace lifeboat::operation {
-namespace {
 
-bool starts_with(ByteView key, ByteView prefix) {
+bool has_prefix(ByteView key, ByteView prefix) {
   return key.size() >= prefix.size() && equal(key.first(prefix.size()), prefix);
 }
-
-}  // namespace
 
 Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,
                                                            const repository::Catalogue::Target& target,
@@ -32,7 +29,7 @@ Result<bool> next_live(repository::SeenRecords& log, ByteView prefix, Progress& 
     if (!kv)
       return fail(ErrorCode::kDatabaseDamaged,
                   fmt::format("record at revision {} does not parse", seen.record.key.revision.main));
-    if (!starts_with(kv->key, prefix)) continue;
+    if (!has_prefix(kv->key, prefix)) continue;
     out = {seen.record.key.revision, *kv, seen.record.value};
     return true;
   }

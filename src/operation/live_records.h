@@ -5,6 +5,8 @@
 
 namespace lifeboat::operation {
 
+bool has_prefix(ByteView key, ByteView prefix);
+
 struct LiveRecord {
   etcd::Revision revision;
   etcd::KeyValue kv;   // borrows from the reader until the next call

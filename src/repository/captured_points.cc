@@ -243,11 +243,7 @@ Result<etcd::Sidecar> read_sidecar_at(const Repository& repo, const Catalogue::T
   etcd::Sidecar sidecar = TRY(read_sidecar(repo, target.point->object));
   for (const manifest::SidecarChange& change : target.point->changes) {
     if (change.by > target.revision) continue;
-    if (change.value) {
-      sidecar.set(change.bucket, as_text(change.key), *change.value);
-    } else {
-      sidecar.erase(change.bucket, as_text(change.key));
-    }
+    manifest::apply(change, sidecar);
   }
   return sidecar;
 }

@@ -145,6 +145,14 @@ void check(const CaptureCommit& commit, Fields& in) {
 
 }  // namespace
 
+void apply(const SidecarChange& change, etcd::Sidecar& sidecar) {
+  if (change.value) {
+    sidecar.set(change.bucket, as_text(change.key), *change.value);
+  } else {
+    sidecar.erase(change.bucket, as_text(change.key));
+  }
+}
+
 Bytes encode_capture_commit(const CaptureCommit& commit) {
   Json changes = Json::array();
   for (const SidecarChange& change : commit.changes) changes.push_back(encode(change));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "format/etcd/sidecar.h"
 #include "format/manifest/manifest.h"
 
 namespace lifeboat::manifest {
@@ -26,6 +27,8 @@ struct SidecarChange {
   std::optional<Bytes> value;
   bool operator==(const SidecarChange&) const = default;
 };
+
+void apply(const SidecarChange& change, etcd::Sidecar& sidecar);
 
 struct CaptureCommit {
   Lineage lineage;

@@ -29,11 +29,11 @@ struct Slot {
   std::deque<HeldMessage> held;  // until the slots before it were delivered
 };
 
-class CatchUp final : public Conversation {
+class CatchUp final : public WatchConversation {
  public:
   CatchUp(const CatchUpRequest& request, RevisionSink& sink)
-      : request_(request),
-        sink_(sink),
+      : WatchConversation(sink),
+        request_(request),
         joiner_(request.from),
         width_(fitting(kExpectedRevisionBytes * kBatchRevisions)) {}
 
@@ -67,21 +67,7 @@ class CatchUp final : public Conversation {
     return accept(*slot, std::move(held)) && advance();
   }
 
-  bool idle() override { return keep(sink_.idle()); }
-
-  Result<WatchOutcome> outcome(const ConversationEnd& end) const {
-    return outcome_of(sink_error_, outcome_, end);
-  }
-
  private:
-  bool keep(const Status& status) {
-    if (!status) sink_error_ = status.error();
-    return status.has_value();
-  }
-  bool end_with(WatchOutcome outcome) {
-    outcome_ = std::move(outcome);
-    return false;
-  }
   std::int64_t most_watches() const { return std::clamp(request_.watches, 1u, kMostWatches); }
 
   void begin_round() {
@@ -114,7 +100,7 @@ class CatchUp final : public Conversation {
     if (is_open_) return true;
     is_open_ = true;
     return keep(
-        sink_.opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
+        sink().opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
   }
 
   bool accept(Slot& slot, HeldMessage held) {
@@ -147,7 +133,7 @@ class CatchUp final : public Conversation {
     const WatchMessage& message = held.message;
     if (const Status joined = joiner_.add(message.events, message.fragment); !joined)
       return end_with(broken(joined.error()));
-    return joiner_.whole().empty() || keep(sink_.revisions(joiner_.whole()));
+    return joiner_.whole().empty() || keep(sink().revisions(joiner_.whole()));
   }
 
   // Delivers what has its turn now; a round that was delivered is followed by the next.
@@ -183,7 +169,6 @@ class CatchUp final : public Conversation {
   }
 
   const CatchUpRequest& request_;
-  RevisionSink& sink_;
   RevisionJoiner joiner_;
   std::int64_t width_;      // watches in a round
   std::deque<Slot> slots_;  // of the round, those not delivered yet
@@ -193,8 +178,6 @@ class CatchUp final : public Conversation {
   std::uint64_t round_bytes_ = 0, held_bytes_ = 0;
   bool is_open_ = false;
   int attempt_ = 0;
-  std::optional<Error> sink_error_;
-  std::optional<WatchOutcome> outcome_;
 };
 
 }  // namespace

@@ -46,11 +46,11 @@ class Questions {
   Steady::time_point last_;
 };
 
-class RevisionWatch final : public Conversation {
+class RevisionWatch final : public WatchConversation {
  public:
   RevisionWatch(const WatchRequest& request, RevisionSink& sink)
-      : request_(request),
-        sink_(sink),
+      : WatchConversation(sink),
+        request_(request),
         joiner_(request.from),
         questions_(request.progress_interval) {}
 
@@ -83,21 +83,7 @@ class RevisionWatch final : public Conversation {
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
-  bool idle() override { return keep(sink_.idle()); }
-
-  Result<WatchOutcome> outcome(const ConversationEnd& end) const {
-    return outcome_of(sink_error_, outcome_, end);
-  }
-
  private:
-  bool keep(const Status& status) {
-    if (!status) sink_error_ = status.error();
-    return status.has_value();
-  }
-  bool end_with(WatchOutcome outcome) {
-    outcome_ = std::move(outcome);
-    return false;
-  }
 
   RpcResult<bool> refused() {
     const WatchRefusal refusal = refusal_of(message_, attempt_);
@@ -111,7 +97,7 @@ class RevisionWatch final : public Conversation {
     const auto asked = questions_.answered();
     const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term,
                              message_.revision};
-    if (!keep(sink_.opened(origin))) return false;
+    if (!keep(sink().opened(origin))) return false;
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
@@ -119,7 +105,7 @@ class RevisionWatch final : public Conversation {
     if (const Status joined = joiner_.add(message_.events, message_.fragment); !joined)
       return end_with(broken(joined.error()));
     ahead_since_.reset();
-    return joiner_.whole().empty() || keep(sink_.revisions(joiner_.whole()));
+    return joiner_.whole().empty() || keep(sink().revisions(joiner_.whole()));
   }
 
   // Every revision has a record, so a true mark names the last revision delivered, or one before
@@ -130,7 +116,7 @@ class RevisionWatch final : public Conversation {
         joiner_.reached() < request_.from && message_.revision < joiner_.reached();
     if (before_first || (message_.revision == joiner_.reached() && !joiner_.in_between())) {
       ahead_since_.reset();
-      return keep(sink_.caught_up_since(message_.revision, asked_ago));
+      return keep(sink().caught_up_since(message_.revision, asked_ago));
     }
     if (message_.revision < joiner_.reached() || message_.created) return true;
     const auto now = Steady::now();
@@ -143,15 +129,12 @@ class RevisionWatch final : public Conversation {
   }
 
   const WatchRequest& request_;
-  RevisionSink& sink_;
   RevisionJoiner joiner_;
   Questions questions_;
   WatchMessage message_;
   int attempt_ = 0;
   bool requested_ = false, created_ = false;
   std::optional<Steady::time_point> ahead_since_;  // marks beyond what was delivered, since then
-  std::optional<Error> sink_error_;
-  std::optional<WatchOutcome> outcome_;
 };
 
 }  // namespace

@@ -31,11 +31,19 @@ WatchRefusal refusal_of(const WatchMessage& message, int attempt) {
   return {std::nullopt, {code, reason.empty() ? "etcd cancelled the watch" : reason}};
 }
 
-Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error,
-                                const std::optional<WatchOutcome>& known,
-                                const ConversationEnd& end) {
-  if (sink_error) return std::unexpected(*sink_error);
-  if (known) return *known;
+bool WatchConversation::keep(const Status& status) {
+  if (!status) sink_error_ = status.error();
+  return status.has_value();
+}
+
+bool WatchConversation::end_with(WatchOutcome outcome) {
+  outcome_ = std::move(outcome);
+  return false;
+}
+
+Result<WatchOutcome> WatchConversation::outcome(const ConversationEnd& end) const {
+  if (sink_error_) return std::unexpected(*sink_error_);
+  if (outcome_) return *outcome_;
   if (end.cancelled) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
   if (end.error) return broken(*end.error);
   return broken(Error(ErrorCode::kInternal, "a watch ended without an outcome"));

@@ -24,11 +24,25 @@ struct WatchRefusal {
 };
 WatchRefusal refusal_of(const WatchMessage& message, int attempt);
 
-// What ended a watch: the sink's error, an outcome that the conversation knew, or how its stream
-// ended.
-Result<WatchOutcome> outcome_of(const std::optional<Error>& sink_error,
-                                const std::optional<WatchOutcome>& known,
-                                const ConversationEnd& end);
+// What a conversation about watches remembers of its end.
+class WatchConversation : public Conversation {
+ public:
+  bool idle() final { return keep(sink_.idle()); }
+  // What ended the watch: the sink's error, an outcome that was known, or how the stream ended.
+  Result<WatchOutcome> outcome(const ConversationEnd& end) const;
+
+ protected:
+  explicit WatchConversation(RevisionSink& sink) : sink_(sink) {}
+  // Each false ends the stream: the sink's error, or the outcome, is then how the watch ended.
+  bool keep(const Status& status);
+  bool end_with(WatchOutcome outcome);
+  RevisionSink& sink() { return sink_; }
+
+ private:
+  RevisionSink& sink_;
+  std::optional<Error> sink_error_;
+  std::optional<WatchOutcome> outcome_;
+};
 
 WatchOutcome broken(Error error);
 Error unreadable_message();

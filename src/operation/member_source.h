@@ -1,0 +1,19 @@
+// A member as the source of what is stored, told alike by snapshots, watches and continued backups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "format/manifest/origin.h"
+#include "source/etcd/client.h"
+
+namespace lifeboat::operation {
+
+std::string etcd_id_text(std::uint64_t id);  // of a cluster or member, as etcd prints it
+
+// Fills in cluster, member and version; the cluster's name and the raft position are the caller's.
+void describe_member(const source::MemberStatus& status, manifest::Source& source);
+// What it says is wrong with itself, a sentence each.
+std::vector<std::string> member_warnings(const source::MemberStatus& status);
+
+}  // namespace lifeboat::operation
