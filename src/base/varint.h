@@ -7,6 +7,12 @@ namespace lifeboat {
 
 inline constexpr std::size_t kMaxVarintBytes = 10;
 
+inline std::size_t varint_bytes(std::uint64_t value) {
+  std::size_t bytes = 1;
+  for (; value >= 0x80; value >>= 7) ++bytes;
+  return bytes;
+}
+
 // Writes at most kMaxVarintBytes at `p` and returns the end.
 inline std::byte* store_varint(std::byte* p, std::uint64_t value) {
   while (value >= 0x80) {

@@ -72,21 +72,14 @@ bool matches(ByteView key, ByteView wanted, bool exact) {
   return exact ? equal(key, wanted) : has_prefix(key, wanted);
 }
 
-Result<HistoryEntry> entry_of(const etcd::Record& record) {
-  const auto kv = etcd::parse_key_value(record.value);
-  if (!kv)
-    return fail(ErrorCode::kDatabaseDamaged,
-                fmt::format("record at revision {} does not parse", record.key.revision.main));
-  HistoryEntry entry;
-  entry.revision = record.key.revision;
-  entry.deleted = record.key.tombstone;
-  entry.key = to_bytes(kv->key);
-  if (entry.deleted) return entry;
-  entry.value_bytes = kv->value.size();
-  entry.create_revision = kv->create_revision;
-  entry.version = kv->version;
-  entry.lease = kv->lease;
-  return entry;
+HistoryEntry entry_of(const segment::Head& head) {
+  return {.revision = head.key.revision,
+          .deleted = head.key.tombstone,
+          .key = to_bytes(head.user_key),
+          .value_bytes = head.value_bytes,
+          .create_revision = head.create_revision,
+          .version = head.version,
+          .lease = head.lease};
 }
 
 // Keeps the newest entries.
@@ -164,23 +157,19 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   progress.stage("read log", plain_bytes);
 
   Newest newest(options, report);
-  auto blocks = TRY(repository::read_blocks(repo, segments, {.threads = options.threads}));
-  repository::DecodedBlock block;
-  etcd::Record record;
+  auto blocks = TRY(repository::read_heads(repo, segments, {.threads = options.threads}));
+  repository::HeadBlock block;
   etcd::Revision told;
   while (TRY(blocks->next(block))) {
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
-    auto reader = TRY(segment::BlockReader::open(block.text.view()));
-    while (reader.next(record)) {
-      const etcd::Revision& at = record.key.revision;
+    for (const segment::Head& head : block.list.heads()) {
+      const etcd::Revision& at = head.key.revision;
       if (at <= told || at.main > target.revision) continue;
       told = at;
-      if (at.main <= options.after || (options.deletes_only && !record.key.tombstone)) continue;
-      const auto key = etcd::parse_user_key(record.value);
-      if (!key) return fail(ErrorCode::kDatabaseDamaged, "a record of the log has no key");
-      if (matches(*key, prefix, options.exact)) newest.add(TRY(entry_of(record)));
+      if (at.main <= options.after || (options.deletes_only && !head.key.tombstone)) continue;
+      if (matches(head.user_key, prefix, options.exact)) newest.add(entry_of(head));
     }
-    progress.advance(block.text.size());
+    progress.advance(block.plain_bytes);
   }
   newest.take(Times(catalogue, lineage));
   return report;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "operation/inspect.h"
 #include "operation/live_records.h"
@@ -99,11 +100,11 @@ struct Touched {
 };
 
 // etcd writes a tombstone only for a key that lives, and version 1 only for one that does not.
-void touch(std::map<std::string, Touched, std::less<>>& keys, const etcd::Record& record, const etcd::KeyValue& kv) {
-  const auto [at, first] = keys.try_emplace(std::string(as_text(kv.key)));
-  if (first) at->second.lived_before = record.key.tombstone || kv.version > 1;
-  at->second.lives = !record.key.tombstone;
-  at->second.after = {kv.mod_revision, kv.value.size()};
+void touch(std::map<std::string, Touched, std::less<>>& keys, const segment::Head& head) {
+  const auto [at, first] = keys.try_emplace(std::string(as_text(head.user_key)));
+  if (first) at->second.lived_before = head.key.tombstone || head.version > 1;
+  at->second.lives = !head.key.tombstone;
+  at->second.after = {head.key.revision.main, head.value_bytes};
 }
 
 // Whether every record between the two is stored in b's chain.
@@ -121,15 +122,15 @@ Status separate_between(const repository::Repository& repo, const repository::Ca
   std::vector<manifest::SegmentRef> between;
   for (const auto& segment : b.point->manifest.segments)
     if (segment.hi > a.revision && segment.lo < b.revision) between.push_back(segment);
-  auto records = TRY(repository::read_segments(repo, between, {.threads = options.threads}));
+  auto blocks = TRY(repository::read_heads(repo, between, {.threads = options.threads}));
   std::map<std::string, Touched, std::less<>> keys;
-  etcd::Record record;
-  while (TRY(records->next(record))) {
+  repository::HeadBlock block;
+  while (TRY(blocks->next(block))) {
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading was interrupted");
-    if (record.key.revision.main <= a.revision || record.key.revision.main > b.revision) continue;
-    const auto kv = etcd::parse_key_value(record.value);
-    if (!kv) return fail(ErrorCode::kDatabaseDamaged, "a record of the log does not parse");
-    if (has_prefix(kv->key, prefix)) touch(keys, record, *kv);
+    for (const segment::Head& head : block.list.heads()) {
+      const std::int64_t main = head.key.revision.main;
+      if (main > a.revision && main <= b.revision && has_prefix(head.user_key, prefix)) touch(keys, head);
+    }
   }
   for (auto& [key, touched] : keys) {
     if (touched.lived_before) only_a[key] = {};
@@ -141,12 +142,15 @@ Status separate_between(const repository::Repository& repo, const repository::Ca
 // What the keys were at a.
 Status look_up(const repository::Repository& repo, io::World& world, const repository::Catalogue::Target& a,
                ByteView prefix, const InspectOptions& options, Progress& progress, Keys& keys) {
-  LiveCursor cursor(TRY(open_live(repo, world, a, options, progress)), prefix, progress);
-  for (;;) {
-    TRY(cursor.advance());
-    if (!cursor.present()) return {};
-    if (keys.contains(as_text(cursor.live().kv.key))) cursor.keep(keys);
+  std::unordered_map<std::string_view, Side*> wanted;
+  for (auto& [key, side] : keys) wanted.emplace(key, &side);
+  auto log = TRY(open_live_heads(repo, world, a, options, progress));
+  segment::Head live;
+  while (TRY(next_live(*log, prefix, progress, live))) {
+    const auto found = wanted.find(as_text(live.user_key));
+    if (found != wanted.end()) *found->second = {live.key.revision.main, live.value_bytes};
   }
+  return {};
 }
 
 }  // namespace

@@ -14,13 +14,13 @@ using repository::Catalogue;
 
 constexpr std::size_t kGroupsMax = 1000;
 
-KeyLine line_of(const etcd::KeyValue& kv) {
-  return {.key = to_bytes(kv.key),
-          .value_bytes = kv.value.size(),
-          .create_revision = kv.create_revision,
-          .mod_revision = kv.mod_revision,
-          .version = kv.version,
-          .lease = kv.lease};
+KeyLine line_of(const segment::Head& head) {
+  return {.key = to_bytes(head.user_key),
+          .value_bytes = head.value_bytes,
+          .create_revision = head.create_revision,
+          .mod_revision = head.key.revision.main,
+          .version = head.version,
+          .lease = head.lease};
 }
 
 // The `limit` smallest lines by key, in memory for no more than twice as many.
@@ -28,10 +28,10 @@ class SmallestKeys {
  public:
   explicit SmallestKeys(std::size_t limit) : limit_(limit) {}
 
-  void add(const etcd::KeyValue& kv) {
+  void add(const segment::Head& head) {
     if (limit_ == 0) return;
-    if (cut_ && compare(kv.key, *cut_) >= 0) return;
-    lines_.push_back(line_of(kv));
+    if (cut_ && compare(head.user_key, *cut_) >= 0) return;
+    lines_.push_back(line_of(head));
     if (lines_.size() >= 2 * limit_) trim();
   }
   std::vector<KeyLine> take() {
@@ -64,13 +64,13 @@ std::string group_of(ByteView key, std::size_t prefix_bytes) {
 // Sums by group; beyond a bound the rest is one group of its own.
 class Groups {
  public:
-  void add(const etcd::KeyValue& kv, std::size_t prefix_bytes) {
-    std::string name = group_of(kv.key, prefix_bytes);
+  void add(const segment::Head& head, std::size_t prefix_bytes) {
+    std::string name = group_of(head.user_key, prefix_bytes);
     if (groups_.size() >= kGroupsMax && !groups_.contains(name)) name = "…";
     auto& group = groups_[name];
     group.prefix = name;
     ++group.count;
-    group.bytes += kv.value.size();
+    group.bytes += head.value_bytes;
   }
   std::vector<KeyListing::Group> take() {
     std::vector<KeyListing::Group> out;
@@ -82,20 +82,32 @@ class Groups {
   std::map<std::string, KeyListing::Group> groups_;
 };
 
+Result<Bytes> read_value(const repository::Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                         const etcd::Revision& revision) {
+  const repository::DecodedBlock block = TRY(repository::read_block_of(repo, segments, revision));
+  segment::BlockReader reader = TRY(segment::BlockReader::open(block.text.view()));
+  etcd::Record record;
+  while (reader.next(record)) {
+    if (record.key.revision != revision) continue;
+    if (const auto kv = etcd::parse_key_value(record.value)) return to_bytes(kv->value);
+  }
+  return fail(ErrorCode::kObjectDamaged, fmt::format("the record at revision {} is not in its block", revision.main));
+}
+
 }  // namespace
 
 Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
                              ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress) {
-  auto log = TRY(open_live(repo, world, target, options, progress));
+  auto log = TRY(open_live_heads(repo, world, target, options, progress));
   KeyListing out;
   SmallestKeys smallest(limit);
   Groups groups;
-  LiveRecord live;
+  segment::Head live;
   while (TRY(next_live(*log, prefix, progress, live))) {
     ++out.count;
-    out.value_bytes += live.kv.value.size();
-    smallest.add(live.kv);
-    groups.add(live.kv, prefix.size());
+    out.value_bytes += live.value_bytes;
+    smallest.add(live);
+    groups.add(live, prefix.size());
   }
   out.keys = smallest.take();
   out.groups = groups.take();
@@ -104,15 +116,20 @@ Result<KeyListing> list_keys(const repository::Repository& repo, io::World& worl
 
 Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
                             ByteView key, const InspectOptions& options, Progress& progress) {
-  auto log = TRY(open_live(repo, world, target, options, progress));
-  std::optional<KeyValueAt> found;
-  LiveRecord live;
-  while (TRY(next_live(*log, key, progress, live)))
-    if (equal(live.kv.key, key)) found = KeyValueAt{line_of(live.kv), to_bytes(live.kv.value)};
-  if (!found)
+  auto log = TRY(open_live_heads(repo, world, target, options, progress));
+  std::optional<etcd::RevisionKey> at;
+  KeyValueAt found;
+  segment::Head live;
+  while (!at && TRY(next_live(*log, key, progress, live))) {
+    if (!equal(live.user_key, key)) continue;
+    at = live.key;
+    found.line = line_of(live);
+  }
+  if (!at)
     return fail(ErrorCode::kKeyNotFound, fmt::format("no key {} at revision {}", printable(key), target.revision),
                 "it was not there, or was deleted by then", fmt::format("lifeboat ls {} PREFIX", target.point->id));
-  return *std::move(found);
+  found.value = TRY(read_value(repo, target.point->manifest.segments, at->revision));
+  return found;
 }
 
 }  // namespace lifeboat::operation

@@ -1,4 +1,5 @@
-// The live keys of a target, one after another in revision order: what listing, showing and comparing share.
+// The live keys of a target, one after another in revision order: what listing, showing and comparing share. Heads
+// where the values are not wanted.
 #pragma once
 
 #include "operation/inspect.h"
@@ -18,5 +19,11 @@ Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Rep
                                                            const InspectOptions& options, Progress& progress);
 // The next live key under `prefix`; false at the end.
 Result<bool> next_live(repository::SeenRecords& log, ByteView prefix, Progress& progress, LiveRecord& out);
+
+Result<std::unique_ptr<repository::SeenHeads>> open_live_heads(const repository::Repository& repo, io::World& world,
+                                                               const repository::Catalogue::Target& target,
+                                                               const InspectOptions& options, Progress& progress);
+// The same; the key stays valid until the next call.
+Result<bool> next_live(repository::SeenHeads& log, ByteView prefix, Progress& progress, segment::Head& out);
 
 }  // namespace lifeboat::operation

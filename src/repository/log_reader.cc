@@ -73,6 +73,20 @@ class Contiguity {
   std::size_t ended_ = 0;  // segments read to their end
 };
 
+std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "reading the log was interrupted"); }
+
+Status add_heads(const Repository& repo, const std::vector<manifest::SegmentRef>& segments, unsigned threads,
+                 Visibility& visibility, Progress& progress) {
+  auto blocks = TRY(read_heads(repo, segments, {.threads = threads}));
+  HeadBlock block;
+  while (TRY(blocks->next(block))) {
+    if (progress.cancelled()) return interrupted();
+    for (const segment::Head& head : block.list.heads()) TRY(visibility.add_head(head));
+    progress.advance(block.plain_bytes);
+  }
+  return {};
+}
+
 class TwoPassReader final : public LogReader {
  public:
   TwoPassReader(const Repository& repo, io::World& world, LogReadOptions options,
@@ -89,20 +103,7 @@ class TwoPassReader final : public LogReader {
                             .removed = std::move(removed)}) {}
 
   Status first_pass(Progress& progress) {
-    auto blocks = TRY(read_blocks(repo_, segments_, {.threads = options_.threads, .check_digests = options_.check}));
-    Contiguity contiguity(segments_);
-    DecodedBlock block;
-    etcd::Record record;
-    while (TRY(blocks->next(block))) {
-      if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
-      auto reader = TRY(segment::BlockReader::open(block.text.view()));
-      while (reader.next(record)) {
-        if (options_.check) contiguity.add(block.segment, record.key.revision, findings_);
-        TRY(visibility_.add(record));
-      }
-      progress.advance(block.text.size());
-    }
-    if (options_.check) contiguity.end_segments_before(segments_.size(), findings_);
+    TRY(options_.check ? see_checked(progress) : see_heads(progress));
     TRY(visibility_.finish());
     findings_.insert(findings_.end(), visibility_.findings().begin(), visibility_.findings().end());
     return {};
@@ -128,6 +129,26 @@ class TwoPassReader final : public LogReader {
   const std::vector<std::string>& findings() const override { return findings_; }
 
  private:
+  Status see_heads(Progress& progress) { return add_heads(repo_, segments_, options_.threads, visibility_, progress); }
+
+  Status see_checked(Progress& progress) {
+    auto blocks = TRY(read_blocks(repo_, segments_, {.threads = options_.threads, .check_digests = true}));
+    Contiguity contiguity(segments_);
+    DecodedBlock block;
+    etcd::Record record;
+    while (TRY(blocks->next(block))) {
+      if (progress.cancelled()) return interrupted();
+      auto reader = TRY(segment::BlockReader::open(block.text.view()));
+      while (reader.next(record)) {
+        contiguity.add(block.segment, record.key.revision, findings_);
+        TRY(visibility_.add(record));
+      }
+      progress.advance(block.text.size());
+    }
+    contiguity.end_segments_before(segments_.size(), findings_);
+    return {};
+  }
+
   const Repository& repo_;
   const LogReadOptions options_;
   const std::vector<manifest::SegmentRef> segments_;
@@ -141,41 +162,110 @@ std::unexpected<Error> ended_early() {
   return fail(ErrorCode::kObjectDamaged, "the log ended early", "it holds fewer records than its footers say");
 }
 
-// A base and what came after it: `after` has seen the later segments, the base's own bits say the rest.
-class BaseReader final : public SeenRecords {
+// What is seen of a base and of what came after it: `after` has seen the later segments, the base's own bits say the
+// rest.
+class BaseSight {
  public:
-  BaseReader(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed,
-             std::unique_ptr<RecordStream> stream)
-      : base_(std::move(base)), after_(std::move(after)), removed_(std::move(removed)), stream_(std::move(stream)) {}
+  BaseSight(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed)
+      : base_(std::move(base)), after_(std::move(after)), removed_(std::move(removed)) {}
 
-  Result<bool> next(SeenRecord& out) override {
-    if (ordinal_ == records()) return false;
-    if (!TRY(stream_->next(out.record))) return ended_early();
-    out.visible = ordinal_ < base_.records() ? TRY(base_record_visible(out.record))
-                                             : after_.visible(ordinal_ - base_.records());
-    out.live_at_compaction = false;
-    ++ordinal_;
-    return true;
-  }
-  std::uint64_t records() const override { return base_.records() + after_.records(); }
-  const std::vector<std::string>& findings() const override { return after_.findings(); }
+  std::uint64_t records() const { return base_.records() + after_.records(); }
+  const Visibility& after() const { return after_; }
+  bool at_end() const { return ordinal_ == records(); }
 
- private:
-  Result<bool> base_record_visible(const etcd::Record& record) {
-    if (!base_.visible(ordinal_)) return false;
-    while (next_removed_ < removed_.size() && removed_[next_removed_] < record.key.revision) ++next_removed_;
-    if (next_removed_ < removed_.size() && removed_[next_removed_] == record.key.revision) return false;
+  // Of the next record. `user_key`: asked for where the key decides.
+  template <typename KeyOf>
+  Result<bool> next(const etcd::Revision& revision, KeyOf&& user_key) {
+    const std::uint64_t ordinal = ordinal_++;
+    if (ordinal >= base_.records()) return after_.visible(ordinal - base_.records());
+    if (!base_.visible(ordinal)) return false;
+    while (next_removed_ < removed_.size() && removed_[next_removed_] < revision) ++next_removed_;
+    if (next_removed_ < removed_.size() && removed_[next_removed_] == revision) return false;
     if (after_.records() == 0) return true;
-    const auto key = etcd::parse_user_key(record.value);
+    const std::optional<ByteView> key = user_key();
     if (!key) return fail(ErrorCode::kDatabaseDamaged, "a record of the log has no key");
     return !after_.has_key(*key);
   }
 
-  const VisibleBits base_;
-  const Visibility after_;
-  const std::vector<etcd::Revision> removed_;
+ private:
+  VisibleBits base_;
+  Visibility after_;
+  std::vector<etcd::Revision> removed_;
   std::size_t next_removed_ = 0;
+  std::uint64_t ordinal_ = 0;
+};
+
+class BaseReader final : public SeenRecords {
+ public:
+  BaseReader(BaseSight sight, std::unique_ptr<RecordStream> stream)
+      : sight_(std::move(sight)), stream_(std::move(stream)) {}
+
+  Result<bool> next(SeenRecord& out) override {
+    if (sight_.at_end()) return false;
+    if (!TRY(stream_->next(out.record))) return ended_early();
+    const auto user_key = [&] { return etcd::parse_user_key(out.record.value); };
+    out.visible = TRY(sight_.next(out.record.key.revision, user_key));
+    out.live_at_compaction = false;
+    return true;
+  }
+  std::uint64_t records() const override { return sight_.records(); }
+  const std::vector<std::string>& findings() const override { return sight_.after().findings(); }
+
+ private:
+  BaseSight sight_;
   std::unique_ptr<RecordStream> stream_;
+};
+
+// Heads one by one, as what is seen of them.
+class SightedHeads : public SeenHeads {
+ public:
+  explicit SightedHeads(std::unique_ptr<HeadStream> stream) : stream_(std::move(stream)) {}
+
+  Result<bool> next(SeenHead& out) override {
+    if (at_end()) return false;
+    while (next_ == block_.list.heads().size()) {
+      if (!TRY(stream_->next(block_))) return ended_early();
+      next_ = 0;
+    }
+    out.head = block_.list.heads()[next_++];
+    out.visible = TRY(see(out.head));
+    return true;
+  }
+
+ protected:
+  virtual bool at_end() const = 0;
+  virtual Result<bool> see(const segment::Head& head) = 0;
+
+ private:
+  std::unique_ptr<HeadStream> stream_;
+  HeadBlock block_;
+  std::size_t next_ = 0;
+};
+
+class BaseHeads final : public SightedHeads {
+ public:
+  BaseHeads(BaseSight sight, std::unique_ptr<HeadStream> stream)
+      : SightedHeads(std::move(stream)), sight_(std::move(sight)) {}
+
+ private:
+  bool at_end() const override { return sight_.at_end(); }
+  Result<bool> see(const segment::Head& head) override {
+    return sight_.next(head.key.revision, [&] { return std::optional(head.user_key); });
+  }
+
+  BaseSight sight_;
+};
+
+class TwoPassHeads final : public SightedHeads {
+ public:
+  TwoPassHeads(Visibility visibility, std::unique_ptr<HeadStream> stream)
+      : SightedHeads(std::move(stream)), visibility_(std::move(visibility)) {}
+
+ private:
+  bool at_end() const override { return ordinal_ == visibility_.records(); }
+  Result<bool> see(const segment::Head&) override { return visibility_.visible(ordinal_++); }
+
+  const Visibility visibility_;
   std::uint64_t ordinal_ = 0;
 };
 
@@ -230,9 +320,8 @@ class CheckedStream final : public RecordStream {
 // A BaseReader whose answers are checked.
 class CheckedBaseReader final : public SeenRecords {
  public:
-  CheckedBaseReader(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed,
-                    std::unique_ptr<CheckedStream> stream)
-      : stream_(*stream), reader_(std::move(base), std::move(after), std::move(removed), std::move(stream)) {}
+  CheckedBaseReader(BaseSight sight, std::unique_ptr<CheckedStream> stream)
+      : stream_(*stream), reader_(std::move(sight), std::move(stream)) {}
 
   Result<bool> next(SeenRecord& out) override {
     if (!TRY(reader_.next(out))) {
@@ -292,15 +381,30 @@ Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& w
                            .spool_directory = options.spool_directory,
                            .removed = removed,
                            .keep_keys = true});
-  auto stream = TRY(read_segments(repo, later, {.threads = options.threads}));
-  etcd::Record record;
-  while (TRY(stream->next(record))) {
-    if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "reading the log was interrupted");
-    if (record.key.revision.main > base_end) TRY(after.add(record));
+  auto blocks = TRY(read_heads(repo, later, {.threads = options.threads}));
+  HeadBlock block;
+  while (TRY(blocks->next(block))) {
+    if (progress.cancelled()) return interrupted();
+    block.list.drop_to(base_end);
+    for (const segment::Head& head : block.list.heads()) TRY(after.add_head(head));
   }
   TRY(after.finish());
   if (after.spilled()) return std::optional<Visibility>();
   return std::optional<Visibility>(std::move(after));
+}
+
+// nullopt when the log must be read twice.
+Result<std::optional<BaseSight>> sight_from_base(const Repository& repo, io::World& world,
+                                                 const std::vector<manifest::SegmentRef>& segments,
+                                                 const std::vector<etcd::Revision>& removed,
+                                                 const LogReadOptions& options, Progress& progress) {
+  std::optional<VisibleBits> bits;
+  const std::size_t base = options.compaction < 0 ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
+  if (base == 0) return std::optional<BaseSight>();
+  const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
+  auto after = TRY(see_later(repo, world, segments[base - 1].hi, later, removed, options, progress));
+  if (!after) return std::optional<BaseSight>();
+  return std::optional<BaseSight>(BaseSight(*std::move(bits), *std::move(after), removed));
 }
 
 }  // namespace
@@ -324,24 +428,35 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
                                               const manifest::Manifest& manifest, LogReadOptions options,
                                               Progress& progress) {
   const auto segments = segments_to(manifest, options.revision);
-  std::optional<VisibleBits> bits;
-  const std::size_t base = options.compaction < 0 ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
-  if (base > 0) {
-    const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
-    auto removed = TRY(removed_at(repo, segments, options.revision));
-    auto after = TRY(see_later(repo, world, segments[base - 1].hi, later, removed, options, progress));
-    if (after && options.check) {
-      auto blocks = TRY(read_blocks(repo, segments, {.threads = options.threads, .check_digests = true}));
-      auto stream = std::make_unique<CheckedStream>(world, segments, removed, options, std::move(blocks));
-      return std::make_unique<CheckedBaseReader>(*std::move(bits), *std::move(after), std::move(removed),
-                                                 std::move(stream));
-    }
-    if (after) {
-      auto stream = TRY(read_segments(repo, segments, {.threads = options.threads}));
-      return std::make_unique<BaseReader>(*std::move(bits), *std::move(after), std::move(removed), std::move(stream));
-    }
+  const auto removed = TRY(removed_at(repo, segments, options.revision));
+  auto sight = TRY(sight_from_base(repo, world, segments, removed, options, progress));
+  if (!sight) return LogReader::open(repo, world, manifest, std::move(options), progress);
+  if (!options.check) {
+    auto stream = TRY(read_segments(repo, segments, {.threads = options.threads}));
+    return std::make_unique<BaseReader>(*std::move(sight), std::move(stream));
   }
-  return LogReader::open(repo, world, manifest, std::move(options), progress);
+  auto blocks = TRY(read_blocks(repo, segments, {.threads = options.threads, .check_digests = true}));
+  auto stream = std::make_unique<CheckedStream>(world, segments, removed, options, std::move(blocks));
+  return std::make_unique<CheckedBaseReader>(*std::move(sight), std::move(stream));
+}
+
+Result<std::unique_ptr<SeenHeads>> read_log_heads(const Repository& repo, io::World& world,
+                                                  const manifest::Manifest& manifest, LogReadOptions options,
+                                                  Progress& progress) {
+  const auto segments = segments_to(manifest, options.revision);
+  const auto removed = TRY(removed_at(repo, segments, options.revision));
+  if (auto sight = TRY(sight_from_base(repo, world, segments, removed, options, progress))) {
+    auto stream = TRY(read_heads(repo, segments, {.threads = options.threads}));
+    return std::make_unique<BaseHeads>(*std::move(sight), std::move(stream));
+  }
+  Visibility visibility(world, {.revision = options.revision,
+                                .memory_bytes = options.index_memory_bytes,
+                                .spool_directory = options.spool_directory,
+                                .removed = removed});
+  TRY(add_heads(repo, segments, options.threads, visibility, progress));
+  TRY(visibility.finish());
+  auto stream = TRY(read_heads(repo, segments, {.threads = options.threads}));
+  return std::make_unique<TwoPassHeads>(std::move(visibility), std::move(stream));
 }
 
 Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,

@@ -53,6 +53,21 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
                                               const manifest::Manifest& manifest, LogReadOptions options,
                                               Progress& progress);
 
+// The same but for the values, which are read only where blocks are not stored by key. Nothing is checked.
+struct SeenHead {
+  segment::Head head;
+  bool visible = false;
+};
+class SeenHeads {
+ public:
+  virtual ~SeenHeads() = default;
+  // The head's key stays valid until the next call.
+  virtual Result<bool> next(SeenHead& out) = 0;
+};
+Result<std::unique_ptr<SeenHeads>> read_log_heads(const Repository& repo, io::World& world,
+                                                  const manifest::Manifest& manifest, LogReadOptions options,
+                                                  Progress& progress);
+
 // HashKV from the log at (compaction, revision); compaction -1 for never.
 struct LogHash {
   std::uint32_t hash = 0;

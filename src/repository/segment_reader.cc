@@ -61,6 +61,10 @@ struct Decoded {
   std::uint64_t records = 0;
   bool last = false;
 };
+struct DecodedHeads {
+  HeadBlock block;
+  etcd::Revision first, last;
+};
 
 Status digest_block(const Task& task, const Buffer& text, Decoded& out) {
   auto reader = TRY(segment::BlockReader::open(text.view()));
@@ -76,20 +80,57 @@ Status digest_block(const Task& task, const Buffer& text, Decoded& out) {
   return {};
 }
 
-Result<Decoded> decode(Task task, bool check_digests) {
-  Decoded out;
+// All frames of a block, as they are stored.
+Status read_frames(const Task& task, Buffer& out) {
   const auto& entry = task.entry;
   TRY(task.segment->codecs.with_codec([&](object::Codec& codec) {
-    return task.segment->reader.read(codec, entry.offset, entry.stored_bytes, entry.first_frame, entry.frames,
-                                     task.buffer);
+    return task.segment->reader.read(codec, entry.offset, entry.stored_bytes, entry.first_frame, entry.frames, out);
   }));
-  if (task.buffer.size() != entry.plain_bytes)
-    return std::unexpected(damaged(task.segment->ref.object, "a block has another size than its entry says"));
+  if (out.size() == entry.plain_bytes) return {};
+  return std::unexpected(damaged(task.segment->ref.object, "a block has another size than its entry says"));
+}
+
+// A block's text, whichever way it is stored.
+Status read_text(const Task& task, Buffer& stored, Buffer& text) {
+  if (task.entry.head_frames == 0) return read_frames(task, text);
+  TRY(read_frames(task, stored));
+  const ByteView plain = stored.view();
+  const auto ordered = segment::order_by_revision(plain.first(task.entry.head_plain_bytes),
+                                                  plain.subspan(task.entry.head_plain_bytes), text);
+  if (!ordered) return std::unexpected(ordered.error().in(task.segment->ref.object));
+  return {};
+}
+
+Result<Decoded> decode(Task task, bool check_digests) {
+  Decoded out;
+  Buffer stored;
+  TRY(read_text(task, stored, task.buffer));
   if (check_digests) TRY(digest_block(task, task.buffer, out));
-  out.block = {std::move(task.buffer), task.segment->index, entry};
+  out.block = {std::move(task.buffer), task.segment->index, task.entry};
   out.segment = std::move(task.segment);
   out.last = task.last;
   return out;
+}
+
+Result<segment::HeadList> read_head_list(const Task& task, Buffer& buffer) {
+  const auto& entry = task.entry;
+  if (entry.head_frames == 0) {
+    TRY(read_frames(task, buffer));
+    return segment::HeadList::of_text(buffer.view());
+  }
+  TRY(task.segment->codecs.with_codec([&](object::Codec& codec) {
+    return task.segment->reader.read(codec, entry.offset, entry.head_stored_bytes, entry.first_frame,
+                                     entry.head_frames, buffer);
+  }));
+  return segment::HeadList::decode(buffer.view());
+}
+
+Result<DecodedHeads> decode_heads(Task task) {
+  auto list = read_head_list(task, task.buffer);
+  if (!list) return std::unexpected(list.error().in(task.segment->ref.object));
+  if (list->heads().size() != task.entry.records)
+    return std::unexpected(damaged(task.segment->ref.object, "a block holds another number of records than its entry says"));
+  return DecodedHeads{{*std::move(list), task.segment->index, task.entry.plain_bytes}, task.entry.first, task.entry.last};
 }
 
 // For each segment the highest revision that those before it deliver.
@@ -120,39 +161,32 @@ Status keep_above(std::int64_t floor, DecodedBlock& block) {
   return {};
 }
 
-class PooledBlockStream final : public BlockStream {
+// Reads the blocks of segments in order, each by `decode` on a worker thread.
+template <typename Product>
+class BlockPool {
  public:
-  PooledBlockStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, ReadOptions options)
+  // `skip_known`: blocks that bring nothing above what earlier segments delivered are not read.
+  BlockPool(const Repository& repo, std::vector<manifest::SegmentRef> segments, unsigned threads, bool skip_known,
+            std::function<Result<Product>(Task)> decode)
       : repo_(repo),
         segments_(std::move(segments)),
         floors_(floors_of(segments_)),
-        options_(options),
-        pool_(options.threads, 2 * std::size_t{options.threads} + 1,
-              [check = options.check_digests](Task task) { return decode(std::move(task), check); }) {}
+        skip_known_(skip_known),
+        pool_(threads, 2 * std::size_t{threads} + 1, std::move(decode)) {}
 
-  Result<bool> next(DecodedBlock& out) override {
-    while (TRY(next_decoded(out))) {
-      const std::int64_t floor = floors_[out.segment];
-      if (out.entry.last.main <= floor) continue;
-      if (out.entry.first.main <= floor) TRY(keep_above(floor, out));
-      return true;
-    }
-    return false;
-  }
-
- private:
-  Result<bool> next_decoded(DecodedBlock& out) {
-    if (out.text.capacity() != 0) spare_.push_back(std::move(out.text));
+  Result<std::optional<Product>> next() {
     while (!pool_.full()) {
       if (!TRY(submit_next())) break;
     }
-    auto decoded = TRY(pool_.next());
-    if (!decoded) return false;
-    if (options_.check_digests) TRY(check(*decoded));
-    out = std::move(decoded->block);
-    return true;
+    return pool_.next();
   }
+  void give_back(Buffer buffer) {
+    if (buffer.capacity() != 0) spare_.push_back(std::move(buffer));
+  }
+  // The highest revision that the segments before deliver.
+  std::int64_t floor(std::size_t segment) const { return floors_[segment]; }
 
+ private:
   // False when every block was submitted.
   Result<bool> submit_next() {
     if (closed_) return false;
@@ -163,7 +197,7 @@ class PooledBlockStream final : public BlockStream {
         return false;
       }
       open_ = TRY(open_segment(repo_, segments_[next_segment_], next_segment_));
-      next_block_ = options_.check_digests ? 0 : first_new_block(open_->footer.blocks, floors_[next_segment_]);
+      next_block_ = skip_known_ ? first_new_block(open_->footer.blocks, floors_[next_segment_]) : 0;
       ++next_segment_;
     }
     Task task{open_, open_->footer.blocks[next_block_], next_block_ + 1 == open_->footer.blocks.size(), {}};
@@ -181,6 +215,44 @@ class PooledBlockStream final : public BlockStream {
     return static_cast<std::size_t>(found - blocks.begin());
   }
 
+  const Repository& repo_;
+  const std::vector<manifest::SegmentRef> segments_;
+  const std::vector<std::int64_t> floors_;  // of segments_
+  const bool skip_known_;
+  std::vector<Buffer> spare_;
+  std::shared_ptr<OpenedSegment> open_;
+  std::size_t next_segment_ = 0, next_block_ = 0;
+  bool closed_ = false;
+  io::OrderedPool<Task, Product> pool_;
+};
+
+class PooledBlockStream final : public BlockStream {
+ public:
+  PooledBlockStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, ReadOptions options)
+      : check_digests_(options.check_digests),
+        pool_(repo, std::move(segments), options.threads, !options.check_digests,
+              [check = options.check_digests](Task task) { return decode(std::move(task), check); }) {}
+
+  Result<bool> next(DecodedBlock& out) override {
+    while (TRY(next_decoded(out))) {
+      const std::int64_t floor = pool_.floor(out.segment);
+      if (out.entry.last.main <= floor) continue;
+      if (out.entry.first.main <= floor) TRY(keep_above(floor, out));
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  Result<bool> next_decoded(DecodedBlock& out) {
+    pool_.give_back(std::move(out.text));
+    auto decoded = TRY(pool_.next());
+    if (!decoded) return false;
+    if (check_digests_) TRY(check(*decoded));
+    out = std::move(decoded->block);
+    return true;
+  }
+
   // Counts and digest of a whole segment, once its last block is out.
   Status check(const Decoded& decoded) {
     digest_.add(decoded.digest);
@@ -194,17 +266,30 @@ class PooledBlockStream final : public BlockStream {
     return {};
   }
 
-  const Repository& repo_;
-  const std::vector<manifest::SegmentRef> segments_;
-  const std::vector<std::int64_t> floors_;  // of segments_
-  const ReadOptions options_;
-  std::vector<Buffer> spare_;
-  std::shared_ptr<OpenedSegment> open_;
-  std::size_t next_segment_ = 0, next_block_ = 0;
-  bool closed_ = false;
+  const bool check_digests_;
   crypto::ContentDigest digest_;
   std::uint64_t records_ = 0;
-  io::OrderedPool<Task, Decoded> pool_;
+  BlockPool<Decoded> pool_;
+};
+
+class PooledHeadStream final : public HeadStream {
+ public:
+  PooledHeadStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, unsigned threads)
+      : pool_(repo, std::move(segments), threads, true, decode_heads) {}
+
+  Result<bool> next(HeadBlock& out) override {
+    while (auto decoded = TRY(pool_.next())) {
+      out = std::move(decoded->block);
+      const std::int64_t floor = pool_.floor(out.segment);
+      if (decoded->last.main <= floor) continue;
+      if (decoded->first.main <= floor) out.list.drop_to(floor);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  BlockPool<DecodedHeads> pool_;
 };
 
 class BlockwiseRecordStream final : public RecordStream {
@@ -235,6 +320,24 @@ Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::ve
 Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                     ReadOptions options) {
   return std::make_unique<BlockwiseRecordStream>(TRY(read_blocks(repo, std::move(segments), options)));
+}
+
+Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+                                               ReadOptions options) {
+  return std::make_unique<PooledHeadStream>(repo, std::move(segments), options.threads);
+}
+
+Result<DecodedBlock> read_block_of(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                                   const etcd::Revision& revision) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (revision.main <= segments[i].lo || revision.main > segments[i].hi) continue;
+    const auto opened = TRY(open_segment(repo, segments[i], i));
+    const auto entry = std::ranges::find_if(opened->footer.blocks, [&](const segment::BlockEntry& block) {
+      return block.first <= revision && revision <= block.last;
+    });
+    if (entry != opened->footer.blocks.end()) return TRY(decode({opened, *entry, false, {}}, false)).block;
+  }
+  return fail(ErrorCode::kObjectMissing, fmt::format("no segment holds revision {}", revision.main));
 }
 
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& ref) {

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "crypto/compress.h"
+#include "format/segment/keyed_block.h"
 #include "io/pipeline.h"
 #include "repository/codec_pool.h"
 #include "repository/layout.h"
@@ -17,6 +18,8 @@ using segment::BlockEntry;
 struct NumberedBlock {
   BlockBuilder::Block block;
   std::uint32_t first_frame = 0;
+  std::uint32_t frames = 1;
+  bool by_key = false;
 };
 struct SealedBlock {
   BlockEntry entry;
@@ -27,31 +30,61 @@ std::uint32_t frames_for(std::size_t plain_bytes) {
   return static_cast<std::uint32_t>((plain_bytes + object::kMaxFramePlainBytes - 1) / object::kMaxFramePlainBytes);
 }
 
+// Decided before its frames are numbered: heads and values get one frame each.
+NumberedBlock number_block(BlockBuilder::Block block, std::uint32_t first_frame, bool by_key) {
+  const std::size_t size = block.text.size();
+  by_key = by_key && size <= object::kMaxFramePlainBytes;
+  return {std::move(block), first_frame, by_key ? 2 : frames_for(size), by_key};
+}
+
+// What becomes one frame each.
+struct FrameTexts {
+  std::optional<segment::KeyedText> keyed;
+  std::vector<ByteView> texts;
+};
+
+FrameTexts frame_texts(const NumberedBlock& in) {
+  FrameTexts out;
+  const ByteView text = in.block.text;
+  if (in.by_key) out.keyed = segment::order_by_key(text);
+  if (out.keyed && out.keyed->heads.size() <= object::kMaxFramePlainBytes) {
+    out.texts = {out.keyed->heads, out.keyed->values};
+    return out;
+  }
+  out.keyed.reset();
+  const std::size_t step = (text.size() + in.frames - 1) / in.frames;
+  for (std::size_t at = 0; out.texts.size() < in.frames; at += step)
+    out.texts.push_back(text.subspan(std::min(at, text.size())).first(std::min(step, text.size() - at)));
+  return out;
+}
+
 Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& codec, int zstd_level, NumberedBlock in) {
   SealedBlock out;
-  const ByteView text = in.block.text;
-  out.entry = {.offset = 0,
-               .stored_bytes = 0,
-               .plain_bytes = static_cast<std::uint32_t>(text.size()),
-               .first_frame = in.first_frame,
-               .frames = frames_for(text.size()),
+  out.entry = {.first_frame = in.first_frame,
+               .frames = in.frames,
                .records = in.block.records,
                .first = in.block.first,
                .last = in.block.last};
-  for (std::uint32_t i = 0; i < out.entry.frames; ++i) {
-    const std::size_t at = std::size_t{i} * object::kMaxFramePlainBytes;
-    const ByteView piece = text.subspan(at, std::min(object::kMaxFramePlainBytes, text.size() - at));
-    out.frames.push_back(TRY(sealer.seal(codec, in.first_frame + i, piece, false, zstd_level)));
+  const FrameTexts frames = frame_texts(in);
+  for (const ByteView text : frames.texts) {
+    const auto number = in.first_frame + static_cast<std::uint32_t>(out.frames.size());
+    out.frames.push_back(TRY(sealer.seal(codec, number, text, false, zstd_level)));
+    out.entry.plain_bytes += static_cast<std::uint32_t>(text.size());
     out.entry.stored_bytes += static_cast<std::uint32_t>(out.frames.back().bytes.size());
   }
+  if (!frames.keyed) return out;
+  out.entry.head_frames = 1;
+  out.entry.head_plain_bytes = static_cast<std::uint32_t>(frames.keyed->heads.size());
+  out.entry.head_stored_bytes = static_cast<std::uint32_t>(out.frames.front().bytes.size());
   return out;
 }
 
 // One segment on its way: blocks go to worker threads, come back sealed and in order, and are appended.
 class OpenSegment {
  public:
-  OpenSegment(ObjectWriter writer, segment::Footer footer, int zstd_level, unsigned threads)
-      : writer_(std::move(writer)),
+  OpenSegment(ObjectWriter writer, segment::Footer footer, int zstd_level, bool by_key, unsigned threads)
+      : by_key_(by_key),
+        writer_(std::move(writer)),
         codecs_([this] { return object::Codec(writer_.sealer()); }),
         footer_(std::move(footer)),
         pool_(threads, 2 * std::size_t{threads} + 1, [this, zstd_level](NumberedBlock block) {
@@ -65,11 +98,10 @@ class OpenSegment {
     footer_.tombstones += block.tombstones;
     footer_.plain_bytes += block.text.size();
     footer_.digest.add(block.digest);
-    const std::uint32_t frames = frames_for(block.text.size());
     if (pool_.full()) TRY(take_one());
-    TRY(pool_.submit({std::move(block), next_frame_}));
-    next_frame_ += frames;
-    return {};
+    NumberedBlock numbered = number_block(std::move(block), next_frame_, by_key_);
+    next_frame_ += numbered.frames;
+    return pool_.submit(std::move(numbered));
   }
 
   std::uint64_t stored_bytes() const { return writer_.size_bytes(); }
@@ -125,6 +157,7 @@ class OpenSegment {
     return {};
   }
 
+  const bool by_key_;
   ObjectWriter writer_;
   CodecPool codecs_;
   segment::Footer footer_;
@@ -152,7 +185,8 @@ struct SegmentWriter::State {
     footer.complete_from = std::max(options.complete_from, footer.lo);
     ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random,
                                                   object::ObjectType::kSegment, object::KeyScope::kContent));
-    open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.zstd_level, options.threads);
+    open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.zstd_level, options.by_key,
+                                         options.threads);
     return {};
   }
 

@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "format/manifest/manifest.h"
+#include "format/segment/keyed_block.h"
 #include "format/segment/segment.h"
 #include "repository/repository.h"
 
@@ -20,6 +21,7 @@ struct SegmentWriteOptions {
   // Ascending: records of earlier segments that this base no longer has; invisible from complete_from on.
   std::vector<etcd::Revision> removed;
   int zstd_level = 1;
+  bool by_key = false;             // blocks in the order of keys: smaller, and keys are read without values
   std::size_t block_bytes = segment::kBlockTargetBytes;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
@@ -77,6 +79,22 @@ class BlockStream {
 };
 Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                  ReadOptions options);
+// The heads of the same records: where blocks are stored by key, their values are not read.
+struct HeadBlock {
+  segment::HeadList list;
+  std::size_t segment = 0;        // index into the given list
+  std::uint64_t plain_bytes = 0;  // of the block it heads
+};
+class HeadStream {
+ public:
+  virtual ~HeadStream() = default;
+  virtual Result<bool> next(HeadBlock& out) = 0;
+};
+Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+                                               ReadOptions options);
+// The block around a revision, of the first of the given segments that has one; kObjectMissing when none has.
+Result<DecodedBlock> read_block_of(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                                   const etcd::Revision& revision);
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
 // A segment that no manifest names: what its own footer says of it, and its `commit` section, when it has one.
 struct FoundSegment {

@@ -244,32 +244,31 @@ Visibility::~Visibility() = default;
 Visibility::Visibility(Visibility&&) noexcept = default;
 
 Status Visibility::add(const etcd::Record& record) {
-  State& s = *state_;
   const auto& revision = record.key.revision;
+  if (revision.main > state_->options.revision) return {};
+  if (state_->options.check_versions) {
+    const auto head = segment::head_of(record);
+    if (!head) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
+    return add_head(*head);
+  }
+  const auto key = etcd::parse_user_key(record.value);
+  if (!key) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} has no key", revision.main));
+  return add_head(segment::Head{.key = record.key, .user_key = *key});
+}
+
+Status Visibility::add_head(const segment::Head& head) {
+  State& s = *state_;
+  const auto& revision = head.key.revision;
   if (revision.main > s.options.revision) return {};
-
-  Latest entry{.ordinal = s.records, .main = revision.main, .occupied = true};
-  ByteView user_key;
-  if (s.options.check_versions && !record.key.tombstone) {
-    const auto kv = etcd::parse_key_value(record.value);
-    if (!kv) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
-    user_key = kv->key;
-    entry.version = kv->version;
-    entry.create_revision = kv->create_revision;
-  } else {
-    const auto key = etcd::parse_user_key(record.value);
-    if (!key) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} has no key", revision.main));
-    user_key = *key;
-    entry.version = record.key.tombstone ? 0 : 1;
-  }
-  entry.hash = crypto::key_hash(user_key, s.seed);
-
   const bool removed = s.is_removed(revision);
-  if (removed) {
-    entry.version = 0;
-    entry.checkable = false;
-  }
-  const bool alive = !removed && !record.key.tombstone;
+  const bool alive = !removed && !head.key.tombstone;
+  const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
+                     .ordinal = s.records,
+                     .main = revision.main,
+                     .version = alive ? head.version : 0,
+                     .create_revision = head.create_revision,
+                     .occupied = true,
+                     .checkable = !removed};
   const bool compacted = revision.main <= s.options.compaction;
   s.visible.push(alive);
   s.live_at_compaction.push(alive && compacted);

@@ -6,6 +6,7 @@
 
 #include "crypto/hash.h"
 #include "format/etcd/record.h"
+#include "format/segment/keyed_block.h"
 #include "io/spool.h"
 #include "io/world.h"
 
@@ -35,6 +36,7 @@ class Visibility {
 
   // kDatabaseDamaged when the stored value does not parse.
   Status add(const etcd::Record& record);
+  Status add_head(const segment::Head& head);
   Status finish();
 
   // After finish. Latest of its key at `revision`, no tombstone, not removed.

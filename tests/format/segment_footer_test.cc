@@ -27,8 +27,17 @@ Footer some_footer() {
   return footer;
 }
 
+Footer footer_with_heads() {
+  Footer footer = some_footer();
+  footer.blocks[1].head_stored_bytes = 100'000;
+  footer.blocks[1].head_plain_bytes = 1'000'000;
+  footer.blocks[1].head_frames = 1;
+  return footer;
+}
+
 TEST(SegmentFooter, RoundTrips) {
   EXPECT_EQ(decode_footer(encode_footer(some_footer())).value(), some_footer());
+  EXPECT_EQ(decode_footer(encode_footer(footer_with_heads())).value(), footer_with_heads());
   Footer none;
   none.lo = none.hi = INT64_MAX;
   EXPECT_EQ(decode_footer(encode_footer(none)).value(), none);
@@ -76,6 +85,17 @@ TEST(SegmentFooter, RefusesWhatContradictsItself) {
       {"too few bytes for its frames", [](Footer& f) { f.blocks[2].stored_bytes = 23; }},
       {"frame number beyond its offset", [](Footer& f) { f.blocks[0].first_frame = 1; }},
       {"frames that wrap", [](Footer& f) { f.blocks[2].frames = UINT32_MAX; }},
+      {"heads without frames", [](Footer& f) { f.blocks[1].head_plain_bytes = 1; }},
+      {"heads in every frame", [](Footer& f) { f.blocks[0].head_frames = 1; }},
+      {"more stored heads than there is",
+       [](Footer& f) { f.blocks[1].head_frames = 1, f.blocks[1].head_stored_bytes = 900'000; }},
+      {"more heads than there is",
+       [](Footer& f) {
+         f.blocks[1].head_frames = 1, f.blocks[1].head_stored_bytes = 100;
+         f.blocks[1].head_plain_bytes = 9'000'001;
+       }},
+      {"values too large for their frames",
+       [](Footer& f) { f.blocks[1].head_frames = 1, f.blocks[1].head_stored_bytes = 100; }},
       {"section without a name", [](Footer& f) { f.sections[0].name.clear(); }},
       {"section of a bad name", [](Footer& f) { f.sections[0].name = "../x"; }},
       {"section of a long name", [](Footer& f) { f.sections[0].name = std::string(33, 'a'); }},
@@ -102,14 +122,19 @@ TEST(SegmentFooter, ACountIsNotBelievedBeforeItsBytesAreThere) {
 
 TEST(SegmentFooter, ANewerVersionIsSaidSo) {
   Bytes bytes = encode_footer(some_footer());
-  bytes[0] = std::byte{2};
+  bytes[0] = std::byte{3};
   EXPECT_EQ(decode_footer(bytes).error().code(), ErrorCode::kRepoVersionUnknown);
   bytes[0] = std::byte{0};
   EXPECT_EQ(decode_footer(bytes).error().code(), ErrorCode::kObjectDamaged);
 }
 
-TEST(SegmentGolden, Version1FootersAreWrittenAndReadAsEver) {
-  testing::expect_golden("segment-footer-v1.bin", encode_footer(some_footer()));
+TEST(SegmentGolden, Version1FootersAreReadAsEver) {
+  EXPECT_EQ(decode_footer(testing::read_golden("segment-footer-v1.bin")).value(), some_footer());
+}
+
+TEST(SegmentGolden, Version2FootersAreWrittenAndReadAsEver) {
+  testing::expect_golden("segment-footer-v2.bin", encode_footer(footer_with_heads()));
+  EXPECT_EQ(decode_footer(testing::read_golden("segment-footer-v2.bin")).value(), footer_with_heads());
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Fuzz target: blocks, revision lists and footers of segments. What is accepted must be written and
 // read again as the same.
+#include <algorithm>
 #include <cstdint>
 
+#include "format/segment/keyed_block.h"
 #include "format/segment/segment.h"
 
 namespace {
@@ -33,6 +35,31 @@ void read_block(ByteView input) {
   }
 }
 
+// Heads and values, cut where the first bytes say. What reads as a text is ordered again.
+void read_keyed(ByteView input) {
+  if (input.size() < 2) return;
+  const std::size_t cut = std::to_integer<std::size_t>(input[0]) << 8 | std::to_integer<std::size_t>(input[1]);
+  input = input.subspan(2);
+  const ByteView heads = input.first(std::min(cut, input.size()));
+  const auto list = HeadList::decode(heads);
+  Buffer text;
+  if (!order_by_revision(heads, input.subspan(heads.size()), text)) return;
+  if (!list) __builtin_trap();
+  const auto whole = HeadList::of_text(text.view());
+  if (!whole || whole->heads().size() != list->heads().size()) __builtin_trap();
+  for (std::size_t i = 0; i < list->heads().size(); ++i) {
+    const Head& a = list->heads()[i];
+    const Head& b = whole->heads()[i];
+    if (a.key != b.key || !equal(a.user_key, b.user_key) || a.version != b.version || a.lease != b.lease ||
+        a.create_revision != b.create_revision || a.value_bytes != b.value_bytes)
+      __builtin_trap();
+  }
+  const auto again = order_by_key(text.view());
+  Buffer same;
+  if (again && (!order_by_revision(again->heads, again->values, same) || !equal(same.view(), text.view())))
+    __builtin_trap();
+}
+
 void read_revisions(ByteView input) {
   const auto revisions = decode_revisions(input);
   if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions)
@@ -49,7 +76,7 @@ void read_footer(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input{reinterpret_cast<const std::byte*>(data) + 1, size - 1};
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0:
       read_block(input);
       break;
@@ -58,6 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       read_footer(input);
+      break;
+    case 3:
+      read_keyed(input);
       break;
   }
   return 0;

@@ -1,6 +1,7 @@
 #include "format/etcd/record.h"
 
 #include "base/endian.h"
+#include "base/varint.h"
 #include "format/etcd/wire.h"
 
 namespace lifeboat::etcd {
@@ -76,6 +77,28 @@ bool set_field(const WireField& field, KeyValue& kv) {
   }
 }
 
+std::size_t scalar_field_size(std::int64_t value) {
+  return value == 0 ? 0 : 1 + varint_bytes(static_cast<std::uint64_t>(value));
+}
+
+std::size_t bytes_field_size(ByteView bytes) {
+  return bytes.empty() ? 0 : 1 + varint_bytes(bytes.size()) + bytes.size();
+}
+
+std::byte* store_scalar_field(std::byte tag, std::int64_t value, std::byte* out) {
+  if (value == 0) return out;
+  *out++ = tag;
+  return store_varint(out, static_cast<std::uint64_t>(value));
+}
+
+std::byte* store_bytes_field(std::byte tag, ByteView bytes, std::byte* out) {
+  if (bytes.empty()) return out;
+  *out++ = tag;
+  out = store_varint(out, bytes.size());
+  std::memcpy(out, bytes.data(), bytes.size());
+  return out + bytes.size();
+}
+
 // Any field order, unknown fields.
 std::optional<KeyValue> parse_any_order(ByteView value) {
   KeyValue kv;
@@ -138,15 +161,24 @@ std::optional<ByteView> parse_user_key(ByteView value) {
 }
 
 Bytes encode_key_value(const KeyValue& kv) {
-  Bytes out;
-  out.reserve(kv.key.size() + kv.value.size() + 5 * kMaxVarintBytes);
-  if (!kv.key.empty()) append_bytes_field(out, 1, kv.key);
-  append_nonzero_field(out, 2, static_cast<std::uint64_t>(kv.create_revision));
-  append_nonzero_field(out, 3, static_cast<std::uint64_t>(kv.mod_revision));
-  append_nonzero_field(out, 4, static_cast<std::uint64_t>(kv.version));
-  if (!kv.value.empty()) append_bytes_field(out, 5, kv.value);
-  append_nonzero_field(out, 6, static_cast<std::uint64_t>(kv.lease));
+  Bytes out(key_value_bytes(kv));
+  store_key_value(kv, out.data());
   return out;
+}
+
+std::size_t key_value_bytes(const KeyValue& kv) {
+  return bytes_field_size(kv.key) + scalar_field_size(kv.create_revision) +
+         scalar_field_size(kv.mod_revision) + scalar_field_size(kv.version) +
+         bytes_field_size(kv.value) + scalar_field_size(kv.lease);
+}
+
+std::byte* store_key_value(const KeyValue& kv, std::byte* out) {
+  out = store_bytes_field(kKeyTag, kv.key, out);
+  out = store_scalar_field(kCreateTag, kv.create_revision, out);
+  out = store_scalar_field(kModTag, kv.mod_revision, out);
+  out = store_scalar_field(kVersionTag, kv.version, out);
+  out = store_bytes_field(kValueTag, kv.value, out);
+  return store_scalar_field(kLeaseTag, kv.lease, out);
 }
 
 }  // namespace lifeboat::etcd

@@ -54,5 +54,9 @@ std::optional<KeyValue> parse_key_value(ByteView value);
 std::optional<ByteView> parse_user_key(ByteView value);
 // As etcd itself encodes it: field order, zeros and empties left out.
 Bytes encode_key_value(const KeyValue& kv);
+// The same without taking memory: how many bytes it is, and writing exactly them at `out`, whose end
+// is returned.
+std::size_t key_value_bytes(const KeyValue& kv);
+std::byte* store_key_value(const KeyValue& kv, std::byte* out);
 
 }  // namespace lifeboat::etcd

@@ -77,29 +77,49 @@ Status check_columns(std::uint32_t records, ByteView revisions, ByteView lengths
 
 }  // namespace
 
+void BlockColumns::add(const etcd::RevisionKey& key, std::size_t value_bytes) {
+  append_varint(revisions_, static_cast<std::uint64_t>(key.revision.main - last_main_));
+  append_varint(revisions_,
+                static_cast<std::uint64_t>(key.revision.sub) << 1 | (key.tombstone ? 1 : 0));
+  append_varint(lengths_, value_bytes);
+  last_main_ = key.revision.main;
+  ++records_;
+}
+
+std::size_t BlockColumns::size_bytes() const {
+  return lengths_.size() + revisions_.size() + kTailBytes;
+}
+
+Bytes BlockColumns::take() {
+  Bytes out;
+  out.reserve(size_bytes());
+  append(out, lengths_);
+  append(out, revisions_);
+  append_le(out, records_);
+  append_le(out, static_cast<std::uint32_t>(lengths_.size()));
+  append_le(out, static_cast<std::uint32_t>(revisions_.size()));
+  append_le(out, static_cast<std::uint32_t>(kLayout));
+  *this = {};
+  return out;
+}
+
 BlockBuilder::BlockBuilder(std::size_t target_bytes) : target_bytes_(target_bytes) {
   values_.reserve(target_bytes_ + target_bytes_ / 8);
 }
 
 void BlockBuilder::add(const etcd::Record& record) {
   const etcd::Revision& revision = record.key.revision;
-  const std::int64_t before = next_.records == 0 ? 0 : next_.last.main;
-  const auto sub = static_cast<std::uint64_t>(revision.sub);
-  append_varint(revisions_, static_cast<std::uint64_t>(revision.main - before));
-  append_varint(revisions_, sub << 1 | (record.key.tombstone ? 1 : 0));
-  append_varint(lengths_, record.value.size());
+  columns_.add(record.key, record.value.size());
   append(values_, record.value);
-  next_.digest.add(static_cast<std::uint64_t>(revision.main), sub, record.key.tombstone,
-                   record.value);
+  next_.digest.add(static_cast<std::uint64_t>(revision.main),
+                   static_cast<std::uint64_t>(revision.sub), record.key.tombstone, record.value);
   if (next_.records == 0) next_.first = revision;
   next_.last = revision;
   ++next_.records;
   if (record.key.tombstone) ++next_.tombstones;
 }
 
-bool BlockBuilder::full() const {
-  return values_.size() + revisions_.size() + lengths_.size() + kTailBytes >= target_bytes_;
-}
+bool BlockBuilder::full() const { return values_.size() + columns_.size_bytes() >= target_bytes_; }
 
 bool BlockBuilder::empty() const { return next_.records == 0; }
 
@@ -107,16 +127,9 @@ BlockBuilder::Block BlockBuilder::take() {
   Block block = std::move(next_);
   next_ = {};
   block.text = std::move(values_);
-  append(block.text, lengths_);
-  append(block.text, revisions_);
-  append_le(block.text, block.records);
-  append_le(block.text, static_cast<std::uint32_t>(lengths_.size()));
-  append_le(block.text, static_cast<std::uint32_t>(revisions_.size()));
-  append_le(block.text, static_cast<std::uint32_t>(kLayout));
+  append(block.text, columns_.take());
   values_ = {};
   values_.reserve(target_bytes_ + target_bytes_ / 8);
-  lengths_.clear();
-  revisions_.clear();
   return block;
 }
 

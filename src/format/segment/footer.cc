@@ -9,10 +9,10 @@
 namespace lifeboat::segment {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;  // 1 knew no heads
 constexpr std::size_t kMaxSectionName = 32;
 constexpr std::size_t kMaxSections = 64;
-constexpr std::size_t kMinBlockEntryBytes = 10;  // ten varints
+constexpr std::size_t kMinBlockEntryBytes = 10;  // ten varints, thirteen since version 2
 constexpr std::uint64_t kMinStoredFrameBytes = object::kFramePrefixBytes + 16;
 constexpr std::uint64_t kMaxStoredFrameBytes = kMinStoredFrameBytes + object::kMaxFramePlainBytes;
 
@@ -72,9 +72,12 @@ void append_block(Bytes& out, const BlockEntry& block) {
   append_varint(out, block.records);
   append_revision(out, block.first);
   append_revision(out, block.last);
+  append_varint(out, block.head_stored_bytes);
+  append_varint(out, block.head_plain_bytes);
+  append_varint(out, block.head_frames);
 }
 
-BlockEntry take_block(Reader& in) {
+BlockEntry take_block(Reader& in, std::uint64_t version) {
   BlockEntry block;
   block.offset = in.number();
   block.stored_bytes = in.number32();
@@ -84,6 +87,10 @@ BlockEntry take_block(Reader& in) {
   block.records = in.number32();
   block.first = take_revision(in);
   block.last = take_revision(in);
+  if (version < 2) return block;
+  block.head_stored_bytes = in.number32();
+  block.head_plain_bytes = in.number32();
+  block.head_frames = in.number32();
   return block;
 }
 
@@ -118,13 +125,27 @@ bool extent_fits(std::uint64_t offset, std::uint64_t stored, std::uint64_t plain
          plain <= frames * object::kMaxFramePlainBytes;
 }
 
+// No heads, or heads in some of its frames and values in the others.
+bool heads_fit(const BlockEntry& block) {
+  if (block.head_frames == 0) return block.head_stored_bytes == 0 && block.head_plain_bytes == 0;
+  return block.head_frames < block.frames && block.head_stored_bytes < block.stored_bytes &&
+         block.head_plain_bytes <= block.plain_bytes &&
+         extent_fits(block.offset, block.head_stored_bytes, block.head_plain_bytes,
+                     block.first_frame, block.head_frames) &&
+         extent_fits(block.offset + block.head_stored_bytes,
+                     block.stored_bytes - block.head_stored_bytes,
+                     block.plain_bytes - block.head_plain_bytes,
+                     block.first_frame + block.head_frames, block.frames - block.head_frames);
+}
+
 // Blocks follow each other in revisions, in bytes and in frames, within (lo, hi].
 Status check_blocks(const Footer& footer) {
   std::uint64_t records = 0;
   const BlockEntry* before = nullptr;
   for (const BlockEntry& block : footer.blocks) {
     if (!extent_fits(block.offset, block.stored_bytes, block.plain_bytes, block.first_frame,
-                     block.frames))
+                     block.frames) ||
+        !heads_fit(block))
       return damaged("a block has sizes that no block can have");
     if (block.records == 0 || block.last < block.first || block.first.main <= footer.lo ||
         block.last.main > footer.hi)
@@ -185,7 +206,7 @@ Result<Footer> decode_footer(ByteView bytes) {
   if (in.good() && version > kVersion)
     return fail(ErrorCode::kRepoVersionUnknown, "a segment needs a newer Lifeboat",
                 "its footer has version " + std::to_string(version));
-  if (version != kVersion) return damaged("it does not begin with a version");
+  if (version == 0) return damaged("it does not begin with a version");
   Footer footer;
   const ByteView lineage = in.raw(footer.lineage.bytes.size());
   std::ranges::copy(lineage, footer.lineage.bytes.begin());
@@ -201,7 +222,7 @@ Result<Footer> decode_footer(ByteView bytes) {
   }
   const std::uint64_t blocks = in.number(in.left() / kMinBlockEntryBytes);
   footer.blocks.reserve(blocks);
-  for (std::uint64_t i = 0; i < blocks && in.good(); ++i) footer.blocks.push_back(take_block(in));
+  for (std::uint64_t i = 0; i < blocks && in.good(); ++i) footer.blocks.push_back(take_block(in, version));
   const std::uint64_t sections = in.number(kMaxSections);
   for (std::uint64_t i = 0; i < sections && in.good(); ++i)
     footer.sections.push_back(take_section(in));

@@ -13,6 +13,20 @@ namespace lifeboat::segment {
 
 inline constexpr std::size_t kBlockTargetBytes = 1u << 20;
 
+// What follows the values in a block's text: how long each is, and its revision.
+class BlockColumns {
+ public:
+  // Records ascend.
+  void add(const etcd::RevisionKey& key, std::size_t value_bytes);
+  std::size_t size_bytes() const;  // of what take() gives
+  Bytes take();                    // resets
+
+ private:
+  Bytes revisions_, lengths_;
+  std::uint32_t records_ = 0;
+  std::int64_t last_main_ = 0;
+};
+
 // Gathers records into one block's text. A block holds at least one record; a single record may be
 // larger than the target (its text is then cut into several frames by the caller).
 class BlockBuilder {
@@ -33,7 +47,8 @@ class BlockBuilder {
 
  private:
   std::size_t target_bytes_;
-  Bytes revisions_, lengths_, values_;  // columns
+  Bytes values_;
+  BlockColumns columns_;
   Block next_;
 };
 
@@ -58,13 +73,15 @@ Result<std::vector<etcd::Revision>> decode_revisions(ByteView bytes);
 struct BlockEntry {
   std::uint64_t offset = 0;        // of its first frame in the object
   std::uint32_t stored_bytes = 0;  // all its frames
-  std::uint32_t plain_bytes = 0;   // of the text
+  std::uint32_t plain_bytes = 0;   // in them
   std::uint32_t first_frame = 0, frames = 1;
   std::uint32_t records = 0;
   etcd::Revision first, last;
+  // The first of its frames hold heads, the others values (KeyedText); no such frames: a text.
+  std::uint32_t head_stored_bytes = 0, head_plain_bytes = 0, head_frames = 0;
   bool operator==(const BlockEntry&) const = default;
 };
-struct Section {  // anything beside records, by name: "removed"; later the key index
+struct Section {  // anything beside records, by name
   std::string name;
   std::uint64_t offset = 0;
   std::uint64_t stored_bytes = 0, plain_bytes = 0;
@@ -75,7 +92,8 @@ struct Footer {
   LineageId lineage;
   std::int64_t lo = 0, hi = 0;     // revisions (lo, hi]
   std::int64_t complete_from = 0;  // every revision from here to hi is here whole (rule 3)
-  std::uint64_t records = 0, tombstones = 0, plain_bytes = 0;
+  std::uint64_t records = 0, tombstones = 0;
+  std::uint64_t plain_bytes = 0;   // of the blocks' texts, by revision
   crypto::ContentDigest digest;
   std::vector<BlockEntry> blocks;
   std::vector<Section> sections;
