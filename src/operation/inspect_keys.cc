@@ -82,18 +82,6 @@ class Groups {
   std::map<std::string, KeyListing::Group> groups_;
 };
 
-Result<Bytes> read_value(const repository::Repository& repo, const std::vector<manifest::SegmentRef>& segments,
-                         const etcd::Revision& revision) {
-  const repository::DecodedBlock block = TRY(repository::read_block_of(repo, segments, revision));
-  segment::BlockReader reader = TRY(segment::BlockReader::open(block.text.view()));
-  etcd::Record record;
-  while (reader.next(record)) {
-    if (record.key.revision != revision) continue;
-    if (const auto kv = etcd::parse_key_value(record.value)) return to_bytes(kv->value);
-  }
-  return fail(ErrorCode::kObjectDamaged, fmt::format("the record at revision {} is not in its block", revision.main));
-}
-
 }  // namespace
 
 Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
@@ -128,7 +116,10 @@ Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world
   if (!at)
     return fail(ErrorCode::kKeyNotFound, fmt::format("no key {} at revision {}", printable(key), target.revision),
                 "it was not there, or was deleted by then", fmt::format("lifeboat ls {} PREFIX", target.point->id));
-  found.value = TRY(read_value(repo, target.point->manifest.segments, at->revision));
+  const Bytes stored = TRY(repository::read_record(repo, target.point->manifest.segments, at->revision));
+  const auto kv = etcd::parse_key_value(stored);
+  if (!kv) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", at->revision.main));
+  found.value = to_bytes(kv->value);
   return found;
 }
 

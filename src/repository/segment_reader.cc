@@ -103,7 +103,7 @@ Status read_text(const Task& task, Buffer& stored, Buffer& text) {
 
 Result<Decoded> decode(Task task, bool check_digests) {
   Decoded out;
-  Buffer stored;
+  thread_local Buffer stored;  // of a worker: what it holds serves only until the text is made
   TRY(read_text(task, stored, task.buffer));
   if (check_digests) TRY(digest_block(task, task.buffer, out));
   out.block = {std::move(task.buffer), task.segment->index, task.entry};
@@ -327,17 +327,22 @@ Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vect
   return std::make_unique<PooledHeadStream>(repo, std::move(segments), options.threads);
 }
 
-Result<DecodedBlock> read_block_of(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
-                                   const etcd::Revision& revision) {
+Result<Bytes> read_record(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                          const etcd::Revision& revision) {
   for (std::size_t i = 0; i < segments.size(); ++i) {
     if (revision.main <= segments[i].lo || revision.main > segments[i].hi) continue;
     const auto opened = TRY(open_segment(repo, segments[i], i));
     const auto entry = std::ranges::find_if(opened->footer.blocks, [&](const segment::BlockEntry& block) {
       return block.first <= revision && revision <= block.last;
     });
-    if (entry != opened->footer.blocks.end()) return TRY(decode({opened, *entry, false, {}}, false)).block;
+    if (entry == opened->footer.blocks.end()) continue;
+    const Decoded decoded = TRY(decode({opened, *entry, false, {}}, false));
+    auto reader = TRY(segment::BlockReader::open(decoded.block.text.view()));
+    etcd::Record record;
+    while (reader.next(record))
+      if (record.key.revision == revision) return to_bytes(record.value);
   }
-  return fail(ErrorCode::kObjectMissing, fmt::format("no segment holds revision {}", revision.main));
+  return fail(ErrorCode::kObjectMissing, fmt::format("no segment holds a record at revision {}", revision.main));
 }
 
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& ref) {

@@ -43,11 +43,12 @@ struct FrameTexts {
   std::vector<ByteView> texts;
 };
 
-FrameTexts frame_texts(const NumberedBlock& in) {
+FrameTexts frame_texts(NumberedBlock& in) {
   FrameTexts out;
   const ByteView text = in.block.text;
   if (in.by_key) out.keyed = segment::order_by_key(text);
   if (out.keyed && out.keyed->heads.size() <= object::kMaxFramePlainBytes) {
+    in.block.text = {};
     out.texts = {out.keyed->heads, out.keyed->values};
     return out;
   }

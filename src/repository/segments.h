@@ -92,9 +92,10 @@ class HeadStream {
 };
 Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vector<manifest::SegmentRef> segments,
                                                ReadOptions options);
-// The block around a revision, of the first of the given segments that has one; kObjectMissing when none has.
-Result<DecodedBlock> read_block_of(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
-                                   const etcd::Revision& revision);
+// The stored bytes of one record, of the first of the given segments that has it; one block of it is read.
+// kObjectMissing when none has.
+Result<Bytes> read_record(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                          const etcd::Revision& revision);
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
 // A segment that no manifest names: what its own footer says of it, and its `commit` section, when it has one.
 struct FoundSegment {

@@ -46,24 +46,54 @@ etcd::KeyValue key_value_of(const Head& head, ByteView value) {
           .lease = head.lease};
 }
 
+Head head_from(const etcd::RevisionKey& key, const etcd::KeyValue& kv) {
+  if (key.tombstone) return {.key = key, .user_key = kv.key};
+  return {.key = key,
+          .user_key = kv.key,
+          .create_revision = kv.create_revision,
+          .version = kv.version,
+          .lease = kv.lease,
+          .value_bytes = kv.value.size()};
+}
+
 // ---- by key
+
+constexpr std::byte kValueTag{0x2a};  // field 5, length-delimited
 
 struct Entry {
   Head head;
   ByteView value;
 };
 
-// Whether the head and the value are all that the stored bytes say, in etcd's own encoding.
+// Whether `stored` is the message as etcd encodes it: as long as that is, and the same around the
+// value, which is compared by its place alone.
+bool is_as_etcd_encodes(const etcd::KeyValue& kv, ByteView stored, Bytes& scratch) {
+  if (etcd::key_value_bytes(kv) != stored.size()) return false;
+  etcd::KeyValue before = kv;
+  before.value = {};
+  before.lease = 0;
+  const std::size_t before_bytes = etcd::key_value_bytes(before);
+  const etcd::KeyValue behind{.lease = kv.lease};
+  const std::size_t behind_bytes = etcd::key_value_bytes(behind);
+  scratch.resize(before_bytes + behind_bytes);
+  etcd::store_key_value(behind, etcd::store_key_value(before, scratch.data()));
+  const ByteView expected = scratch;
+  const bool value_fits =
+      kv.value.empty() || (stored[before_bytes] == kValueTag &&
+                           kv.value.data() + kv.value.size() + behind_bytes ==
+                               stored.data() + stored.size());
+  return value_fits && equal(expected.first(before_bytes), stored.first(before_bytes)) &&
+         equal(expected.subspan(before_bytes), stored.last(behind_bytes));
+}
+
+// Whether the head and the value are all that the stored bytes say.
 bool says_all(const Head& head, const etcd::KeyValue& kv, ByteView stored, Bytes& scratch) {
   const bool put = !head.key.tombstone;
   if (kv.mod_revision != (put ? head.key.revision.main : 0)) return false;
   if (put && (kv.create_revision < 0 || kv.create_revision > kv.mod_revision)) return false;
   if (!put && (kv.create_revision != 0 || kv.version != 0 || kv.lease != 0 || !kv.value.empty()))
     return false;
-  if (etcd::key_value_bytes(kv) != stored.size()) return false;
-  scratch.resize(stored.size());
-  etcd::store_key_value(kv, scratch.data());
-  return equal(scratch, stored);
+  return is_as_etcd_encodes(kv, stored, scratch);
 }
 
 // nullopt where a record needs more than a head and a value.
@@ -74,9 +104,10 @@ std::optional<std::vector<Entry>> take_apart(BlockReader reader) {
   etcd::Record record;
   while (reader.next(record)) {
     const auto kv = etcd::parse_key_value(record.value);
-    const auto head = head_of(record);
-    if (!kv || !head || !says_all(*head, *kv, record.value, scratch)) return std::nullopt;
-    entries.push_back({*head, kv->value});
+    if (!kv) return std::nullopt;
+    const Head head = head_from(record.key, *kv);
+    if (!says_all(head, *kv, record.value, scratch)) return std::nullopt;
+    entries.push_back({head, kv->value});
   }
   return entries;
 }
@@ -255,6 +286,9 @@ Status sort_by_revision(std::vector<Item>& items) {
   return {};
 }
 
+// Texts differ a little in size: one buffer serves most.
+constexpr std::size_t kTextStep = 256u << 10;
+
 // A record about to be written: which head, and where its value lies.
 struct Placed {
   etcd::RevisionKey key;
@@ -280,22 +314,14 @@ Result<std::vector<Placed>> place_values(const std::vector<Head>& heads, std::si
 }  // namespace
 
 std::optional<Head> head_of(const etcd::Record& record) {
-  Head head;
-  head.key = record.key;
   if (record.key.tombstone) {
     const auto key = etcd::parse_user_key(record.value);
     if (!key) return std::nullopt;
-    head.user_key = *key;
-    return head;
+    return head_from(record.key, {.key = *key});
   }
   const auto kv = etcd::parse_key_value(record.value);
   if (!kv) return std::nullopt;
-  head.user_key = kv->key;
-  head.create_revision = kv->create_revision;
-  head.version = kv->version;
-  head.lease = kv->lease;
-  head.value_bytes = kv->value.size();
-  return head;
+  return head_from(record.key, *kv);
 }
 
 std::optional<KeyedText> order_by_key(ByteView text) {
@@ -341,7 +367,7 @@ Status order_by_revision(ByteView heads, ByteView values, Buffer& text) {
   if (stored_bytes > kMaxUnfolding * (heads.size() + values.size()))
     return damaged("it unfolds to more than it may");
   const std::size_t text_bytes = stored_bytes + columns.size_bytes();
-  if (text.capacity() < text_bytes) text = Buffer(text_bytes);
+  if (text.capacity() < text_bytes) text = Buffer((text_bytes / kTextStep + 1) * kTextStep);
   text.resize(stored_bytes);
   std::byte* at = text.data();
   for (const Placed& placed : order) at = etcd::store_key_value(record_of(placed), at);
