@@ -141,6 +141,7 @@ class Commit {
                                         .complete_from = std::max(compact_, head.revision),
                                         .removed = gap ? match.removed : std::vector<etcd::Revision>{},
                                         .zstd_level = kBackupZstd,
+                                        .by_key = true,
                                         .block_bytes = kBackupBlockBytes,
                                         .threads = options_.threads});
     return std::string();
@@ -236,6 +237,7 @@ class Commit {
                                         .complete_from = std::max(compact_, std::int64_t{1}),
                                         .removed = {},
                                         .zstd_level = kBaseZstd,
+                                        .by_key = true,
                                         .threads = options_.threads});
     progress_.stage("store", snapshot_.received_bytes());
     etcd::Record record;

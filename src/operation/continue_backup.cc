@@ -202,6 +202,7 @@ class Continuing {
                                       .complete_from = head_.revision,
                                       .removed = {},
                                       .zstd_level = wanted_ - head_.revision > kMuchData ? kFastZstdLevel : kZstdLevel,
+                                      .by_key = true,
                                       .block_bytes = kBlockBytes,
                                       .threads = options_.threads,
                                       .split_stored_bytes = UINT64_MAX});

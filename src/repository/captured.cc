@@ -165,6 +165,7 @@ Result<CapturedSegment> publish_captured(const Repository& repo, io::World& worl
                         .complete_from = commit.lo,
                         .removed = {},
                         .zstd_level = zstd_level_of(level),
+                        .by_key = level > 0,
                         .block_bytes = block_bytes_of(level),
                         .threads = threads,
                         .commit = std::move(text)});
