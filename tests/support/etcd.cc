@@ -122,6 +122,22 @@ EtcdCluster::EtcdCluster(EtcdConfig config, std::string directory)
 
 EtcdCluster::~EtcdCluster() { kill(); }
 
+EtcdMember EtcdCluster::joining_member(const std::string& name) const {
+  EtcdMember::Spec spec{.version = config_.version,
+                        .name = name,
+                        .data_dir = directory_ + "/" + name,
+                        .log_path = directory_ + "/" + name + ".log",
+                        .client_port = reserve_port(),
+                        .peer_port = reserve_port(),
+                        .metrics_port = reserve_port(),
+                        .tls = false,
+                        .arguments = {}};
+  spec.arguments = arguments_of(spec);
+  append(spec.arguments, {"--initial-cluster", initial_cluster() + "," + name + "=" + EtcdMember(spec).peer_url(),
+                          "--initial-cluster-state", "existing"});
+  return EtcdMember(spec);
+}
+
 std::vector<std::string> EtcdCluster::arguments_of(const EtcdMember::Spec& spec) const {
   const EtcdMember member(spec);
   // Alone, a member elects itself at once; together they get patience for a busy machine.

@@ -45,7 +45,10 @@ class EtcdMember {
   std::string client_url() const;  // "http://127.0.0.1:20001" or https
   std::string peer_url() const;    // always http
   std::string log() const;         // all that it has printed since the first start
+  std::uint16_t metrics_port() const { return spec_.metrics_port; }
   pid_t pid() const { return process_.pid(); }
+  // The program of the next start; the data stay.
+  void set_version(const std::string& version) { spec_.version = version; }
 
   // Starts the process and returns at once.
   void launch();
@@ -88,6 +91,8 @@ class EtcdCluster {
   const EtcdConfig& config() const { return config_; }
   std::size_t size() const { return members_.size(); }
   EtcdMember& member(std::size_t index = 0) { return members_.at(index); }
+  // Of a cluster without TLS: a member that is not in it yet, to be started once `etcdctl member add` named it.
+  EtcdMember joining_member(const std::string& name) const;
   Certificates& certificates() { return *certificates_; }  // only with config().tls
   std::string endpoints() const;        // "http://127.0.0.1:20001,…", what --endpoints takes
   std::string initial_cluster() const;  // "m1=http://127.0.0.1:20002,…"

@@ -9,6 +9,7 @@
 #include "support/oracle.h"
 #include "support/paths.h"
 #include "support/port.h"
+#include "support/tcp_proxy.h"
 
 namespace lifeboat::testing {
 namespace {
@@ -122,6 +123,33 @@ TEST(EtcdMember, SaysWhyItDidNotComeUp) {
   } catch (const std::runtime_error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no-such-flag"));
   }
+}
+
+// A GET through a proxy, with etcdctl's patience cut short.
+bool answers(const EtcdCluster& cluster, const TcpProxy& proxy, const std::string& patience) {
+  return run({server_program(cluster.config().version, "etcdctl"), "--endpoints", proxy.url(), "--command-timeout",
+              patience, "--dial-timeout", patience, "get", "a"})
+      .ok();
+}
+
+TEST(TcpProxy, CutsHoldsDelaysAndMendsTheNetwork) {
+  EtcdCluster cluster;
+  cluster.start();
+  TcpProxy proxy(cluster.member().client_url());
+  EXPECT_TRUE(answers(cluster, proxy, "20s"));
+  EXPECT_GE(proxy.connections(), 1u);
+  EXPECT_GT(proxy.forwarded_bytes(), 100u);
+  proxy.cut();
+  EXPECT_FALSE(answers(cluster, proxy, "1s"));
+  proxy.hold();
+  const auto held_at = proxy.forwarded_bytes();
+  EXPECT_FALSE(answers(cluster, proxy, "1s"));
+  EXPECT_EQ(proxy.forwarded_bytes(), held_at);
+  proxy.resume();
+  EXPECT_TRUE(answers(cluster, proxy, "20s"));
+  proxy.delay(std::chrono::milliseconds(500));
+  EXPECT_FALSE(answers(cluster, proxy, "400ms"));
+  EXPECT_TRUE(answers(cluster, proxy, "20s"));
 }
 
 }  // namespace
