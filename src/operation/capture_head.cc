@@ -2,6 +2,8 @@
 #include "operation/capture_head.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -83,6 +85,30 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
                              record->key.revision.main));
 }
 
+// How many of the lineages a lineage descends from.
+std::size_t depth_of(const std::vector<CaptureHead>& heads, const CaptureHead& head) {
+  std::size_t depth = 0;
+  LineageId parent = head.lineage.parent;
+  while (!parent.is_zero() && depth < heads.size()) {
+    const auto found =
+        std::ranges::find(heads, parent, [](const CaptureHead& other) { return other.lineage.id; });
+    if (found == heads.end()) break;
+    parent = found->lineage.parent;
+    ++depth;
+  }
+  return depth;
+}
+
+// A lineage comes before the one that it was parted from, whatever the clock said when they were
+// written: where both could go on, the parting was for a reason that the last records do not show.
+void sort_newest_first(std::vector<CaptureHead>& heads) {
+  std::map<LineageId, std::size_t> depths;
+  for (const CaptureHead& head : heads) depths[head.lineage.id] = depth_of(heads, head);
+  std::ranges::sort(heads, [&](const CaptureHead& a, const CaptureHead& b) {
+    return std::tuple(depths[b.lineage.id], b.latest) < std::tuple(depths[a.lineage.id], a.latest);
+  });
+}
+
 }  // namespace
 
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
@@ -94,8 +120,7 @@ Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository
     if (newest == nullptr || newest->manifest.source.cluster_id != cluster_id) continue;
     heads.push_back(TRY(head_of(repo, *newest)));
   }
-  std::ranges::sort(heads,
-                    [](const CaptureHead& a, const CaptureHead& b) { return b.latest < a.latest; });
+  sort_newest_first(heads);
   return heads;
 }
 

@@ -31,7 +31,8 @@ struct CaptureHead {
   etcd::Sidecar sidecar;              // as last known
 };
 
-// The ends of every lineage of the cluster that the catalogue has, newest first.
+// The ends of every lineage of the cluster that the catalogue has, newest first: one that was parted from another comes
+// before it.
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
                                                     const repository::Catalogue& catalogue,
                                                     const std::string& cluster_id);
