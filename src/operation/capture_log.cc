@@ -51,7 +51,7 @@ void CaptureLog::begin(CaptureHead head, SidecarWatch* sidecar) {
   changes_.clear();
   sidecar_ = sidecar;
   durable_ = head.revision;
-  durable_time_ = head.latest;
+  durable_time_ = latest_ = head.latest;
   head_ = std::move(head);
 }
 
@@ -108,7 +108,8 @@ void CaptureLog::keep(std::span<const etcd::Record> records) {
   }
 }
 
-// One moment a flush interval is remembered, however long the store takes nothing.
+// One moment a flush interval is remembered, however long the store takes nothing. Times ascend with
+// the revisions, also where the clock goes back.
 void CaptureLog::note_arrival(std::int64_t revision) {
   const auto now = world_.clock.monotonic();
   if (flushes_.empty()) first_arrival_ = now;
@@ -118,7 +119,7 @@ void CaptureLog::note_arrival(std::int64_t revision) {
   }
   manifest::Flush& flush = flushes_.back();
   flush.revision = revision;
-  flush.latest = std::max(world_.clock.now(), durable_time_);
+  flush.latest = latest_ = std::max(world_.clock.now(), latest_);
   flush.earliest = std::min(bound_below(revision), flush.latest);
   flush.live = flush.earliest != Timestamp{};
 }
