@@ -18,8 +18,10 @@ State::State(io::Clock& clock) : clock_(clock) { now_.flush_seconds = web::Histo
 // The state at `revision` is durable and was current at `time`.
 void State::reached(std::int64_t revision, Timestamp time) {
   if (revision == 0) return;
+  // What was told of a revision before is not told better later: the wall clock may have jumped.
+  const bool is_told = revision == now_.durable_revision && current_at_;
   now_.durable_revision = revision;
-  if (time.ns == 0) return;
+  if (time.ns == 0 || is_told) return;
   const std::int64_t age_ns = std::max<std::int64_t>(clock_.now().ns - time.ns, 0);
   const auto at = clock_.monotonic() - std::chrono::nanoseconds(age_ns);
   current_at_ = current_at_ ? std::max(*current_at_, at) : at;

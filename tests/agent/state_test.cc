@@ -56,6 +56,16 @@ class StateTest : public ::testing::Test {
   State state_{clock_};
 };
 
+TEST_F(StateTest, GrowsNoYoungerByAReconnectAfterTheClockWentBack) {
+  follow(10);
+  clock_.pass(60s);
+  clock_.wall.ns -= std::chrono::nanoseconds(1h).count();
+  CaptureEvent again = event(Kind::kRecovered, 10);
+  again.time = Timestamp{clock_.wall.ns + std::chrono::nanoseconds(1h).count() - std::chrono::nanoseconds(60s).count()};
+  state_.on_capture(again);
+  EXPECT_DOUBLE_EQ(age(), 60);
+}
+
 TEST_F(StateTest, IsAsOldAsTheMomentAtWhichTheNewestRevisionWasCurrent) {
   EXPECT_EQ(age(), -1);
   state_.on_capture(event(Kind::kFlushed, 7, 2s));

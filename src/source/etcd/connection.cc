@@ -168,9 +168,9 @@ enum class Step { kDone, kEnded, kStalled, kCancelled };
 
 Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout,
               const std::function<bool()>& cancelled) {
-  const auto give_up = Clock::now() + stall_timeout;
+  const auto give_up = Steady::now() + stall_timeout;
   for (;;) {
-    switch (call.wait(std::min(Clock::now() + kCancelTick, give_up))) {
+    switch (call.wait(Clock::now() + std::min(kCancelTick, stall_timeout))) {
       case StreamCall::Wait::kDone:
         return Step::kDone;
       case StreamCall::Wait::kRefused:
@@ -178,7 +178,7 @@ Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout,
       case StreamCall::Wait::kTimeout:
         break;
     }
-    if (!cancelled() && Clock::now() < give_up) continue;
+    if (!cancelled() && Steady::now() < give_up) continue;
     const Step why = cancelled() ? Step::kCancelled : Step::kStalled;
     call.cancel();
     call.wait_for_end();
