@@ -33,6 +33,58 @@ std::string proof_line(const RestoreReport& report, const Style& style) {
   return style.warn("unproven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
 }
 
+// "as-of: captured at revision 4, 2026-11-21 09:00:00Z".
+std::string auth_text(const RestoreReport& report, const Style& style) {
+  const operation::AuthState& taken = report.auth->taken();
+  return fmt::format("{}: captured at revision {}, {}; authentication is {}",
+                     operation::auth_mode_word(report.auth->mode), taken.revision, style.time(taken.latest),
+                     taken.enabled() ? "on" : "off");
+}
+
+std::string auth_lines(const RestoreReport& report, const Style& style) {
+  if (!report.auth) return "";
+  std::string text;
+  const bool differs = report.auth->choices.unreadable || !report.auth->choices.difference.empty();
+  for (const std::string& sentence : operation::auth_sentences(*report.auth, report.revision))
+    text += differs ? style.warn(sentence) + "\n" : "";
+  return text;
+}
+
+Json auth_state_json(const operation::AuthState& state) {
+  return Json::object()
+      .put("revision", state.revision)
+      .put("earliest", rfc3339(state.earliest))
+      .put("latest", rfc3339(state.latest))
+      .put("authRevision", state.auth_revision())
+      .put("enabled", state.enabled());
+}
+
+Json auth_difference_json(const operation::AuthDifference& difference) {
+  return Json::object()
+      .put("switchedOn", difference.switched_on)
+      .put("switchedOff", difference.switched_off)
+      .put("usersAdded", difference.users_added)
+      .put("usersRemoved", difference.users_removed)
+      .put("usersChanged", difference.users_changed)
+      .put("rolesAdded", difference.roles_added)
+      .put("rolesRemoved", difference.roles_removed)
+      .put("rolesChanged", difference.roles_changed);
+}
+
+Json auth_json(const operation::AuthReport& report) {
+  const operation::AuthChoices& choices = report.choices;
+  Json as_of = auth_state_json(choices.as_of);
+  if (choices.interval.same_until != 0) as_of.put("sameUntilRevision", choices.interval.same_until);
+  if (choices.interval.changed_by != 0) as_of.put("changedByRevision", choices.interval.changed_by);
+  Json json = Json::object();
+  json.put("mode", operation::auth_mode_word(report.mode))
+      .put("taken", auth_state_json(report.taken()))
+      .put("asOf", std::move(as_of));
+  if (choices.unreadable) return json.put("latestUnreadable", choices.unreadable->to_string());
+  return json.put("latest", auth_state_json(choices.latest))
+      .put("changes", auth_difference_json(choices.difference));
+}
+
 std::string next_text(const RestoreReport& report, RestoreKind kind) {
   if (kind == RestoreKind::kInPlace) {
     return "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back "
@@ -95,9 +147,11 @@ std::string restore_text(const RestoreReport& report, RestoreKind kind, const St
                         count_text(report.leases), size_text(report.file_bytes)));
   facts.put("cluster", fmt::format("id {:016x}, token {}", report.cluster_id, report.token));
   facts.put("proof", proof_line(report, style));
+  if (report.auth) facts.put("users", auth_text(report, style));
   facts.put("old data", report.replaced_dir);
   facts.put("undo", report.undo_command);
   text += facts.text();
+  text += auth_lines(report, style);
   for (const std::string& lease : report.synthesized_leases) text += style.warn(lease) + "\n";
   for (const std::string& dropped : report.dropped) text += "  left out: " + dropped + "\n";
   for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
@@ -134,6 +188,7 @@ Json restore_json(const RestoreReport& report, RestoreKind kind) {
         .put_text("proofReason", report.proof_reason)
         .put("synthesizedLeases", report.synthesized_leases)
         .put("dropped", report.dropped);
+    if (report.auth) json.put("auth", auth_json(*report.auth));
   }
   return json.put("plan", report.plan)
       .put_text("replacedDir", report.replaced_dir)

@@ -50,6 +50,15 @@ Status read_version(const std::string& text, RestoreOptions& options) {
               "it takes such as 3.5");
 }
 
+Status read_auth(const Arguments& arguments, RestoreOptions& options) {
+  if (!arguments.has("--auth")) return {};
+  const std::string word = arguments.text("--auth");
+  options.auth = operation::parse_auth_mode(word);
+  if (options.auth) return {};
+  return fail(ErrorCode::kUsage, fmt::format("--auth {} is not known", word),
+              "it takes as-of (the users and roles of the revision) or latest (the newest ones)");
+}
+
 std::string path_of(const Context& context, std::string_view flag) {
   const std::string path = context.arguments.text(flag);
   return path.empty() ? "" : context.app.absolute(path);
@@ -110,6 +119,7 @@ Result<RestoreOptions> read_options(const Context& context) {
   TRY(read_bump(arguments, options));
   TRY(read_owner(arguments.text("--owner"), options));
   TRY(read_version(arguments.text("--etcd-version"), options));
+  TRY(read_auth(arguments, options));
   return options;
 }
 
@@ -227,6 +237,10 @@ std::vector<Parameter> parameters() {
       {.name = "--keep-history",
        .value = "",
        .help = "keep old versions of keys, not only the newest ones"},
+      {.name = "--auth",
+       .value = "as-of|latest",
+       .help = "users and roles: as of the revision (default), or the newest of the same history, "
+               "so that a password revoked since stays revoked"},
       {.name = "--keep-alarms", .value = "", .help = "keep the alarms that were raised"},
       {.name = "--etcd-version",
        .value = "3.N",
@@ -259,7 +273,8 @@ Command restore_etcd_command() {
           "last. "
           "With --in-place the old data is kept beside as DATA-DIR.lifeboat-TIME, and the command "
           "that brings "
-          "it back is printed.",
+          "it back is printed. Whichever users and roles are taken, the report lists how those as "
+          "of the revision and the newest known ones differ, by name.",
       .examples =
           {{"lifeboat restore etcd --to latest --data-dir /var/lib/etcd-restored",
             "a single member"},
@@ -271,6 +286,8 @@ Command restore_etcd_command() {
             "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380 --initial-advertise-peer-urls "
             "https://10.0.0.1:2380 --plan /shared/plan.json",
             "one host of several, by a shared plan"},
+           {"lifeboat restore etcd --to @-2h --auth latest --data-dir /var/lib/etcd-restored",
+            "the keys of two hours ago, with the users and passwords of now"},
            {"lifeboat restore etcd --to @-15m --in-place --data-dir /var/lib/etcd --confirm=prod",
             "replace a stopped member's data"},
            {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "and take that back"}},

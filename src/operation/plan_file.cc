@@ -41,6 +41,11 @@ Result<SharedPlan> from_json(const Json& document) {
   plan.token = fields.text("token");
   plan.synthesized_lease_ttl_seconds = fields.revision("synthesizedLeaseTTLSeconds");
   plan.target_version = etcd::parse_minor(fields.text("targetVersion"));
+  if (document.contains("auth")) {
+    const auto mode = parse_auth_mode(fields.text("auth"));
+    if (mode) plan.auth = *mode; else fields.refuse("auth", "is neither as-of nor latest");
+    plan.auth_object = fields.text("authObject");
+  }
   plan.members = TRY(decode_members(fields.array("members", kMaxMembers)));
   if (plan.members.empty()) fields.refuse("members", "is empty");
   if (plan.revision < 1 || plan.bump >= INT64_MAX - plan.revision) fields.refuse("revision", "is out of range");
@@ -55,7 +60,7 @@ Bytes encode_plan(const SharedPlan& plan) {
   for (const etcd::InitialMember& member : plan.members) {
     members.push_back({{"name", member.name}, {"peerURLs", member.peer_urls}});
   }
-  const Json document = {{"apiVersion", kVersion},
+  Json document = {{"apiVersion", kVersion},
                          {"repo", plan.repo.text()},
                          {"point", plan.point},
                          {"object", plan.object},
@@ -68,6 +73,10 @@ Bytes encode_plan(const SharedPlan& plan) {
                          {"token", plan.token},
                          {"members", members},
                          {"synthesizedLeaseTTLSeconds", plan.synthesized_lease_ttl_seconds}};
+  if (!plan.auth_object.empty()) {  // a plan of an earlier version has none
+    document["auth"] = auth_mode_word(plan.auth);
+    document["authObject"] = plan.auth_object;
+  }
   return to_bytes(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

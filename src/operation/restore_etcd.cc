@@ -45,8 +45,7 @@ std::set<LineageId> relatives(const Catalogue& catalogue, const manifest::Manife
   return related;
 }
 
-Result<std::int64_t> greatest_known_revision(const Repository& repo, const manifest::Manifest& manifest) {
-  const Catalogue catalogue = TRY(Catalogue::load(repo));
+std::int64_t greatest_known_revision(const Catalogue& catalogue, const manifest::Manifest& manifest) {
   std::int64_t known = manifest.revision;
   for (const LineageId& lineage : relatives(catalogue, manifest)) {
     if (const Point* newest = catalogue.newest_of(lineage)) known = std::max(known, newest->manifest.revision);
@@ -84,9 +83,20 @@ void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
     source.proof_reason = "It lies before the point it is cut from, and the proof is of that point.";
     return;
   }
-  source.proven = agreed || (point.captured && point.proof == repository::Proof::kProven);
+  source.proven = agreed || point.proof == repository::Proof::kProven;
   source.proof_reason = agreed ? "HashKV of a live member equals the one of the stored records." : point.proof_reason;
   if (agreed) source.restore_hash = point.hash_proof->restore_hash;
+}
+
+// The sidecar is that of the manifest that the point is cut from, or continues; users may have been captured nearer.
+Status add_auth(const Repository& repo, const Catalogue& catalogue, RestoreSource& source) {
+  const LineageId lineage = source.facts.lineage;
+  source.auth = TRY(auth_choices(repo, catalogue, lineage, source.facts.revision));
+  source.facts.auth_as_of = source.auth->as_of.object;
+  source.facts.auth_latest = source.auth->latest.object;
+  take_auth(source.auth->as_of.rows, source.sidecar);
+  source.read_auth = [&repo, lineage](const std::string& object) { return read_auth(repo, lineage, object); };
+  return {};
 }
 
 }  // namespace
@@ -95,6 +105,7 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
                                 const RestoreOptions& options) {
   const manifest::Manifest& manifest = target.point->manifest;
   RestoreSource source;
+  const Catalogue catalogue = TRY(Catalogue::load(repo));
   source.sidecar = TRY(repository::read_sidecar_at(repo, target));
   source.facts.repo = repo.format().repo;
   source.facts.point = target.point->id;
@@ -102,13 +113,14 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
   source.facts.lineage = manifest.lineage.id;
   source.facts.point_revision = manifest.revision;
   source.facts.revision = target.revision;
-  source.facts.known_revision = TRY(greatest_known_revision(repo, manifest));
+  source.facts.known_revision = greatest_known_revision(catalogue, manifest);
   source.facts.source_version = version_of(manifest, source.sidecar);
   for (const etcd::Lease& lease : TRY(source.sidecar.leases())) {
     source.facts.largest_lease_ttl_seconds = std::max(source.facts.largest_lease_ttl_seconds, lease.ttl_seconds);
   }
   source.facts.database_bytes = estimate_database_bytes(manifest, target.revision, options.keep_history);
   describe_proof(target, source);
+  TRY(add_auth(repo, catalogue, source));
   source.build = [&repo, &world, target](const BuildOptions& build, const SidecarFor& sidecar_for,
                                          bbolt::PageSink& sink, Progress& progress) {
     return build_database(repo, world, target, build, sidecar_for, sink, progress);

@@ -146,7 +146,7 @@ bool SharedPlan::operator==(const SharedPlan& other) const {
   return repo == other.repo && point == other.point && object == other.object && lineage == other.lineage &&
          revision == other.revision && bump == other.bump && keep_history == other.keep_history &&
          keep_alarms == other.keep_alarms && target_version == other.target_version && token == other.token &&
-         same_members(members, other.members) &&
+         same_members(members, other.members) && auth == other.auth && auth_object == other.auth_object &&
          synthesized_lease_ttl_seconds == other.synthesized_lease_ttl_seconds;
 }
 
@@ -193,6 +193,8 @@ Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts
   plan.members = TRY(members_of(options));
   plan.synthesized_lease_ttl_seconds =
       std::max({std::int64_t{1}, options.synthesized_lease_ttl_seconds, facts.largest_lease_ttl_seconds});
+  plan.auth = options.auth.value_or(AuthMode::kAsOf);
+  plan.auth_object = plan.auth == AuthMode::kLatest ? facts.auth_latest : facts.auth_as_of;
   TRY(require_common_token(options, plan.members.size()));
   return plan;
 }
@@ -212,6 +214,10 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
   if (!options.bump && plan.bump != 0) return mismatch(fmt::format("it raises the revision by {}", plan.bump));
   if (options.keep_history && !plan.keep_history) return mismatch("it drops the history");
   if (options.keep_alarms && !plan.keep_alarms) return mismatch("it drops the alarms");
+  if (options.auth && *options.auth != plan.auth) {
+    return mismatch(fmt::format("it takes the users and roles {}, not {}", auth_mode_word(plan.auth),
+                                auth_mode_word(*options.auth)));
+  }
   if (options.target_version && options.target_version != plan.target_version) {
     return mismatch("it was made for another etcd version than " + minor_text(*options.target_version));
   }
@@ -271,6 +277,8 @@ std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& f
   }
   steps.push_back(fmt::format("The new cluster {:x} has {} member(s) and the token {}.", plan.cluster.id,
                               plan.cluster.members.size(), plan.shared.token));
+  if (plan.auth)
+    for (std::string& sentence : auth_sentences(*plan.auth, facts.revision)) steps.push_back(std::move(sentence));
   if (!plan_file.empty()) steps.push_back("The plan file " + plan_file + " makes the other hosts build the same cluster.");
   for (const MemberPlan& member : plan.members) steps.push_back(member_step(member, facts));
   const std::uint64_t bytes = plan.members.size() * facts.database_bytes;

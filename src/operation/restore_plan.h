@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "format/etcd/cluster.h"
 #include "format/etcd/rewrite.h"
+#include "operation/restore_auth.h"
 #include "operation/restore_types.h"
 
 namespace lifeboat::operation {
@@ -24,6 +25,7 @@ struct PointFacts {
   std::optional<etcd::Minor> source_version;
   std::int64_t largest_lease_ttl_seconds = 0;  // of the leases the point has; 0: none
   std::uint64_t database_bytes = 0;         // estimated
+  std::string auth_as_of, auth_latest;      // the manifests that have the users; empty: not known
 };
 
 // What all hosts of one restore must agree on: the content of the plan file.
@@ -40,6 +42,8 @@ struct SharedPlan {
   std::string token;
   std::vector<etcd::InitialMember> members;
   std::int64_t synthesized_lease_ttl_seconds = 0;
+  AuthMode auth = AuthMode::kAsOf;
+  std::string auth_object;  // the manifest whose users are restored; empty: those of the point
   bool operator==(const SharedPlan&) const;
 };
 
@@ -54,6 +58,7 @@ struct RestorePlan {
   etcd::NewCluster cluster;
   std::vector<MemberPlan> members;  // the ones this run builds
   std::int64_t last_revision = 0;   // of the store after boot
+  std::optional<AuthReport> auth;   // nullopt: the rows of the point's sidecar as they are
 };
 
 // The increment. `auto` exceeds everything that clients may have seen: what the repo stored of the cluster, and the

@@ -31,7 +31,7 @@ class SidecarMaker {
     rewrite.scheduled_compact_revision = rewrite.compact_revision;
     rewrite.leases = leases.leases;
     rewrite.keep_alarms = shared.keep_alarms;
-    sidecar = etcd::rewrite_for_restore(source_.sidecar, rewrite, report);
+    sidecar = etcd::rewrite_for_restore(rows(), rewrite, report);
     return sidecar;
   }
 
@@ -40,6 +40,13 @@ class SidecarMaker {
   etcd::RewriteReport report;
 
  private:
+  etcd::Sidecar rows() const {
+    etcd::Sidecar rows = source_.sidecar;
+    if (plan_.auth && plan_.auth->taken().object != plan_.auth->choices.as_of.object)
+      take_auth(plan_.auth->taken().rows, rows);
+    return rows;
+  }
+
   const RestoreSource& source_;
   const RestorePlan& plan_;
 };
@@ -83,6 +90,19 @@ void describe(const BuiltDatabase& built, const SidecarMaker& maker, RestoreRepo
   report.bumped_to = built.last_revision;
 }
 
+// A plan that another host made may name a state that is neither of those that would be taken now.
+Result<std::optional<AuthReport>> auth_of(const SharedPlan& plan, const RestoreSource& source) {
+  if (!source.auth) return std::nullopt;
+  AuthReport report{.mode = plan.auth, .choices = *source.auth, .planned = {}};
+  const bool is_planned = !plan.auth_object.empty() && plan.auth_object != report.taken().object;
+  if (is_planned) report.planned = TRY(source.read_auth(plan.auth_object));
+  if (!is_planned && plan.auth == AuthMode::kLatest && source.auth->unreadable) {
+    return std::unexpected(source.auth->unreadable->in("the newest known users and roles")
+                               .with_fix("Restore those as of the revision: --auth as-of."));
+  }
+  return std::optional(std::move(report));
+}
+
 std::vector<MemberLayout> final_layouts(const RestorePlan& plan) {
   std::vector<MemberLayout> layouts;
   for (const MemberPlan& member : plan.members) layouts.emplace_back(member.data_dir, member.wal_dir);
@@ -110,7 +130,9 @@ Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, con
   } else {
     shared = TRY(decide(options, source.facts, "lifeboat-" + random_hex(world.random)));
   }
-  return lay_out(*shared, options);
+  RestorePlan plan = TRY(lay_out(*shared, options));
+  plan.auth = TRY(auth_of(*shared, source));
+  return plan;
 }
 
 RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, const RestoreOptions& options,
@@ -130,6 +152,7 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
   report.proven = source.proven;
   report.proof_reason = source.proof_reason;
   report.dry_run = options.dry_run;
+  report.auth = plan.auth;
   report.plan = plan_steps(plan, source.facts, in_place, options.plan_file);
   const bool alone = plan.cluster.members.size() == 1 || options.all_members || !options.plan_file.empty();
   if (!alone) {

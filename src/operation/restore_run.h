@@ -16,6 +16,8 @@ struct RestoreSource {
   bool proven = false;
   std::string proof_reason;        // why it is, or is not
   std::uint32_t restore_hash = 0;  // HashKV recorded for facts.revision; 0: none
+  std::optional<AuthChoices> auth;  // nullopt: the sidecar's rows as they are
+  std::function<Result<AuthState>(const std::string& object)> read_auth;  // of the manifest that a plan names
   std::function<Result<BuiltDatabase>(const BuildOptions&, const SidecarFor&, bbolt::PageSink&, Progress&)> build;
 };
 

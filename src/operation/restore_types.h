@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "format/etcd/rewrite.h"
+#include "operation/restore_auth.h"
 
 namespace lifeboat::operation {
 
@@ -26,6 +27,7 @@ struct RestoreOptions {
   bool keep_alarms = false;
   std::optional<etcd::Minor> target_version;   // nullopt: the source's
   std::string plan_file;                       // read when it exists, else written
+  std::optional<AuthMode> auth;                // nullopt: as the plan file says, else as of the revision
   bool dry_run = false;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> owner;  // uid, gid; nullopt: the old tree's, else the caller's
   std::string spool_directory;
@@ -53,6 +55,7 @@ struct RestoreReport {
   std::uint32_t hash = 0;                        // HashKV at C = compact_revision, X = bumped_to
   bool proven = false;
   std::string proof_reason;
+  std::optional<AuthReport> auth;                // which users and roles
   bool dry_run = false;
   std::vector<std::string> plan;                 // the steps, as sentences
   std::string replaced_dir;                      // in place: where the old tree is kept
