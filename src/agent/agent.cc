@@ -14,6 +14,7 @@
 #include "agent/tasks.h"
 #include "agent/upkeep.h"
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "web/http_server.h"
 
 namespace lifeboat::agent {
@@ -111,6 +112,7 @@ class Agent {
 
   void supervise() {
     hearts_.beat(Task::kSupervisor);
+    tell_tail();
     if (seams_.reload_asked()) reload();
     if (reconnect_.exchange(false)) reconnect("capture asked for it");
     if (is_due(next_certificates_, options().certificate_interval)) watch_certificates();
@@ -162,6 +164,22 @@ class Agent {
     info("reload", reason + "; connecting to etcd anew");
   }
 
+  void tell_tail() {
+    using News = storage::TailNews::Kind;
+    if (seams_.tail == nullptr) return;
+    for (const storage::TailNews& news : seams_.tail->take_news()) {
+      state_.on_tail(news);
+      const Severity severity = news.kind == News::kRefused       ? Severity::kError
+                                : news.kind == News::kStoreFailed ? Severity::kWarning
+                                                                  : Severity::kInfo;
+      say(severity, "tail", news.text);
+    }
+  }
+
+  Snapshot snapshot() const {
+    return state_.snapshot(seams_.tail == nullptr ? std::nullopt : std::optional(seams_.tail->state()));
+  }
+
   void summarize() {
     const FlushSummary summary = state_.take_flush_summary();
     if (summary.flushes == 0) return;
@@ -185,7 +203,13 @@ class Agent {
       if (thread.joinable()) thread.join();
     }
     summarize();
-    if (state_.snapshot().store_failing) {
+    tell_tail();
+    const Snapshot last = snapshot();
+    if (last.tail && last.tail->segments != 0) {
+      warn("stopped", fmt::format("stopped; what was captured is durable, {} segments of it in the tail, which the "
+                                  "next start brings to the repo",
+                                  last.tail->segments));
+    } else if (last.store_failing) {
       warn("stopped", "stopped; the repo refused what was captured last, which the next start asks etcd for again");
     } else {
       info("stopped", "stopped; everything that was captured is durable");
@@ -213,6 +237,7 @@ class Agent {
     const auto index = static_cast<std::size_t>(task);
     ended_[index] = false;
     threads_[index] = std::thread([this, task, index, work] {
+      name_thread(thread_name(task));
       try {
         (this->*work)();
       } catch (const std::exception& error) {
@@ -368,11 +393,11 @@ class Agent {
   web::HttpAnswer answer(std::string_view path) const {
     if (path == "/healthz") return health();
     if (path == "/readyz") {
-      const Verdict verdict = readiness(state_.snapshot(), rpo_seconds());
+      const Verdict verdict = readiness(snapshot(), rpo_seconds());
       return {verdict.yes ? 200u : 503u, verdict.text + "\n"};
     }
     if (path == "/metrics") {
-      return {200, metrics_page(identity_, state_.snapshot(), process_usage(), rpo_seconds()),
+      return {200, metrics_page(identity_, snapshot(), process_usage(), rpo_seconds()),
               std::string(web::kMetricsContentType)};
     }
     return {404, "there are /healthz, /readyz and /metrics\n"};

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "operation/capture.h"
 #include "repository/merge.h"
+#include "storage/tail_store.h"
 
 namespace lifeboat::agent {
 
@@ -43,6 +44,7 @@ struct AgentSeams {
       capture;  // operation::capture on `repo`, or a test's stand-in
   std::function<Result<operation::BackupReport>(source::Client&, const operation::BackupOptions&, Progress&)>
       take_base;  // likewise
+  storage::TailStore* tail = nullptr;  // before the repo's store, when there is one
 };
 
 // Until it is asked to stop; then everything that was captured is flushed and it returns within `stop_within`, or

@@ -35,15 +35,21 @@ void capture(MetricsText& out, const Snapshot& state, double rpo_seconds) {
   out.gauge("lifeboat_objective_rpo_seconds", "The objective: objectives.rpo.", rpo_seconds);
   out.gauge("lifeboat_following", "1 while capture follows an etcd endpoint.",
             number(state.following));
-  out.gauge("lifeboat_newest_durable_revision", "Newest revision that is durable in the repo.",
+  out.gauge("lifeboat_newest_durable_revision",
+            "Newest revision that is durable: in the repo, or in the tail when there is one.",
             number(state.durable_revision));
   out.gauge("lifeboat_newest_durable_age_seconds",
             "Time since that revision was certainly the cluster's newest.",
             or_nan(state.age_seconds));
+  out.gauge("lifeboat_newest_stored_revision", "Newest revision that is durable in the repo.",
+            number(state.stored_revision()));
+  out.gauge("lifeboat_newest_stored_age_seconds",
+            "Time since that revision was certainly the cluster's newest.",
+            or_nan(state.stored_age_seconds));
   out.gauge("lifeboat_etcd_revision", "Newest revision that the members told when last asked.",
             number(state.etcd_revision));
   out.gauge("lifeboat_lag_revisions",
-            "Revisions that etcd had when last asked and the repo has not.",
+            "Revisions that etcd had when last asked and that are not durable.",
             number(state.lag_revisions()));
   out.histogram("lifeboat_flush_duration_seconds",
                 "From a segment's first record's arrival until it is durable.",
@@ -78,6 +84,18 @@ void counts(MetricsText& out, const Snapshot& state) {
               number(counts.removed_objects));
   out.counter("lifeboat_merge_failures_total", "Merges or removals that failed.",
               number(counts.merge_failures));
+}
+
+void tail(MetricsText& out, const Snapshot& state) {
+  if (!state.tail) return;
+  out.gauge("lifeboat_tail_segments", "Segments in the tail that wait for the repo.",
+            number(state.tail->segments));
+  out.gauge("lifeboat_tail_bytes", "Their bytes.", number(state.tail->bytes));
+  out.gauge("lifeboat_tail_max_bytes", "So many may wait: capture.tail-max.",
+            number(state.tail->max_bytes));
+  out.gauge("lifeboat_tail_refused_files",
+            "Files in the tail that are damaged or of another repo, and stay.",
+            number(state.tail->refused));
 }
 
 void proofs(MetricsText& out, const Snapshot& state) {
@@ -129,6 +147,7 @@ std::string metrics_page(const Identity& who, const Snapshot& state, const Proce
   MetricsText out;
   identity(out, who, state);
   capture(out, state, rpo_seconds);
+  tail(out, state);
   counts(out, state);
   proofs(out, state);
   stored(out, state);

@@ -4,12 +4,24 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace lifeboat::agent {
 namespace {
 
 std::string one_line(std::string text) {
   std::ranges::replace(text, '\n', ' ');
   return text;
+}
+
+// Of what is durable on this host's disk alone.
+std::string where(const Snapshot& state) {
+  if (!state.tail || state.tail->segments == 0) return "";
+  const std::string age = state.stored_age_seconds
+                              ? fmt::format(", which was the newest {} ago", duration_text(*state.stored_age_seconds))
+                              : "";
+  return fmt::format(" in the tail ({} segments wait, {}; the repo has revision {}{})", state.tail->segments,
+                     size_text(state.tail->bytes), state.stored_revision(), age);
 }
 
 }  // namespace
@@ -22,8 +34,8 @@ Verdict readiness(const Snapshot& state, double rpo_seconds) {
                                state.durable_revision, cause)};
   }
   const bool yes = *state.age_seconds <= rpo_seconds;
-  return {yes, fmt::format("revision {} is durable and was the newest {} ago; the objective is {}{}",
-                           state.durable_revision, duration_text(*state.age_seconds),
+  return {yes, fmt::format("revision {} is durable{} and was the newest {} ago; the objective is {}{}",
+                           state.durable_revision, where(state), duration_text(*state.age_seconds),
                            duration_text(rpo_seconds), yes ? "" : cause)};
 }
 

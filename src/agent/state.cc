@@ -114,17 +114,38 @@ void State::on_merge_failure() {
   ++now_.counts.merge_failures;
 }
 
+void State::on_tail(const storage::TailNews& news) {
+  using Kind = storage::TailNews::Kind;
+  const std::lock_guard lock(mutex_);
+  switch (news.kind) {
+    case Kind::kStoreFailed:
+      ++now_.counts.store_failures;
+      now_.trouble = news.text;
+      break;
+    case Kind::kStoreRecovered:
+      now_.trouble.clear();
+      break;
+    case Kind::kRefused:
+      break;
+  }
+}
+
 void State::on_inventory(Inventory inventory) {
   const std::lock_guard lock(mutex_);
   now_.inventory = std::move(inventory);
 }
 
-Snapshot State::snapshot() const {
+Snapshot State::snapshot(const std::optional<storage::TailState>& tail) const {
   const std::lock_guard lock(mutex_);
   Snapshot copy = now_;
   const auto now = clock_.monotonic();
   if (current_at_) copy.age_seconds = seconds(now - *current_at_);
   if (probed_at_) copy.probe_age_seconds = seconds(now - *probed_at_);
+  copy.tail = tail;
+  copy.stored_age_seconds = copy.age_seconds;
+  if (!tail) return copy;
+  copy.store_failing = copy.store_failing || tail->failing;
+  if (tail->oldest_age) copy.stored_age_seconds = seconds(*tail->oldest_age);
   return copy;
 }
 

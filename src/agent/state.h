@@ -1,6 +1,7 @@
 // State: what the agent knows of its own work, kept in memory alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "operation/capture.h"
 #include "repository/merge.h"
 #include "repository/points.h"
+#include "storage/tail_store.h"
 #include "web/metrics.h"
 
 namespace lifeboat::agent {
@@ -71,7 +73,14 @@ struct Snapshot {
   Counts counts;
   std::optional<ProofOutcome> last_proof;
   Inventory inventory;
+  std::optional<storage::TailState> tail;  // nullopt: there is none
+  std::optional<double> stored_age_seconds;  // the same of the newest revision in the repo, about
 
+  // Newest one in the repo: what is durable in the tail alone is not.
+  std::int64_t stored_revision() const {
+    const bool waits = tail && tail->first_missing != 0;
+    return waits ? std::min(durable_revision, tail->first_missing - 1) : durable_revision;
+  }
   std::int64_t lag_revisions() const {
     return etcd_revision > durable_revision ? etcd_revision - durable_revision : 0;
   }
@@ -89,9 +98,11 @@ class State {
   void on_audit_failure();
   void on_merge(const repository::MergeReport& report);
   void on_merge_failure();
+  void on_tail(const storage::TailNews& news);
   void on_inventory(Inventory inventory);
 
-  Snapshot snapshot() const;
+  // `tail`: as it is now, when there is one.
+  Snapshot snapshot(const std::optional<storage::TailState>& tail = {}) const;
   // What was flushed since it was last asked.
   FlushSummary take_flush_summary();
 

@@ -42,6 +42,22 @@ std::string_view task_name(Task task) {
   return "";
 }
 
+const char* thread_name(Task task) {
+  switch (task) {
+    case Task::kSupervisor:
+      return "supervisor";
+    case Task::kCapture:
+      return "capture";
+    case Task::kProbe:
+      return "probe";
+    case Task::kMerge:
+      return "merge";
+    case Task::kAudit:
+      return "audit";
+  }
+  return "";
+}
+
 void StopFlag::ask() {
   {
     const std::lock_guard lock(mutex_);

@@ -19,6 +19,7 @@ namespace lifeboat::agent {
 enum class Task { kSupervisor, kCapture, kProbe, kMerge, kAudit };
 inline constexpr std::size_t kTasks = 5;
 std::string_view task_name(Task task);
+const char* thread_name(Task task);  // as /proc shows it
 
 class StopFlag {
  public:

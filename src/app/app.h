@@ -40,6 +40,8 @@ class App {
 
   // kNoRepoGiven without one. The store lives as long as the App.
   Result<storage::ObjectStore*> store();
+  // Puts a decorator before the repo's store; before the repo is opened.
+  void set_store(std::unique_ptr<storage::ObjectStore> store) { store_ = std::move(store); }
   std::string repo_path() const;  // of a repo that is a directory; empty when none is given
   // Opened on first use.
   Result<const repository::Repository*> repo();

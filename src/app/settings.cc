@@ -40,10 +40,11 @@ Result<std::string> checked_switch(const SettingSpec& spec, std::string_view val
 
 Result<std::string> checked_number(const SettingSpec& spec, std::string_view value,
                                    std::string_view where) {
+  const std::uint32_t most = spec.value == "MIB" ? 1u << 20 : 1024;
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc{} || end != value.data() + value.size() || number == 0 || number > 1024) {
-    return bad(spec, value, where, "it is not a whole number from 1 to 1024");
+  if (error != std::errc{} || end != value.data() + value.size() || number == 0 || number > most) {
+    return bad(spec, value, where, fmt::format("it is not a whole number from 1 to {}", most));
   }
   return std::string(value);
 }

@@ -10,11 +10,15 @@
 #include "app/signals.h"
 #include "cli/agent_log.h"
 #include "cli/command.h"
+#include "format/object/object.h"
 #include "operation/backup_etcd.h"
+#include "storage/local_store.h"
+#include "storage/tail_store.h"
 
 namespace lifeboat::cli {
 namespace {
 
+constexpr std::chrono::milliseconds kTailPatience{400};
 constexpr std::uint64_t kIndexMemoryBytes = 32ull << 20;  // of bases and audits
 
 agent::AgentOptions options_of(const app::App& app) {
@@ -45,9 +49,32 @@ Status require_readable_again(const app::Settings& settings) {
               "Pass --password-file FILE with a file that only its user can read.");
 }
 
+// The App has it; nullptr when the settings name no folder.
+storage::TailStore* put_tail_before_repo(app::App& app) {
+  const app::Settings& settings = app.settings();
+  const std::string& directory = settings.text("capture.tail");
+  if (directory.empty() || app.repo_path().empty()) return nullptr;
+  auto tail = std::make_unique<storage::TailStore>(
+      storage::local_store(app.world().files, app.repo_path()), app.world().files,
+      storage::TailOptions{.directory = directory, .max_bytes = settings.number("capture.tail-max") << 20});
+  storage::TailStore* const borrowed = tail.get();
+  app.set_store(std::move(tail));
+  return borrowed;
+}
+
+Status is_of_repo(const RepoId& repo, ByteView head) {
+  const auto header = object::parse_header(head);
+  if (!header) return std::unexpected(header.error());
+  if (header->repo == repo) return {};
+  return fail(ErrorCode::kObjectDamaged, "it is of another repo", "it names the repo " + header->repo.text());
+}
+
 Result<ExitCode> run(Context& context) {
   TRY(require_readable_again(context.app.settings()));
+  storage::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
+  if (tail != nullptr)
+    TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
   AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson,
                context.quiet);
   for (const std::string& warning : context.app.warnings())
@@ -86,8 +113,11 @@ Result<ExitCode> run(Context& context) {
         operation::BackupOptions whole = options;
         whole.full = true;
         return operation::backup_etcd(*repo, context.app.world(), client, whole, progress);
-      }};
+      },
+      .tail = tail};
   const auto done = agent::run_agent(options_of(context.app), seams);
+  // A put that hangs is given up: what it was to bring is in the tail.
+  if (tail != nullptr && !tail->stop(kTailPatience)) seams.leave(true);
   if (!done) return std::unexpected(context.app.explain_etcd_error(done.error()));
   return ExitCode::kOk;
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/thread_name.h"
+
 namespace lifeboat::operation {
 namespace {
 
@@ -28,7 +30,10 @@ SidecarWatch::SidecarWatch(source::Client& client, const etcd::Sidecar& known,
   if (const auto members = known.members())
     for (const auto& member : *members) members_.emplace(member.id, member);
   if (known.auth_revision() != 0) auth_revision_ = known.auth_revision();
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("sidecar");
+    run();
+  });
 }
 
 SidecarWatch::~SidecarWatch() {

@@ -1,6 +1,8 @@
 // The thread of the spool, and what it keeps.
 #include "operation/capture_spool.h"
 
+#include "base/thread_name.h"
+
 namespace lifeboat::operation {
 namespace {
 
@@ -38,6 +40,7 @@ class CaptureSpool::Sink final : public source::RevisionSink {
 CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request,
                            std::uint64_t most_bytes) {
   thread_ = std::thread([this, &client, request = std::move(request), most_bytes] {
+    name_thread("spool");
     Sink sink(*this, most_bytes);
     // However it ends, what it kept is whole; the watch that follows begins behind it.
     static_cast<void>(

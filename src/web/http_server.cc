@@ -12,6 +12,8 @@
 #include <optional>
 #include <thread>
 
+#include "base/thread_name.h"
+
 namespace lifeboat::web {
 namespace {
 
@@ -122,7 +124,10 @@ class BeastServer final : public HttpServer {
     if (error) return error.message();
     port_ = acceptor_.local_endpoint(error).port();
     accept();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] {
+      name_thread("http");
+      context_.run();
+    });
     return std::nullopt;
   }
 

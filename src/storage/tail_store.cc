@@ -1,0 +1,331 @@
+#include "storage/tail_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/thread_name.h"
+#include "crypto/hash.h"
+#include "storage/local_store.h"
+
+namespace lifeboat::storage {
+namespace {
+
+constexpr std::uint64_t kMostBytes = 8ull << 20;  // of one object that waits; larger ones are written beneath at once
+constexpr std::size_t kHeadBytes = 4096;
+constexpr std::size_t kShaDigits = 64;
+constexpr std::chrono::seconds kLongestRetry{30};
+
+// "s/<lineage>/0/<lo>-<hi>-<sha256>" (docs/format/layout.md), as far as it is needed here.
+struct FlushName {
+  std::string_view lineage;
+  std::int64_t lo = 0;
+  std::string_view sha;
+};
+std::optional<FlushName> parse_flush_name(std::string_view name) {
+  if (!name.starts_with("s/")) return std::nullopt;
+  const std::size_t slash = name.find('/', 2);
+  if (slash == std::string_view::npos || name.substr(slash, 3) != "/0/") return std::nullopt;
+  FlushName found{.lineage = name.substr(2, slash - 2), .lo = 0, .sha = {}};
+  const std::string_view rest = name.substr(slash + 3);
+  const auto read = std::from_chars(rest.data(), rest.data() + rest.size(), found.lo, 16);
+  if (read.ec != std::errc{} || rest.size() <= kShaDigits || found.lo < 0) return std::nullopt;
+  found.sha = rest.substr(rest.size() - kShaDigits);
+  return found;
+}
+
+std::unexpected<Error> unusable(const std::string& name, std::string why) {
+  return fail(ErrorCode::kObjectDamaged, "the tail's file " + name + " cannot be stored", std::move(why),
+              "Look at the file and move it away; it is left as it is.");
+}
+
+// Of the file itself, not of the store: trying again changes nothing.
+bool is_of_the_file(const Error& error) { return error.code() == ErrorCode::kObjectDamaged; }
+
+}  // namespace
+
+// Kept in memory until its name is known, or until it is too large to wait here.
+class TailStore::Staged final : public StagedObject {
+ public:
+  explicit Staged(ObjectStore& beneath) : beneath_(beneath) {}
+
+  Status append(ByteView bytes) override {
+    if (!object_ && bytes_.size() + bytes.size() > kMostBytes) {
+      object_ = TRY(beneath_.stage());
+      TRY(object_->append(bytes_));
+      bytes_ = {};
+    }
+    if (object_) return object_->append(bytes);
+    lifeboat::append(bytes_, bytes);
+    return {};
+  }
+  Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
+    if (object_) return object_->read_at(offset, out);
+    if (offset >= bytes_.size()) return 0;
+    const std::size_t count = std::min<std::size_t>(out.size(), bytes_.size() - offset);
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), count, out.begin());
+    return count;
+  }
+  ByteView bytes() const { return bytes_; }
+  std::unique_ptr<StagedObject> take() { return std::move(object_); }
+
+ private:
+  ObjectStore& beneath_;
+  Bytes bytes_;
+  std::unique_ptr<StagedObject> object_;  // beneath; then bytes_ is empty
+};
+
+TailStore::TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options)
+    : inner_(std::move(inner)),
+      files_(files),
+      options_(std::move(options)),
+      local_(local_store(files, options_.directory)) {}
+
+TailStore::~TailStore() {
+  stop(std::chrono::nanoseconds(0));
+  if (thread_.joinable()) thread_.join();
+}
+
+Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
+  belongs_ = std::move(belongs);
+  TRY(create_local_root(files_, options_.directory));
+  TRY(local_->sweep());
+  std::vector<ObjectInfo> found = TRY(local_->list(""));
+  {
+    const std::lock_guard lock(mutex_);
+    for (const ObjectInfo& object : found) {
+      if (!parse_flush_name(object.name)) {
+        refuse(object.name, unusable(object.name, "it is no captured segment").error());
+        continue;
+      }
+      waiting_.push_back({object.name, object.size_bytes, std::chrono::steady_clock::now(), true});
+      bytes_ += object.size_bytes;
+    }
+    std::ranges::stable_sort(waiting_, {}, [](const Waiting& w) { return parse_flush_name(w.name)->lo; });
+    begun_ = true;
+  }
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+TailState TailStore::state() const {
+  const std::lock_guard lock(mutex_);
+  TailState state{.segments = waiting_.size(),
+                  .bytes = bytes_,
+                  .max_bytes = options_.max_bytes,
+                  .first_missing = 0,
+                  .oldest_age = {},
+                  .refused = refused_,
+                  .failing = failure_.has_value()};
+  if (waiting_.empty()) return state;
+  state.first_missing = parse_flush_name(waiting_.front().name)->lo + 1;
+  state.oldest_age = std::chrono::steady_clock::now() - waiting_.front().since;
+  return state;
+}
+
+std::vector<TailNews> TailStore::take_news() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(news_, {});
+}
+
+Status TailStore::wait_empty(std::chrono::nanoseconds patience) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [this] { return waiting_.empty() || failure_ || stop_; });
+  if (waiting_.empty()) return {};
+  if (failure_) return std::unexpected(*failure_);
+  return fail(ErrorCode::kInterrupted, "segments wait in the tail");
+}
+
+bool TailStore::stop(std::chrono::nanoseconds patience) {
+  std::unique_lock lock(mutex_);
+  stop_ = true;
+  wake_.notify_all();
+  return changed_.wait_for(lock, patience, [this] { return ended_ || !begun_; });
+}
+
+Result<std::unique_ptr<StagedObject>> TailStore::stage() { return std::make_unique<Staged>(*inner_); }
+
+Result<PutOutcome> TailStore::publish(std::unique_ptr<StagedObject> staged, const std::string& name) {
+  auto* const object = dynamic_cast<Staged*>(staged.get());
+  if (object == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
+  if (auto beneath = object->take()) return inner_->publish(std::move(beneath), name);
+  if (!parse_flush_name(name)) return put_beneath(name, object->bytes());
+  const Status kept = keep(name, object->bytes());
+  if (kept) return PutOutcome::kCreated;
+  // A folder that takes nothing is no reason to lose something while the store does.
+  if (state().failing) return std::unexpected(kept.error());
+  return put_beneath(name, object->bytes());
+}
+
+Result<PutOutcome> TailStore::put_beneath(const std::string& name, ByteView bytes) {
+  return storage::put(*inner_, name, bytes);
+}
+
+// Durable in the folder when it returns.
+Status TailStore::keep(const std::string& name, ByteView bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!begun_ || stop_) return fail(ErrorCode::kStorageFailed, "the tail is closed");
+    if (bytes_ + reserved_ + bytes.size() > options_.max_bytes) {
+      return fail(ErrorCode::kStorageFull, "the tail is full",
+                  fmt::format("{} bytes wait in {} for the repo, {} may", bytes_, options_.directory,
+                              options_.max_bytes));
+    }
+    reserved_ += bytes.size();
+  }
+  const auto put = storage::put(*local_, name, bytes);
+  const std::lock_guard lock(mutex_);
+  reserved_ -= bytes.size();
+  if (!put) return std::unexpected(put.error());
+  bytes_ += bytes.size();
+  waiting_.push_back({name, bytes.size(), std::chrono::steady_clock::now(), false});
+  wake_.notify_all();
+  return {};
+}
+
+bool TailStore::waits(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::find(waiting_, name, &Waiting::name) != waiting_.end();
+}
+
+// What was just brought is beneath.
+Result<std::size_t> TailStore::read_at(const std::string& name, std::uint64_t offset, MutableByteView out) {
+  if (waits(name)) {
+    auto read = local_->read_at(name, offset, out);
+    if (read || read.error().code() != ErrorCode::kObjectMissing) return read;
+  }
+  return inner_->read_at(name, offset, out);
+}
+
+Result<ObjectInfo> TailStore::head(const std::string& name) {
+  if (waits(name)) {
+    auto found = local_->head(name);
+    if (found || found.error().code() != ErrorCode::kObjectMissing) return found;
+  }
+  return inner_->head(name);
+}
+
+// The folder first: what is brought in between is then in both, and never in neither.
+Result<std::vector<ObjectInfo>> TailStore::list(const std::string& prefix) {
+  std::vector<ObjectInfo> mine;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Waiting& object : waiting_)
+      if (object.name.starts_with(prefix)) mine.push_back({object.name, object.bytes, {}});
+  }
+  for (ObjectInfo& object : mine)
+    if (const auto info = local_->head(object.name)) object.modified = info->modified;
+  std::vector<ObjectInfo> all = TRY(inner_->list(prefix));
+  if (mine.empty()) return all;
+  all.insert(all.end(), mine.begin(), mine.end());
+  std::ranges::stable_sort(all, {}, &ObjectInfo::name);
+  const auto doubled = std::ranges::unique(all, {}, &ObjectInfo::name);
+  all.erase(doubled.begin(), doubled.end());
+  return all;
+}
+
+Status TailStore::remove(const std::string& name) {
+  if (waits(name)) {
+    TRY(local_->remove(name));
+    forget(name);
+  }
+  return inner_->remove(name);
+}
+
+void TailStore::run() {
+  name_thread("tail");
+  std::chrono::nanoseconds pause{};
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (waiting_.empty()) {
+      wake_.wait(lock);
+      continue;
+    }
+    const Waiting next = waiting_.front();
+    lock.unlock();
+    const Status done = bring(next);
+    lock.lock();
+    if (done) {
+      pause = {};
+      brought(next);
+    } else if (is_of_the_file(done.error())) {
+      refuse(next.name, done.error());
+      std::erase_if(waiting_, [&](const Waiting& w) { return w.name == next.name; });
+      bytes_ -= std::min(bytes_, next.bytes);
+    } else {
+      store_failed(done.error());
+      pause = std::clamp<std::chrono::nanoseconds>(pause * 2, options_.retry, kLongestRetry);
+      changed_.notify_all();
+      wake_.wait_for(lock, pause, [this] { return stop_; });
+    }
+    changed_.notify_all();
+  }
+  ended_ = true;
+  changed_.notify_all();
+}
+
+// An error is the store's, or the file's: see is_of_the_file.
+Status TailStore::bring(const Waiting& object) {
+  const auto bytes = storage::get(*local_, object.name, std::max(kMostBytes, object.bytes));
+  if (!bytes && bytes.error().code() == ErrorCode::kObjectMissing) return {};  // removed meanwhile
+  if (!bytes) return std::unexpected(bytes.error());
+  TRY(inspect(object.name, *bytes));
+  if (object.is_found) {
+    const auto flush = parse_flush_name(object.name);
+    const auto manifests = TRY(inner_->list(fmt::format("m/{}/", flush->lineage)));
+    if (manifests.empty()) return unusable(object.name, "the repo has no manifest of its lineage");
+  }
+  TRY(storage::put(*inner_, object.name, *bytes));
+  // It is beneath: what stays here is brought again by the next run, which changes nothing.
+  static_cast<void>(local_->remove(object.name));
+  return {};
+}
+
+// What a disk spoiled, or another repo wrote, never gets there.
+Status TailStore::inspect(const std::string& name, ByteView bytes) {
+  if (crypto::sha256(bytes).text() != parse_flush_name(name)->sha)
+    return unusable(name, "its bytes are not those that its name tells");
+  if (const Status own = belongs_(bytes.first(std::min(bytes.size(), kHeadBytes))); !own)
+    return unusable(name, own.error().to_string());
+  return {};
+}
+
+void TailStore::forget(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::ranges::find(waiting_, name, &Waiting::name);
+  if (at == waiting_.end()) return;
+  bytes_ -= at->bytes;
+  waiting_.erase(at);
+  changed_.notify_all();
+}
+
+void TailStore::brought(const Waiting& object) {
+  const auto at = std::ranges::find(waiting_, object.name, &Waiting::name);
+  if (at != waiting_.end()) {
+    bytes_ -= at->bytes;
+    waiting_.erase(at);
+  }
+  if (!failure_) return;
+  failure_.reset();
+  news_.push_back({TailNews::Kind::kStoreRecovered,
+                   fmt::format("the repo takes captured revisions again; {} segments wait in the tail",
+                               waiting_.size())});
+}
+
+void TailStore::refuse(const std::string& name, const Error& error) {
+  ++refused_;
+  news_.push_back({TailNews::Kind::kRefused,
+                   fmt::format("the tail's file {} is not brought to the repo and stays in {}: {}", name,
+                               options_.directory, error.to_string())});
+}
+
+void TailStore::store_failed(const Error& error) {
+  if (!failure_) {
+    news_.push_back({TailNews::Kind::kStoreFailed,
+                     "the repo does not take captured revisions, which wait in the tail: " + error.to_string()});
+  }
+  failure_ = error;
+}
+
+}  // namespace lifeboat::storage

@@ -1,0 +1,107 @@
+// TailStore: a store decorator that keeps small captured segments on the local disk until a slow or absent store has
+// them.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/file_system.h"
+#include "storage/object_store.h"
+
+namespace lifeboat::storage {
+
+struct TailOptions {
+  std::string directory;                  // made when it is missing
+  std::uint64_t max_bytes = 1ull << 30;   // more never waits
+  std::chrono::milliseconds retry{1000};  // after the store refused; doubles up to 30 s
+};
+
+struct TailState {
+  std::uint64_t segments = 0, bytes = 0;  // that wait
+  std::uint64_t max_bytes = 0;
+  std::int64_t first_missing = 0;  // the lowest revision that waits; 0: none does
+  std::optional<std::chrono::nanoseconds> oldest_age;  // since the oldest of them was published here
+  std::uint64_t refused = 0;       // files that are not brought there, and stay
+  bool failing = false;            // the latest try was refused by the store
+};
+
+// What happened since it was last asked, for a log.
+struct TailNews {
+  enum class Kind { kStoreFailed, kStoreRecovered, kRefused };
+  Kind kind{};
+  std::string text;
+};
+
+// Names "s/<lineage>/0/..." of at most 8 MiB: published, they are durable in the folder, under their final name and
+// with their final bytes; a thread of its own puts them into the store beneath as they are, oldest first, and removes
+// them here only then. Putting twice is success, so a crash at any moment loses nothing and doubles nothing. Every
+// other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and lists show both.
+class TailStore final : public ObjectStore {
+ public:
+  TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options);
+  ~TailStore() override;
+
+  // Finds what an earlier run left, and begins to bring it and what comes. `belongs` judges the first bytes of a file:
+  // its error says why the file is none of this repo. Until then nothing waits here.
+  Status begin(std::function<Status(ByteView head)> belongs);
+  TailState state() const;
+  std::vector<TailNews> take_news();
+  // Until nothing waits; the store's refusal when it takes nothing.
+  Status wait_empty(std::chrono::nanoseconds patience);
+  // Begins nothing more; false when a put still hangs after `patience`.
+  bool stop(std::chrono::nanoseconds patience);
+
+  Result<std::unique_ptr<StagedObject>> stage() override;
+  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override;
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override;
+  Result<ObjectInfo> head(const std::string& name) override;
+  Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
+  Status remove(const std::string& name) override;
+  Result<std::uint64_t> free_bytes() override { return inner_->free_bytes(); }
+  Status sweep() override { return inner_->sweep(); }
+  std::string url() const override { return inner_->url(); }
+
+ private:
+  class Staged;
+  struct Waiting {
+    std::string name;
+    std::uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point since;
+    bool is_found = false;  // by begin(): not written by this process
+  };
+  bool waits(const std::string& name) const;
+  Status keep(const std::string& name, ByteView bytes);
+  Result<PutOutcome> put_beneath(const std::string& name, ByteView bytes);
+  void run();
+  Status bring(const Waiting& object);
+  Status inspect(const std::string& name, ByteView bytes);
+  void forget(const std::string& name);
+  void brought(const Waiting& object);
+  void refuse(const std::string& name, const Error& error);
+  void store_failed(const Error& error);
+
+  const std::unique_ptr<ObjectStore> inner_;
+  io::FileSystem& files_;
+  const TailOptions options_;
+  const std::unique_ptr<ObjectStore> local_;
+  std::function<Status(ByteView)> belongs_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_, changed_;
+  std::deque<Waiting> waiting_;  // oldest first
+  std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0;
+  std::optional<Error> failure_;  // of the latest try
+  std::vector<TailNews> news_;
+  bool begun_ = false, stop_ = false, ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lifeboat::storage
