@@ -171,6 +171,40 @@ TEST_F(StateTest, TellsOfTroubleUntilItIsOver) {
   EXPECT_EQ(state_.snapshot().endpoint, "http://b:2379");
 }
 
+TEST_F(StateTest, TellsWhatIsInTheTailAloneApartFromWhatTheRepoHas) {
+  follow(10);
+  state_.on_capture(event(Kind::kFlushed, 30));
+  storage::TailState tail{.segments = 2,
+                          .bytes = 4096,
+                          .max_bytes = 1 << 20,
+                          .first_missing = 21,
+                          .oldest_age = 90s,
+                          .refused = 1,
+                          .failing = true};
+  state_.on_tail({storage::TailNews::Kind::kStoreFailed, "it is away"});
+  Snapshot waiting = state_.snapshot(tail);
+  EXPECT_EQ(waiting.durable_revision, 30);
+  EXPECT_EQ(waiting.stored_revision(), 20);
+  EXPECT_EQ(waiting.stored_age_seconds, 90);
+  EXPECT_TRUE(waiting.store_failing);
+  EXPECT_EQ(waiting.counts.store_failures, 1u);
+  EXPECT_THAT(readiness(waiting, 30).text, HasSubstr("in the tail (2 segments wait, 4 KiB; the repo has revision 20, "
+                                                     "which was the newest 1 min 30 s ago)"));
+  const std::string page = metrics_page({}, waiting, {}, 30);
+  EXPECT_THAT(page, HasSubstr("\nlifeboat_newest_stored_revision 20\n"));
+  EXPECT_THAT(page, HasSubstr("\nlifeboat_tail_segments 2\n"));
+  EXPECT_THAT(page, HasSubstr("\nlifeboat_tail_refused_files 1\n"));
+
+  state_.on_tail({storage::TailNews::Kind::kStoreRecovered, "it is back"});
+  const Snapshot all = state_.snapshot(storage::TailState{});
+  EXPECT_EQ(all.stored_revision(), 30);
+  EXPECT_EQ(all.stored_age_seconds, all.age_seconds);
+  EXPECT_FALSE(all.store_failing);
+  EXPECT_EQ(all.trouble, "");
+  EXPECT_THAT(readiness(all, 30).text, Not(HasSubstr("tail")));
+  EXPECT_THAT(metrics_page({}, state_.snapshot(), {}, 30), Not(HasSubstr("lifeboat_tail_")));
+}
+
 TEST_F(StateTest, SumsUpFlushesOnce) {
   CaptureEvent flush = event(Kind::kFlushed, 7);
   flush.bytes = 100;

@@ -250,6 +250,7 @@ def timed_restore(bench, repo):
 
 def run(bench, etcd, full_seconds):
     steady_capture(bench, etcd)
+    merges_and_audits(bench, etcd)
     repo = further_points(bench, etcd, full_seconds)
     long_history(bench, etcd, repo, bench.o.events)
     shutil.rmtree(repo)

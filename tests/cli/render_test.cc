@@ -124,6 +124,28 @@ TEST_F(Rendering, OfARestore) {
   expect_golden("restore_undo.json", restore_json(report, RestoreKind::kUndo).text());
 }
 
+TEST_F(Rendering, OfTheUsersThatARestoreTakesAndLeaves) {
+  operation::RestoreReport report = restore();
+  operation::AuthReport auth;
+  auth.choices.as_of.object = "m/1";
+  auth.choices.as_of.revision = 48211900;
+  auth.choices.as_of.earliest = auth.choices.as_of.latest = kNow;
+  auth.choices.latest = auth.choices.as_of;
+  auth.choices.latest.object = "m/2";
+  auth.choices.latest.revision = 48211999;
+  auth.choices.latest.rows.set("auth", "authEnabled", to_bytes(std::string_view("\1")));
+  auth.choices.interval = {.from = 48211900, .is_above = false, .same_until = 0, .changed_by = 48211999};
+  auth.choices.difference.switched_on = true;
+  auth.choices.difference.users_removed = {"leaver"};
+  auth.choices.difference.users_changed = {"alice"};
+  auth.choices.difference.roles_added = {"auditor", "reader"};
+  report.auth = auth;
+  expect_golden("restore_auth.txt", restore_text(report, RestoreKind::kFresh, kPlain));
+  expect_golden("restore_auth.json", restore_json(report, RestoreKind::kFresh).text());
+  report.auth->mode = operation::AuthMode::kLatest;
+  EXPECT_THAT(restore_text(report, RestoreKind::kFresh, kPlain), HasSubstr("latest: captured at revision 48211999"));
+}
+
 TEST_F(Rendering, OfAStatus) {
   operation::StatusReport report = status();
   expect_golden("status.txt", status_text(report, "file:///backup", kPlain));
