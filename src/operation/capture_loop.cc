@@ -33,6 +33,7 @@ constexpr std::chrono::seconds kLongestBackoff{30};
 constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
 constexpr int kSameRuleBroken = 3;  // then a base is taken instead of a fourth try
+constexpr int kSameSilence = 2;     // likewise
 // What the cluster had so long ago, its members are expected to have sent.
 constexpr std::chrono::seconds kLongLag{10};
 constexpr int kLagPatience = 5;   // of 200 ms each
@@ -277,6 +278,7 @@ class Capture {
     for (const auto& status : live)
       log_.note_raft_position(status.raft_applied_index, status.raft_term);
     log_.set_source(source_of(member));
+    expected_ = member.revision;
     Follower follower(log_, *sidecar_, world_, client_, member.endpoint);
     follower.set_auth_base_allowed(auth_base_allowed());
     bool told = false;
@@ -321,7 +323,22 @@ class Capture {
     failed_endpoint_ = endpoint;
     const Error error = outcome->error.value_or(Error(ErrorCode::kEtcdFailed, "the watch ended"));
     if (error.code() == ErrorCode::kLogRuleBroken) return after_broken_rule(error);
+    if (error.code() == ErrorCode::kTimeout) note_silence();
     return std::unexpected(error);
+  }
+
+  // A member that answers and has more, but sends none of it: etcd cuts a large message into
+  // fragments in time that grows with the square of its events, a minute for 100,000 small ones, and
+  // would begin anew with each watch. A snapshot has them, too. Source: etcd v3.6
+  // server/etcdserver/api/v3rpc/watch.go (sendFragments).
+  void note_silence() {
+    if (expected_ <= log_.head().revision) return;
+    if (silent_at_ != log_.head().revision) silent_times_ = 0;
+    silent_at_ = log_.head().revision;
+    if (++silent_times_ < kSameSilence || !log_.flush()) return;
+    silent_times_ = 0;
+    reason_ = fmt::format("etcd sends nothing of what follows revision {}", silent_at_);
+    base_wanted_ = true;
   }
 
   Status after_own_stop(const Error& error, Stop why, const std::string& endpoint) {
@@ -534,6 +551,9 @@ class Capture {
   std::string failed_endpoint_;
   std::int64_t broken_at_ = 0;
   int broken_times_ = 0;
+  std::int64_t expected_ = 0;  // what the member that is followed had when it was chosen
+  std::int64_t silent_at_ = 0;
+  int silent_times_ = 0;
   std::optional<nanoseconds> auth_base_at_;
   nanoseconds backoff_;
 };
