@@ -400,7 +400,9 @@ TEST(CaptureFaults, StoresWhatWaitedAcrossAJumpOfTheClock) {
   ASSERT_TRUE(run.wait_durable(current_revision(cluster))) << run.story();
   run.stop();
   std::vector<repository::DamagedObject> damaged;
-  for (const auto& segment : repository::load_captured(*r.repo, {}, damaged).value()) {
+  const auto captured = repository::load_captured(*r.repo, {}, damaged).value();
+  EXPECT_FALSE(captured.empty());
+  for (const auto& segment : captured) {
     Timestamp before;
     for (const auto& flush : segment.commit.flushes) {
       EXPECT_LE(flush.earliest, flush.latest);
