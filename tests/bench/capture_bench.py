@@ -142,9 +142,10 @@ def steady_capture(bench, etcd, seconds=30):
         put = [bench.oracle, "write", "--endpoints", etcd.url, "--value-bytes", "2000"]
         subprocess.run([*put, "--rate", "100", "--seconds", "3"], check=True)
         wait_for_revision(repo, revision_of(bench, etcd))
-        cpu, journal = ThreadCpu(agent.process.pid), bench.path("journal")
+        began, cpu, journal = time.monotonic(), ThreadCpu(agent.process.pid), bench.path("journal")
         subprocess.run([*put, "--rate", "1000", "--seconds", str(seconds), "--journal", journal], check=True)
         shares, share = cpu.finish()
+        wall = time.monotonic() - began
         wait_for_revision(repo, revision_of(bench, etcd))
         peak = agent.resident_bytes()
     finally:
@@ -159,8 +160,8 @@ def steady_capture(bench, etcd, seconds=30):
     p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
     bench.row("etcd commit to durable, 1,000 writes/s of 2 KB", f"fsync of 64 KiB {fsync_milliseconds(bench.dir):.1f} ms",
               "p50 1.0 s, p99 1.5 s", f"p50 {p50:.2f} s, p99 {p99:.2f} s", p50 <= 1.0 and p99 <= 1.5)
-    bench.row("agent CPU at that load, capture and flushes", "one core", "at most 8 %", f"{share * 100:.1f} %",
-              share <= 0.08)
+    bench.row("agent CPU at that load, capture and flushes", "one core", "at most 8 %",
+              f"{share * 100:.1f} % ({len(delays) / wall:.0f} writes/s reached)", share <= 0.08)
     print(f"  by thread: {threads_text(shares)}")
     bench.row("agent memory at that load", "-", "at most 128 MiB", f"{peak / (1 << 20):.0f} MiB", peak <= 128 << 20)
     shutil.rmtree(repo)
