@@ -8,6 +8,7 @@
 
 #include "io/pipeline.h"
 #include "repository/layout.h"
+#include "repository/read_cache.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -186,22 +187,26 @@ Result<CapturedSegment> publish_captured(const Repository& repo, io::World& worl
 Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
                                                    const std::vector<storage::ObjectInfo>& listing,
                                                    const std::vector<std::string>& listed,
-                                                   std::vector<DamagedObject>& damaged) {
+                                                   std::vector<DamagedObject>& damaged, ReadCache* cache) {
   const std::unordered_set<std::string_view> skip(listed.begin(), listed.end());
   std::vector<ToOpen> todo;
+  std::vector<CapturedSegment> found;
   for (const storage::ObjectInfo& object : listing) {
     const auto name = parse_segment_name(object.name);
-    if (name && !skip.contains(object.name)) todo.push_back({object.name, *name});
+    if (!name || skip.contains(object.name)) continue;
+    const auto* known = cache == nullptr ? nullptr : cache->find<ReadCache::Captured>(object.name);
+    if (known == nullptr) todo.push_back({object.name, *name});
+    if (known != nullptr && *known) found.push_back(**known);
   }
-  std::vector<CapturedSegment> found;
   const auto consume = [&](Opened opened) -> Status {
     if (!opened.captured) {
       // Replaced and removed since it was listed: then the wider one is in the list, too.
       const bool gone = opened.captured.error().code() == ErrorCode::kObjectMissing;
       if (!gone) damaged.push_back({std::move(opened.object), opened.captured.error()});
-    } else if (*opened.captured) {
-      found.push_back(**std::move(opened.captured));
+      return {};
     }
+    if (cache != nullptr) cache->add(opened.object, *opened.captured);
+    if (*opened.captured) found.push_back(**std::move(opened.captured));
     return {};
   };
   TRY(open_all(repo, std::move(todo), consume));

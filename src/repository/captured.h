@@ -33,11 +33,12 @@ bool contains(const CapturedSegment& wider, const CapturedSegment& other);
 Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged);
 
-// The same from a listing of `s/`, with those that a wider one contains.
+// The same from a listing of `s/`, with those that a wider one contains. What `cache` (or null) has is not read.
+class ReadCache;
 Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
                                                    const std::vector<storage::ObjectInfo>& listing,
                                                    const std::vector<std::string>& listed,
-                                                   std::vector<DamagedObject>& damaged);
+                                                   std::vector<DamagedObject>& damaged, ReadCache* cache = nullptr);
 // In order, and without those that a wider one contains.
 std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all);
 

@@ -1,11 +1,13 @@
 // What captured segments add to a catalogue: revisions behind its manifests, and when they were reached.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
 
 #include "repository/points.h"
+#include "repository/rebased.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -97,6 +99,21 @@ std::vector<manifest::SegmentRef> filled(const std::vector<manifest::SegmentRef>
   return out;
 }
 
+bool is_whole(const manifest::Manifest& manifest, const Names& present) {
+  return std::ranges::all_of(manifest.segments, [&](const auto& segment) { return present.contains(segment.object); });
+}
+
+// Where histories end, the latest first.
+std::vector<manifest::Manifest> ends_of_history(const std::vector<StoredManifest>& manifests, const Names& present) {
+  std::vector<manifest::Manifest> ends;
+  for (const StoredManifest& stored : manifests) {
+    const manifest::Manifest& m = stored.manifest;
+    if (m.purpose == manifest::kEndsHistory && is_whole(m, present)) ends.push_back(m);
+  }
+  std::ranges::stable_sort(ends, std::greater<>(), &manifest::Manifest::revision);
+  return ends;
+}
+
 // Above it a segment has every record; up to it only those that etcd still had.
 std::int64_t whole_from(const manifest::SegmentRef& segment) {
   return std::max(segment.lo, segment.complete_from);
@@ -167,6 +184,8 @@ Point Catalogue::point_behind(const Point& start, std::int64_t revision) const {
   point.manifest = before;
   point.manifest.revision = revision;
   point.manifest.tags.clear();
+  point.manifest.purpose.clear();
+  point.manifest.replaces.clear();
   point.manifest.live_keys = point.manifest.leases = 0;
   point.manifest.sidecar_digest.clear();
   for (const CapturedSegment* segment : chain_from(captured, before.revision)) {
@@ -225,17 +244,23 @@ void Catalogue::add_captured() {
 void Catalogue::replace_missing(std::vector<StoredManifest>& manifests,
                                 const std::vector<CapturedSegment>& captured,
                                 const std::vector<storage::ObjectInfo>& listing) {
-  Names present;
+  Names present, captured_names;
   for (const storage::ObjectInfo& object : listing) present.insert(object.name);
+  for (const CapturedSegment& segment : captured) captured_names.insert(segment.ref.object);
+  const auto is_captured = [&](const manifest::SegmentRef& segment) {
+    return captured_names.contains(segment.object) || !present.contains(segment.object);
+  };
+  const std::vector<manifest::Manifest> ends = ends_of_history(manifests, present);
   for (StoredManifest& stored : manifests) {
-    auto& segments = stored.manifest.segments;
-    const bool whole = std::ranges::all_of(
-        segments, [&](const auto& segment) { return present.contains(segment.object); });
-    if (whole) continue;
-    const auto own =
-        std::ranges::equal_range(captured, stored.manifest.lineage.id, {}, lineage_of);
-    auto instead = filled(segments, {own.begin(), own.end()}, present);
-    if (!instead.empty()) segments = std::move(instead);
+    manifest::Manifest& m = stored.manifest;
+    if (is_whole(m, present)) continue;
+    const auto found = std::ranges::equal_range(captured, m.lineage.id, {}, lineage_of);
+    const std::span<const CapturedSegment> own(found.begin(), found.end());
+    auto instead = filled(m.segments, own, present);
+    for (auto end = ends.begin(); end != ends.end() && instead.empty(); ++end) {
+      if (const auto on_end = rebased(m, *end, is_captured)) instead = filled(*on_end, own, present);
+    }
+    if (!instead.empty()) m.segments = std::move(instead);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "repository/layout.h"
+
 namespace lifeboat::repository {
 namespace {
 
@@ -43,6 +45,21 @@ std::vector<Coverage> merge_coverage(std::vector<Coverage> all) {
     }
   }
   return merged;
+}
+
+bool has_base_level(const manifest::SegmentRef& segment) {
+  const auto name = parse_segment_name(segment.object);
+  return name && name->level == kBaseLevel;
+}
+
+std::size_t additions_in(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      segments, [&](const auto& segment) { return !has_base_level(segment) && !is_captured(segment); }));
+}
+
+bool is_long_chain(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured,
+                   const ChainBounds& bounds) {
+  return segments.size() >= bounds.segments || additions_in(segments, is_captured) >= bounds.additions;
 }
 
 bool covers(const std::vector<Coverage>& merged, std::int64_t revision) {

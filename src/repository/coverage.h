@@ -1,6 +1,7 @@
 // Coverage: the revisions that can be restored, as arithmetic over what segments hold.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "format/manifest/manifest.h"
@@ -19,6 +20,20 @@ std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segme
 
 // The union: ascending, neither overlapping nor adjacent.
 std::vector<Coverage> merge_coverage(std::vector<Coverage> all);
+
+// A chain of segments that only grows is ended by a base that needs no other.
+struct ChainBounds {
+  std::size_t additions = 64;  // of backups: they stay as they are
+  std::size_t segments = 512;   // in all. Captured ones are about a hundred while an agent merges them
+};
+// By its level; a captured segment of a whole day has the same.
+bool has_base_level(const manifest::SegmentRef& segment);
+using IsCaptured = std::function<bool(const manifest::SegmentRef&)>;
+// Segments that backups added behind a base. Neither pieces of a base (level 4) nor captured segments, which merging
+// makes fewer.
+std::size_t additions_in(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured);
+bool is_long_chain(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured,
+                   const ChainBounds& bounds);
 
 bool covers(const std::vector<Coverage>& merged, std::int64_t revision);
 // Every revision of `inner` is one of `outer`; both merged.

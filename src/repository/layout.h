@@ -10,6 +10,11 @@
 
 namespace lifeboat::repository {
 
+// Levels of segments that a manifest names: all that a snapshot had, what a later backup added. Captured segments have
+// levels of their own, 0 to 4.
+inline constexpr int kBaseLevel = 4;
+inline constexpr int kAdditionLevel = 3;
+
 // s/<lineage>/<level>/<lo>-<hi>-<sha256>, revisions as 16 hex digits.
 std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi, const Sha256& sha);
 // m/<lineage>/<hi>-<sha256>

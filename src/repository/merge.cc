@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "repository/layout.h"
 #include "repository/manifest_store.h"
+#include "repository/read_cache.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -272,18 +276,79 @@ class Merger {
 // ---- removing
 
 // Every object that a manifest names; nullopt when one cannot be read, which might name anything.
-Result<std::optional<std::unordered_set<std::string>>> named_objects(const Repository& repo, Progress& progress) {
+Result<std::optional<std::unordered_set<std::string>>> named_objects(const Repository& repo, Progress& progress,
+                                                                     ReadCache* cache) {
   std::unordered_set<std::string> names;
   for (const storage::ObjectInfo& object : TRY(repo.store().list("m/"))) {
-    const auto manifest = read_manifest(repo, object.name);
-    if (!manifest) {
-      progress.note("nothing is removed while a manifest cannot be read: " + object.name);
-      return std::nullopt;
+    const StoredManifest* known = cache == nullptr ? nullptr : cache->find<StoredManifest>(object.name);
+    std::optional<StoredManifest> fresh;
+    if (known == nullptr) {
+      auto read = read_stored_manifest(repo, object.name);
+      if (!read && read.error().code() == ErrorCode::kObjectMissing) continue;  // removed since it was listed
+      if (!read) {
+        progress.note("nothing is removed while a manifest cannot be read: " + object.name);
+        return std::nullopt;
+      }
+      known = &fresh.emplace(*std::move(read));
+      if (cache != nullptr) cache->add(object.name, *known);
     }
-    for (const manifest::SegmentRef& segment : manifest->segments) names.insert(segment.object);
+    for (const manifest::SegmentRef& segment : known->manifest.segments) names.insert(segment.object);
   }
   return names;
 }
+
+struct NamedSegment {
+  const storage::ObjectInfo* object = nullptr;
+  SegmentName name;
+};
+
+// By their names: those that another spans which is in the store since `before`, and those that do.
+class SpannedByName {
+ public:
+  SpannedByName(const std::vector<storage::ObjectInfo>& listing, Timestamp before) : before_(before) {
+    for (const storage::ObjectInfo& object : listing)
+      if (auto name = parse_segment_name(object.name)) all_.push_back({&object, *std::move(name)});
+    std::ranges::sort(all_, {}, [](const NamedSegment& s) {
+      return std::make_tuple(s.name.lineage, s.name.lo, -s.name.hi, std::string_view(s.object->name));
+    });
+  }
+
+  // `may_go` says whether a spanned one is of interest.
+  std::vector<storage::ObjectInfo> find(const std::function<bool(const std::string&)>& may_go) const {
+    std::unordered_set<const storage::ObjectInfo*> chosen;
+    std::vector<const NamedSegment*> open;  // may span what comes
+    for (const NamedSegment& next : all_) {
+      std::erase_if(open, [&](const NamedSegment* other) {
+        return other->name.lineage != next.name.lineage || other->name.hi < next.name.lo;
+      });
+      const bool interesting = may_go(next.object->name);
+      for (const NamedSegment* other : open) {
+        if (!interesting || other->name.hi < next.name.hi || other->object->modified > before_) continue;
+        chosen.insert(next.object);
+        chosen.insert(other->object);
+      }
+      // Of two with one range, each may span the other.
+      if (!open.empty() && same_range(*open.back(), next) && next.object->modified <= before_ &&
+          may_go(open.back()->object->name)) {
+        chosen.insert(open.back()->object);
+        chosen.insert(next.object);
+      }
+      open.push_back(&next);
+    }
+    std::vector<storage::ObjectInfo> out;
+    for (const NamedSegment& segment : all_)
+      if (chosen.contains(segment.object)) out.push_back(*segment.object);
+    return out;
+  }
+
+ private:
+  static bool same_range(const NamedSegment& a, const NamedSegment& b) {
+    return a.name.lineage == b.name.lineage && a.name.lo == b.name.lo && a.name.hi == b.name.hi;
+  }
+
+  const Timestamp before_;
+  std::vector<NamedSegment> all_;
+};
 
 struct Replaced {
   const CapturedSegment* wider = nullptr;
@@ -327,10 +392,10 @@ Result<Parts> truly_replaced(const Repository& repo, const Replaced& replaced, P
 }  // namespace
 
 Result<MergeReport> merge_captured(const Repository& repo, io::World& world, const LineageId& lineage,
-                                   const MergePolicy& policy, unsigned threads, Progress& progress) {
+                                   const MergePolicy& policy, unsigned threads, Progress& progress, ReadCache* cache) {
   std::vector<DamagedObject> damaged;  // stays as it is: the chains end there
   const auto listing = TRY(repo.store().list("s/" + lineage.text() + "/"));
-  std::vector<CapturedSegment> captured = without_contained(TRY(read_captured(repo, listing, {}, damaged)));
+  std::vector<CapturedSegment> captured = without_contained(TRY(read_captured(repo, listing, {}, damaged, cache)));
   Merger merger(repo, world, threads, progress);
   for (int level = 1; level <= kTopLevel; ++level) {
     TRY(merger.merge_level(captured, level, policy.spans[level - 1]));
@@ -338,24 +403,27 @@ Result<MergeReport> merge_captured(const Repository& repo, io::World& world, con
   return merger.report;
 }
 
-Result<MergeReport> remove_replaced(const Repository& repo, io::World&, const MergePolicy& policy,
-                                    Progress& progress) {
+Result<MergeReport> remove_replaced(const Repository& repo, io::World&, const MergePolicy& policy, Progress& progress,
+                                    ReadCache* cache) {
   MergeReport report;
   const auto listing = TRY(repo.store().list("s/"));
-  std::unordered_map<std::string_view, const storage::ObjectInfo*> stored;
   Timestamp now;  // of the store: not before its newest object
-  for (const storage::ObjectInfo& object : listing) {
-    stored[object.name] = &object;
-    now = std::max(now, object.modified);
-  }
-  std::vector<DamagedObject> damaged;
-  const std::vector<CapturedSegment> all = TRY(read_captured(repo, listing, {}, damaged));
-  const std::vector<CapturedSegment> kept = without_contained(all);
-  const auto named = TRY(named_objects(repo, progress));
+  for (const storage::ObjectInfo& object : listing) now = std::max(now, object.modified);
+  const Timestamp before{now.ns - std::chrono::nanoseconds(policy.grace).count()};
+  const SpannedByName spanned(listing, before);
+  if (spanned.find([](const std::string&) { return true; }).empty()) return report;
+  const auto named = TRY(named_objects(repo, progress, cache));
   if (!named) return report;
-  const std::int64_t grace = std::chrono::nanoseconds(policy.grace).count();
+  const auto candidates = spanned.find([&](const std::string& object) { return !named->contains(object); });
+  if (candidates.empty()) return report;
+
+  std::unordered_map<std::string_view, Timestamp> stored;
+  for (const storage::ObjectInfo& object : candidates) stored[object.name] = object.modified;
+  std::vector<DamagedObject> damaged;
+  const std::vector<CapturedSegment> all = TRY(read_captured(repo, candidates, {}, damaged, cache));
+  const std::vector<CapturedSegment> kept = without_contained(all);
   for (const Replaced& replaced : find_replaced(all, kept, *named)) {
-    if (now.ns - stored[replaced.wider->ref.object]->modified.ns < grace) continue;
+    if (stored[replaced.wider->ref.object] > before) continue;
     const auto parts = truly_replaced(repo, replaced, progress);
     if (!parts && is_of_the_object(parts.error())) {
       progress.note("what it replaces stays: " + parts.error().to_string());

@@ -22,11 +22,13 @@ struct MergeReport {
 // Merges every closed window of every level of one lineage, lowest level first. The merged segment's content digest
 // must be the sum of its parts', and it must be readable, before it counts.
 Result<MergeReport> merge_captured(const Repository& repo, io::World& world, const LineageId& lineage,
-                                   const MergePolicy& policy, unsigned threads, Progress& progress);
+                                   const MergePolicy& policy, unsigned threads, Progress& progress,
+                                   ReadCache* cache = nullptr);
 
 // Removes captured segments that a wider one contains, when the wider one is there, readable, has their content, and
 // has been in the store for the grace (by the store's own times). Nothing that a manifest names is removed.
+// Segments whose names show that no other spans them, or none that is old enough, are not opened.
 Result<MergeReport> remove_replaced(const Repository& repo, io::World& world, const MergePolicy& policy,
-                                    Progress& progress);
+                                    Progress& progress, ReadCache* cache = nullptr);
 
 }  // namespace lifeboat::repository

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/endian.h"
+#include "io/pipeline.h"
+#include "repository/read_cache.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -117,6 +119,7 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
       info.cluster = m.source.cluster;
       newest[m.lineage.id] = m.latest;
     }
+    if (m.purpose == manifest::kEndsHistory) info.history_from = std::max(info.history_from, m.revision);
     std::vector<Coverage> own = coverage_of(m.segments);
     own.insert(own.end(), info.coverage.begin(), info.coverage.end());
     info.coverage = merge_coverage(std::move(own));
@@ -181,7 +184,8 @@ void attach(std::vector<Point>& points, const std::vector<manifest::Attestation>
 // What is known of a captured revision that nobody compared by itself: a proof above it at (C, X) with C not above it
 // took in all its records; otherwise it is unproven since the last proof below.
 void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& attestations) {
-  if (!point.captured || point.hash_proof) return;
+  const bool ends_history = point.manifest.purpose == manifest::kEndsHistory && point.proof == Proof::kUnproven;
+  if (!ends_history && (!point.captured || point.hash_proof)) return;
   const std::int64_t revision = point.manifest.revision;
   std::int64_t above = INT64_MAX;
   std::int64_t below = 0;
@@ -230,6 +234,8 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
   catalogue.points_ = std::move(grouped.points);
   catalogue.wider_ = std::move(grouped.wider);
   catalogue.damaged_ = std::move(damaged);
+  for (const CapturedSegment& segment : captured) catalogue.captured_names_.push_back(segment.ref.object);
+  std::ranges::sort(catalogue.captured_names_);
   catalogue.captured_ = without_contained(std::move(captured));
   catalogue.attestations_ = std::move(attestations);
   catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_);
@@ -263,6 +269,15 @@ std::optional<Point> Catalogue::captured_point(const LineageId& lineage,
   return std::move(made.front());
 }
 
+bool Catalogue::is_captured(const manifest::SegmentRef& segment) const {
+  return std::ranges::binary_search(captured_names_, segment.object);
+}
+
+bool Catalogue::is_long(const std::vector<manifest::SegmentRef>& segments, std::size_t additions_max) const {
+  return is_long_chain(segments, [this](const auto& segment) { return is_captured(segment); },
+                       {.additions = additions_max});
+}
+
 const LineageInfo* Catalogue::lineage(const LineageId& id) const {
   const auto found =
       std::ranges::find(lineages_, id, [](const LineageInfo& info) { return info.lineage.id; });
@@ -291,33 +306,64 @@ std::vector<std::string> listed_bases(const std::vector<StoredManifest>& manifes
   return names;
 }
 
-template <typename Read, typename Take>
-Status read_each(const Repository& repo, const std::string& prefix, Read read, Take take,
-                 std::vector<DamagedObject>& damaged) {
+constexpr std::size_t kReadersAtOnce = 8;  // what takes time is waiting for the store
+
+template <typename T>
+struct ReadObject {
+  std::string object;
+  Result<T> value;
+};
+
+// All objects under `prefix`, by name.
+template <typename T>
+Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefix,
+                                Result<T> (*read)(const Repository&, const std::string&), ReadCache* cache,
+                                std::vector<DamagedObject>& damaged) {
+  std::vector<T> found;
+  std::vector<std::string> todo;
   for (const storage::ObjectInfo& object : TRY(repo.store().list(prefix))) {
-    auto found = read(repo, object.name);
-    if (found) {
-      take(*std::move(found));
-    } else {
-      damaged.push_back({object.name, found.error()});
-    }
+    const T* known = cache == nullptr ? nullptr : cache->find<T>(object.name);
+    if (known != nullptr) found.push_back(*known);
+    if (known == nullptr) todo.push_back(object.name);
   }
-  return {};
+  std::size_t next = 0;
+  const auto produce = [&]() -> Result<std::optional<std::string>> {
+    if (next == todo.size()) return std::nullopt;
+    return std::move(todo[next++]);
+  };
+  const auto open = [&](std::string object) -> Result<ReadObject<T>> {
+    auto value = read(repo, object);
+    return ReadObject<T>{std::move(object), std::move(value)};
+  };
+  const auto consume = [&](ReadObject<T> one) -> Status {
+    if (one.value) {
+      if (cache != nullptr) cache->add(one.object, *one.value);
+      found.push_back(*std::move(one.value));
+    } else if (one.value.error().code() != ErrorCode::kObjectMissing) {  // else removed since it was listed
+      damaged.push_back({one.object, one.value.error()});
+    }
+    return {};
+  };
+  if (todo.size() > kReadersAtOnce) {
+    TRY(io::parallel_ordered_map<std::string, ReadObject<T>>(kReadersAtOnce, 4 * kReadersAtOnce, produce, open, consume));
+    return found;
+  }
+  for (std::string& object : todo) {
+    ReadObject<T> one = TRY(open(std::move(object)));
+    TRY(consume(std::move(one)));
+  }
+  return found;
 }
 
 }  // namespace
 
-Result<Catalogue> Catalogue::load(const Repository& repo) {
-  std::vector<StoredManifest> manifests;
-  std::vector<manifest::Attestation> attestations;
+Result<Catalogue> Catalogue::load(const Repository& repo, ReadCache* cache) {
   std::vector<DamagedObject> damaged;
-  TRY(read_each(repo, "m/", read_stored_manifest,
-                [&](StoredManifest m) { manifests.push_back(std::move(m)); }, damaged));
-  TRY(read_each(repo, "v/", read_attestation,
-                [&](manifest::Attestation a) { attestations.push_back(std::move(a)); }, damaged));
+  auto manifests = TRY(read_all<StoredManifest>(repo, "m/", read_stored_manifest, cache, damaged));
+  auto attestations = TRY(read_all<manifest::Attestation>(repo, "v/", read_attestation, cache, damaged));
   const auto listing = TRY(repo.store().list("s/"));
   std::vector<CapturedSegment> captured =
-      TRY(read_captured(repo, listing, listed_bases(manifests), damaged));
+      TRY(read_captured(repo, listing, listed_bases(manifests), damaged, cache));
   replace_missing(manifests, captured, listing);
   return build(std::move(manifests), std::move(attestations), std::move(damaged),
                std::move(captured));

@@ -46,6 +46,7 @@ struct LineageInfo {
   manifest::Lineage lineage;
   std::string cluster;
   std::vector<Coverage> coverage;  // ascending; what lies between is a gap
+  std::int64_t history_from = 0;   // older revisions are kept only as points: a merge ended their history; 0: none did
   std::vector<Coverage> captured;  // of it, what captured segments give, each from the point that it continues
 };
 
@@ -53,7 +54,8 @@ class Catalogue {
  public:
   // Reads every manifest and attestation, and what captured segments say of themselves. An object that cannot be read
   // is listed in damaged(); a manifest hides only its own point, a captured segment leaves a gap.
-  static Result<Catalogue> load(const Repository& repo);
+  // What `cache` (or null) has is not read.
+  static Result<Catalogue> load(const Repository& repo, ReadCache* cache = nullptr);
   // The same from what was read, in any order.
   static Catalogue build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
                          std::vector<DamagedObject> damaged = {}, std::vector<CapturedSegment> captured = {});
@@ -64,6 +66,9 @@ class Catalogue {
   const std::vector<DamagedObject>& damaged() const { return damaged_; }
   const LineageInfo* lineage(const LineageId& id) const;
   const Point* newest_of(const LineageId& id) const;  // highest revision
+  bool is_captured(const manifest::SegmentRef& segment) const;
+  // See is_long_chain; `additions_max` of backups.
+  bool is_long(const std::vector<manifest::SegmentRef>& segments, std::size_t additions_max) const;
   // When its captured revisions were reached, ascending in revision and in `latest`.
   std::vector<manifest::Flush> flushes_of(const LineageId& lineage) const;
 
@@ -104,6 +109,7 @@ class Catalogue {
   std::vector<LineageInfo> lineages_;
   std::vector<DamagedObject> damaged_;
   std::vector<CapturedSegment> captured_;             // by lineage, then lo
+  std::vector<std::string> captured_names_;           // ascending; also of those that a wider one contains
   std::vector<manifest::Attestation> attestations_;  // by time
 };
 

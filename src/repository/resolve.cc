@@ -398,20 +398,23 @@ class PointResolver {
 
   std::unexpected<Error> gap(const Neighbours& next, std::int64_t revision) const {
     const std::string after = name_of(*next.lineage, *next.after);
+    const bool ended = *next.after <= next.lineage->history_from;
     if (!next.before) {
       return fail(ErrorCode::kRevisionInGap,
                   fmt::format("revision {} is not recoverable", revision),
-                  fmt::format("the first recoverable revision of cluster {} is {}: etcd had "
-                              "compacted what came before",
-                              shown(next.lineage->cluster), *next.after),
+                  fmt::format("the first recoverable revision of cluster {} is {}: {}",
+                              shown(next.lineage->cluster), *next.after,
+                              ended ? "what came before is older than the history that is kept"
+                                    : "etcd had compacted what came before"),
                   fmt::format("The nearest after it is {}.", after));
     }
     const bool was_captured = !next.lineage->captured.empty();
     return fail(ErrorCode::kRevisionInGap, fmt::format("revision {} is not recoverable", revision),
                 fmt::format("revisions {} to {} of cluster {} {}", *next.before + 1, *next.after - 1,
                             shown(next.lineage->cluster),
-                            was_captured ? "are in no backup and in no captured segment that can be read"
-                                         : "were compacted by etcd between two backups"),
+                            ended          ? "are older than the history that is kept"
+                            : was_captured ? "are in no backup and in no captured segment that can be read"
+                                           : "were compacted by etcd between two backups"),
                 fmt::format("The nearest before it is {}, the nearest after it {}.",
                             name_of(*next.lineage, *next.before), after));
   }

@@ -19,6 +19,8 @@ constexpr std::size_t kMaxBytes = 16u << 20;
 constexpr std::size_t kMaxSegments = 65536;
 constexpr std::size_t kMaxTags = 256;
 constexpr std::size_t kMaxObjectName = 512;
+constexpr std::size_t kMaxPurpose = 64;
+constexpr std::size_t kMaxReplaces = 1024;
 
 // [a-z0-9._/-], with no part that is empty, "." or "..".
 bool valid_object_name(std::string_view name) {
@@ -94,24 +96,27 @@ Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
 Bytes encode_manifest(const Manifest& manifest) {
   Json segments = Json::array();
   for (const SegmentRef& segment : manifest.segments) segments.push_back(encode(segment));
-  return json::dump({{"magic", kMagicText},
-                     {"version", kVersion},
-                     {"lineage", lineage_fields(manifest.lineage)},
-                     {"source", source_fields(manifest.source)},
-                     {"revision", static_cast<std::uint64_t>(manifest.revision)},
-                     {"compact_revision", manifest.compact_revision},
-                     {"earliest_ns", manifest.earliest.ns},
-                     {"latest_ns", manifest.latest.ns},
-                     {"live_keys", manifest.live_keys},
-                     {"records", manifest.records},
-                     {"leases", manifest.leases},
-                     {"sidecar_digest", manifest.sidecar_digest},
-                     {"segments", std::move(segments)},
-                     {"tags", manifest.tags},
-                     {"writer_version", manifest.writer_version},
-                     {"writer", manifest.writer},
-                     {"sequence", manifest.sequence},
-                     {"previous", manifest.previous}});
+  Json root = {{"magic", kMagicText},
+               {"version", kVersion},
+               {"lineage", lineage_fields(manifest.lineage)},
+               {"source", source_fields(manifest.source)},
+               {"revision", static_cast<std::uint64_t>(manifest.revision)},
+               {"compact_revision", manifest.compact_revision},
+               {"earliest_ns", manifest.earliest.ns},
+               {"latest_ns", manifest.latest.ns},
+               {"live_keys", manifest.live_keys},
+               {"records", manifest.records},
+               {"leases", manifest.leases},
+               {"sidecar_digest", manifest.sidecar_digest},
+               {"segments", std::move(segments)},
+               {"tags", manifest.tags},
+               {"writer_version", manifest.writer_version},
+               {"writer", manifest.writer},
+               {"sequence", manifest.sequence},
+               {"previous", manifest.previous}};
+  if (!manifest.purpose.empty()) root["purpose"] = manifest.purpose;
+  if (!manifest.replaces.empty()) root["replaces"] = manifest.replaces;
+  return json::dump(root);
 }
 
 Result<Manifest> decode_manifest(ByteView bytes) {
@@ -145,6 +150,10 @@ Result<Manifest> decode_manifest(ByteView bytes) {
   out.writer = in.text("writer");
   out.sequence = in.number("sequence");
   out.previous = in.text("previous");
+  if (root.contains("purpose")) out.purpose = in.text("purpose", kMaxPurpose);
+  if (root.contains("replaces")) out.replaces = in.texts("replaces", kMaxReplaces);
+  for (const std::string& name : out.replaces)
+    if (!valid_object_name(name)) in.refuse("replaces", "names no object");
   TRY(in.status());
   return out;
 }

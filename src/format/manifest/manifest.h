@@ -25,6 +25,9 @@ struct SegmentRef {
   bool operator==(const SegmentRef&) const = default;
 };
 
+inline constexpr char kForCapture[] = "capture";
+inline constexpr char kEndsHistory[] = "history";
+
 struct Manifest {
   Lineage lineage;
   Source source;
@@ -35,6 +38,10 @@ struct Manifest {
   std::string sidecar_digest;        // SHA-256 of the encoded sidecar
   std::vector<SegmentRef> segments;  // all that the point needs, ascending
   std::map<std::string, std::string> tags;
+  // Who wanted the point: empty, a person or a job; kForCapture, the agent, for its own sake; kEndsHistory, a merge
+  // that ended the history before it. The last two go with the history that they belong to.
+  std::string purpose;
+  std::vector<std::string> replaces;  // manifests of this revision whose place it takes
   std::string writer_version;  // of lifeboat
   std::string writer;          // random id of the writing run; its sequence and previous manifest:
                                // signatures, later

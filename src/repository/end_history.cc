@@ -1,0 +1,416 @@
+// Merging a lineage's old history into the states that stay.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/endian.h"
+#include "base/version.h"
+#include "format/etcd/hash_kv.h"
+#include "repository/history_end.h"
+#include "repository/layout.h"
+#include "repository/lineage_objects.h"
+#include "repository/log_reader.h"
+#include "repository/rebased.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr int kBaseZstd = 3;       // made once, in the background
+constexpr int kAdditionZstd = 12;  // little data, kept long
+constexpr std::uint64_t kCancelEvery = 4096;
+
+using manifest::Manifest;
+using manifest::SegmentRef;
+
+std::unexpected<Error> interrupted() {
+  return fail(ErrorCode::kInterrupted, "ending the history was interrupted");
+}
+
+// As Visibility::encode gives them.
+class BitWriter {
+ public:
+  void add(bool bit) {
+    if (count_ % 8 == 0) bits_.push_back(std::byte{0});
+    if (bit) bits_.back() |= std::byte{1} << (count_ % 8);
+    ++count_;
+  }
+  Bytes encode() const {
+    Bytes out;
+    append_le(out, count_);
+    append(out, bits_);
+    return out;
+  }
+
+ private:
+  Bytes bits_;
+  std::uint64_t count_ = 0;
+};
+
+// A state that stays, as it was read from the old log.
+struct State {
+  std::int64_t revision = 0;
+  std::vector<SegmentRef> segments;  // all that it needs
+  std::optional<VisibleBits> bits;   // of the old log up to the revision
+  std::uint32_t hash = 0;            // HashKV at (revision, revision)
+  std::uint64_t live_keys = 0;
+};
+
+std::uint64_t records_in(const std::vector<SegmentRef>& segments) {
+  std::uint64_t records = 0;
+  for (const SegmentRef& segment : segments) records += segment.records;
+  return records;
+}
+
+class EndOfHistory {
+ public:
+  EndOfHistory(const Repository& repo, io::World& world, const LineageId& lineage, const HistoryPolicy& policy,
+               Progress& progress)
+      : repo_(repo), world_(world), lineage_(lineage), policy_(policy), progress_(progress) {}
+
+  Result<HistoryReport> run() {
+    if (policy_.keep.count() <= 0) return not_now("every revision is kept");
+    auto objects = TRY(LineageObjects::load(repo_, lineage_, report_.why_not));
+    if (!objects) return std::move(report_);
+    objects_ = *std::move(objects);
+    if (objects_.captured().empty() || objects_.manifests().empty()) return not_now("nothing was captured");
+    catalogue_ = TRY(Catalogue::load(repo_));
+    if (!choose_end()) return not_now("nothing captured is old enough");
+    choose_points();
+    if (!TRY(pays())) return std::move(report_);
+    if (!TRY(proof_holds())) return std::move(report_);
+    if (!TRY(write_states())) return std::move(report_);
+    report_.ended_at = end_;
+    return std::move(report_);
+  }
+
+ private:
+  HistoryReport not_now(std::string why) {
+    report_.why_not = std::move(why);
+    return std::move(report_);
+  }
+  bool refuse(std::string why) {
+    report_.why_not = std::move(why);
+    return false;
+  }
+  bool alarm(std::string why) {
+    report_.alarm = true;
+    return refuse(std::move(why));
+  }
+
+  // ---- which revision
+
+  // The last end of a captured segment that was certainly reached before the span, that is a point by itself, and above
+  // which nothing was merged yet.
+  bool choose_end() {
+    const std::int64_t now = world_.clock.now().ns;
+    if (now < policy_.keep.count()) return false;
+    const Timestamp horizon{now - policy_.keep.count()};
+    const StoredManifest* before = objects_.end();
+    merged_to_ = before == nullptr ? 0 : before->manifest.revision;
+    std::set<std::int64_t, std::greater<>> ends;
+    for (const CapturedSegment& segment : objects_.captured()) ends.insert(segment.ref.hi);
+    std::int64_t reached = 0;
+    for (const manifest::Flush& flush : catalogue_.flushes_of(lineage_))
+      if (flush.latest <= horizon) reached = std::max(reached, flush.revision);
+    for (const std::int64_t at : ends) {
+      if (at <= merged_to_) return false;
+      if (at <= reached && take_end(at)) return true;
+    }
+    return false;
+  }
+
+  bool take_end(std::int64_t at) {
+    const bool stands_alone = std::ranges::any_of(objects_.manifests(), [&](const StoredManifest& stored) {
+      return stored.manifest.revision == at && !objects_.names_captured(stored.manifest);
+    });
+    if (stands_alone) return false;
+    auto target = catalogue_.target_in(lineage_, at);
+    if (!target || target->point->manifest.revision != at) return false;
+    end_ = at;
+    target_ = *std::move(target);
+    return true;
+  }
+
+  // ---- which points below
+
+  bool is_wanted_below(const StoredManifest& stored) const {
+    const Manifest& m = stored.manifest;
+    return !is_automatic(m) && m.revision <= end_ && !objects_.replaced().contains(stored.object);
+  }
+
+  // Those that need captured segments; the log of the end must have them.
+  void choose_points() {
+    const auto coverage = coverage_of(target_.point->manifest.segments);
+    for (const StoredManifest& stored : objects_.manifests()) {
+      const std::int64_t at = stored.manifest.revision;
+      if (is_wanted_below(stored) && objects_.names_captured(stored.manifest) && covers(coverage, at))
+        wanted_[at].push_back(&stored);
+    }
+    while (wanted_.size() > policy_.points_max) wanted_.erase(std::prev(wanted_.end()));
+    if (wanted_.empty() || wanted_.size() < policy_.points_max || wanted_.rbegin()->first == end_) return;
+    // So many at once; what lies above them is left to the next merge.
+    if (auto target = catalogue_.target_in(lineage_, wanted_.rbegin()->first);
+        target && target->point->manifest.revision == wanted_.rbegin()->first) {
+      end_ = target->revision;
+      target_ = *std::move(target);
+    }
+  }
+
+  // The newest point that somebody wanted, that stays as it is, and that the states can be added to.
+  const StoredManifest* bottom() const {
+    const std::int64_t first = wanted_.empty() ? end_ : wanted_.begin()->first;
+    const auto coverage = coverage_of(target_.point->manifest.segments);
+    const StoredManifest* best = nullptr;
+    for (const StoredManifest& stored : objects_.manifests()) {
+      const Manifest& m = stored.manifest;
+      const bool fits = is_wanted_below(stored) && m.revision < first && !m.segments.empty() &&
+                        m.segments.back().hi == m.revision && objects_.is_whole(m) && !objects_.names_captured(m) &&
+                        covers(coverage, m.revision) && m.segments.front().lo == 0;
+      const auto added = additions_in(m.segments, [](const auto&) { return false; });
+      if (!fits || added >= policy_.additions_max) continue;
+      if (best == nullptr || m.revision > best->manifest.revision) best = &stored;
+    }
+    return best;
+  }
+
+  // ---- whether
+
+  // What could go must be worth what a base of this size costs to write.
+  Result<bool> pays() {
+    Manifest ended;
+    ended.lineage.id = lineage_;
+    ended.revision = end_;
+    std::unordered_set<std::string> without = objects_.replaced();
+    for (const StoredManifest& stored : objects_.manifests())
+      if (is_automatic(stored.manifest) && stored.manifest.revision < end_) without.insert(stored.object);
+    for (const auto& [at, list] : wanted_)
+      for (const StoredManifest* stored : list) without.insert(stored->object);
+    const auto needed = objects_.needed(ended, without, report_.why_not);
+    if (!needed) return false;
+    std::uint64_t removable = 0, base = 0;
+    for (const CapturedSegment& segment : objects_.captured())
+      if (segment.ref.hi <= end_ && !needed->contains(segment.ref.object)) removable += segment.ref.stored_bytes;
+    for (const SegmentRef& segment : target_.point->manifest.segments)
+      if (!objects_.is_captured(segment)) base += segment.stored_bytes;
+    if (removable > 0 && static_cast<double>(removable) >= policy_.worth * static_cast<double>(base)) return true;
+    return refuse(fmt::format("{} bytes could go, too little beside a base of {}", removable, base));
+  }
+
+  // Rule 4: the nearest proof at or above the end must still be what the log gives, and none up to it may disagree.
+  Result<bool> proof_holds() {
+    std::vector<const manifest::Attestation*> proofs;
+    for (const manifest::Attestation& proof : objects_.attestations())
+      if (proof.kind == "hashkv" && !proof.members.empty()) proofs.push_back(&proof);
+    std::ranges::sort(proofs, {}, &manifest::Attestation::revision);
+    for (const manifest::Attestation* proof : proofs) {
+      const bool equal_hashes =
+          std::ranges::all_of(proof->members, [](const auto& member) { return member.live == member.computed; });
+      if (!equal_hashes)
+        return refuse(fmt::format("a member disagreed with the log at revision {}", proof->revision));
+      if (proof->revision < end_ || !proof->agreed) continue;
+      const auto target = catalogue_.target_in(lineage_, proof->revision);
+      if (target && reaches_back(*target, *proof)) return check(*target, *proof);
+    }
+    return refuse(fmt::format("no proof at or above revision {} can be compared with the log", end_));
+  }
+
+  static bool reaches_back(const Catalogue::Target& target, const manifest::Attestation& proof) {
+    const auto coverage = coverage_of(target.point->manifest.segments);
+    return std::ranges::all_of(proof.members, [&](const auto& member) {
+      return covers_all(coverage, {{std::max<std::int64_t>(member.compact_revision, 1), proof.revision}});
+    });
+  }
+
+  Result<bool> check(const Catalogue::Target& target, const manifest::Attestation& proof) {
+    std::map<std::int64_t, std::uint32_t> said;
+    for (const auto& member : proof.members) said[member.compact_revision] = member.live;
+    for (const auto& [compaction, live] : said) {
+      const LogHash found = TRY(hash_log(repo_, world_, target.point->manifest, compaction, proof.revision,
+                                         read_options(proof.revision), progress_));
+      if (found.hash == live) continue;
+      return alarm(fmt::format("the log no longer gives the proof of revision {}: HashKV is {}, a member said {}",
+                               proof.revision, found.hash, live));
+    }
+    return true;
+  }
+
+  // ---- writing
+
+  LogReadOptions read_options(std::int64_t revision) const {
+    return {.revision = revision,
+            .compaction = revision,
+            .threads = policy_.threads,
+            .index_memory_bytes = policy_.index_memory_bytes,
+            .spool_directory = policy_.spool_directory,
+            .check = true};
+  }
+
+  Result<bool> write_states() {
+    State state;
+    if (const StoredManifest* found = bottom()) {
+      state.revision = found->manifest.revision;
+      state.segments = found->manifest.segments;
+      auto log = TRY(LogReader::open(repo_, world_, target_.point->manifest, read_options(state.revision), progress_));
+      state.bits = TRY(VisibleBits::decode(log->visibility().encode()));
+    }
+    std::set<std::int64_t> stops{end_};
+    for (const auto& [at, list] : wanted_) stops.insert(at);
+    for (const std::int64_t at : stops) {
+      State next;
+      next.revision = at;
+      if (!TRY(write_state(state, next)) || !TRY(reads_back(next))) return false;
+      TRY(attest(next));
+      if (const auto list = wanted_.find(at); list != wanted_.end()) TRY(make_anew(list->second, next));
+      state = std::move(next);
+    }
+    TRY(publish_end(state));
+    return true;
+  }
+
+  // The state at `to.revision` as what is added to `from`; a base where that is none.
+  Result<bool> write_state(const State& from, State& to) {
+    auto log = TRY(LogReader::open(repo_, world_, target_.point->manifest, read_options(to.revision), progress_));
+    if (!log->findings().empty()) return alarm("the log breaks a rule: " + log->findings().front());
+    etcd::HashKv hash(to.revision, to.revision);
+    std::vector<etcd::Revision> removed;
+    BitWriter visible;
+    std::unique_ptr<SegmentWriter> writer;
+    SeenRecord seen;
+    for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
+      if (i % kCancelEvery == 0 && progress_.cancelled()) return interrupted();
+      hash.add(seen.record, seen.visible, seen.live_at_compaction);
+      const etcd::Revision at = seen.record.key.revision;
+      if (at.main <= from.revision) {
+        if (from.bits && i < from.bits->records() && from.bits->visible(i) && !seen.visible) removed.push_back(at);
+        continue;
+      }
+      // The last one keeps the store's revision, also as a tombstone.
+      if (!seen.visible && i + 1 != log->records()) continue;
+      if (!writer) writer = begin_segment(from, to, std::move(removed));
+      TRY(writer->add(seen.record));
+      visible.add(seen.visible);
+    }
+    if (!writer) writer = begin_segment(from, to, std::move(removed));
+    to.live_keys = log->visibility().live_keys();
+    to.hash = hash.value(to.live_keys > 0);
+    to.bits = TRY(VisibleBits::decode(log->visibility().encode()));
+    to.segments = from.segments;
+    const auto written = TRY(writer->finish(to.revision, is_base(from) ? visible.encode() : Bytes()));
+    for (const SegmentRef& segment : written) {
+      report_.written_bytes += segment.stored_bytes;
+      to.segments.push_back(segment);
+    }
+    return true;
+  }
+
+  static bool is_base(const State& from) { return from.segments.empty(); }
+
+  std::unique_ptr<SegmentWriter> begin_segment(const State& from, const State& to,
+                                               std::vector<etcd::Revision> removed) {
+    const bool base = is_base(from);
+    return std::make_unique<SegmentWriter>(
+        repo_, world_,
+        SegmentWriteOptions{.lineage = lineage_,
+                            .level = base ? kBaseLevel : kAdditionLevel,
+                            .lo = from.revision,
+                            .complete_from = to.revision,
+                            .removed = std::move(removed),
+                            .zstd_level = base ? kBaseZstd : kAdditionZstd,
+                            .threads = policy_.threads});
+  }
+
+  // From the store, with all digests and rules, before anything names it.
+  Result<bool> reads_back(const State& state) {
+    Manifest m = target_.point->manifest;
+    m.segments = state.segments;
+    m.revision = state.revision;
+    auto log = TRY(LogReader::open(repo_, world_, m, read_options(state.revision), progress_));
+    if (!log->findings().empty())
+      return alarm("what a merge wrote breaks a rule: " + log->findings().front());
+    etcd::HashKv hash(state.revision, state.revision);
+    SeenRecord seen;
+    for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
+      if (i % kCancelEvery == 0 && progress_.cancelled()) return interrupted();
+      hash.add(seen.record, seen.visible, seen.live_at_compaction);
+    }
+    const std::uint64_t live = log->visibility().live_keys();
+    if (live == state.live_keys && hash.value(live > 0) == state.hash) return true;
+    return alarm(fmt::format("what a merge wrote is not the state at revision {}", state.revision));
+  }
+
+  // The hash that every restore of the state must give stays with it.
+  Status attest(const State& state) {
+    const auto known = objects_.restore_hash(state.revision);
+    if (known && *known == state.hash) return {};
+    if (known) {
+      return fail(ErrorCode::kProofMismatch, fmt::format("the state at revision {} is not what was recorded", state.revision),
+                  fmt::format("its HashKV is {}, a proof says {}", state.hash, *known));
+    }
+    manifest::Attestation out;
+    out.lineage = lineage_;
+    out.revision = state.revision;
+    out.made = world_.clock.now();
+    out.kind = "hashkv";
+    out.reason = "its hash was taken from the log when the history before it ended";
+    out.restore_hash = state.hash;
+    out.writer_version = kLifeboatVersion;
+    TRY(publish_attestation(repo_, world_, out));
+    return {};
+  }
+
+  // Everything that a manifest says but its segments stays.
+  Status make_anew(const std::vector<const StoredManifest*>& old, const State& state) {
+    for (const StoredManifest* stored : old) {
+      Manifest m = stored->manifest;
+      m.segments = state.segments;
+      m.records = records_in(m.segments);
+      m.replaces = {stored->object};
+      ++m.sequence;
+      const etcd::Sidecar sidecar = TRY(read_sidecar(repo_, stored->object));
+      TRY(publish_manifest(repo_, world_, m, sidecar.encode()));
+      ++report_.points;
+    }
+    return {};
+  }
+
+  // The last write: from here on history may begin there.
+  Status publish_end(const State& state) {
+    const etcd::Sidecar sidecar = TRY(read_sidecar_at(repo_, target_));
+    Manifest m = target_.point->manifest;
+    m.revision = state.revision;
+    m.compact_revision = std::min(m.compact_revision, state.revision);
+    m.segments = state.segments;
+    m.records = records_in(m.segments);
+    m.live_keys = state.live_keys;
+    const auto leases = sidecar.leases();
+    m.leases = leases ? leases->size() : 0;
+    m.tags.clear();
+    m.purpose = manifest::kEndsHistory;
+    m.replaces.clear();
+    m.writer_version = kLifeboatVersion;
+    TRY(publish_manifest(repo_, world_, m, sidecar.encode()));
+    return {};
+  }
+
+  const Repository& repo_;
+  io::World& world_;
+  const LineageId lineage_;
+  const HistoryPolicy& policy_;
+  Progress& progress_;
+  HistoryReport report_;
+  LineageObjects objects_;
+  Catalogue catalogue_;
+  std::int64_t merged_to_ = 0, end_ = 0;
+  Catalogue::Target target_;  // its log is what is merged
+  std::map<std::int64_t, std::vector<const StoredManifest*>> wanted_;  // below the end, to be made anew
+};
+
+}  // namespace
+
+Result<HistoryReport> end_history(const Repository& repo, io::World& world, const LineageId& lineage,
+                                  const HistoryPolicy& policy, Progress& progress) {
+  return EndOfHistory(repo, world, lineage, policy, progress).run();
+}
+
+}  // namespace lifeboat::repository
