@@ -15,6 +15,7 @@ struct BackupOptions {
   std::string spool_directory;    // scratch, encrypted
   std::string endpoint;           // take the snapshot from this one; empty: the best
   std::map<std::string, std::string> tags;
+  std::string purpose;            // of the point's manifest: empty, or manifest::kForCapture
   bool full = false;              // a snapshot also where the revisions since the last point would do
   bool prove = true;              // compare HashKV with live members after the commit
   unsigned threads = 2;

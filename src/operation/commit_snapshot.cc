@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "format/etcd/cluster.h"
 #include "repository/coverage.h"
+#include "repository/layout.h"
 #include "repository/visibility.h"
 
 namespace lifeboat::operation {
@@ -16,8 +17,6 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
-constexpr int kBaseLevel = 4;      // a base stands at the top of the levels
-constexpr int kBackupLevel = 3;    // what a later snapshot adds
 constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr int kBackupZstd = 12;    // little data, kept long
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
@@ -128,7 +127,7 @@ class Commit {
   Result<std::string> begin_backup_segment(const Point& point, const SnapshotMatch& match) {
     const manifest::Manifest& head = point.manifest;
     if (!raft_position_fits(point, head.revision + 1)) return std::string(kRestored);
-    if (is_long(head.segments)) {
+    if (catalogue_.is_long(head.segments, options_.chain_max)) {
       consolidate_ = true;
       return std::string();
     }
@@ -136,7 +135,7 @@ class Commit {
     writer_ = std::make_unique<repository::SegmentWriter>(
         repo_, world_,
         repository::SegmentWriteOptions{.lineage = head.lineage.id,
-                                        .level = kBackupLevel,
+                                        .level = repository::kAdditionLevel,
                                         .lo = head.revision,
                                         .complete_from = std::max(compact_, head.revision),
                                         .removed = gap ? match.removed : std::vector<etcd::Revision>{},
@@ -145,14 +144,6 @@ class Commit {
                                         .block_bytes = kBackupBlockBytes,
                                         .threads = options_.threads});
     return std::string();
-  }
-
-  // A restore opens tens of objects, and a manifest lists no more, whatever the number of backups.
-  bool is_long(const std::vector<manifest::SegmentRef>& segments) const {
-    const std::string base_folder = fmt::format("/{}/", kBaseLevel);
-    const auto additions = std::ranges::count_if(
-        segments, [&](const auto& segment) { return segment.object.find(base_folder) == std::string::npos; });
-    return static_cast<std::size_t>(additions) >= options_.chain_max;
   }
 
   Status add_new(const etcd::Record& record) {
@@ -232,7 +223,7 @@ class Commit {
     writer_ = std::make_unique<repository::SegmentWriter>(
         repo_, world_,
         repository::SegmentWriteOptions{.lineage = lineage_.id,
-                                        .level = kBaseLevel,
+                                        .level = repository::kBaseLevel,
                                         .lo = 0,
                                         .complete_from = std::max(compact_, std::int64_t{1}),
                                         .removed = {},
@@ -300,6 +291,7 @@ class Commit {
     m.leases = TRY(snapshot_.sidecar().leases()).size();
     m.segments = segments_;
     m.tags = options_.tags;
+    m.purpose = options_.purpose;
     m.writer_version = kLifeboatVersion;
     return m;
   }
@@ -328,7 +320,7 @@ class Commit {
   Catalogue catalogue_;
   std::unique_ptr<SnapshotCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
-  bool consolidate_ = false;  // a long chain is ended: see is_long
+  bool consolidate_ = false;  // a long chain is ended
   manifest::Lineage lineage_;
   std::string parent_cluster_;
   std::int64_t revision_ = 0;

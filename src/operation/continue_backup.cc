@@ -26,7 +26,6 @@ constexpr std::int64_t kMuchData = 50'000;  // revisions: more are packed as fas
 constexpr int kFastZstdLevel = 3;
 constexpr std::int64_t kLongBacklog = 5000;  // revisions; a longer one is read by staggered watches
 constexpr std::size_t kMostNewLeases = 5000;
-constexpr std::size_t kMostSegments = 512;   // of a chain whose captured segments nobody merges
 // What a backlog and a snapshot cost, roughly. A snapshot carries every revision that etcd still has, too.
 constexpr double kEventsPerSecond = 20'000;
 constexpr double kSnapshotBytesPerSecond = 150e6;
@@ -92,7 +91,8 @@ class Continuing {
     tip_ = catalogue_.newest_of(head_.lineage.id);
     if (tip_ == nullptr || tip_->manifest.revision != head_.revision)
       return WhyNot("the stored segments do not reach the last stored revision");
-    if (is_long(tip_->manifest.segments)) return WhyNot("the chain of backups is long, and ends with a new base");
+    if (catalogue_.is_long(tip_->manifest.segments, options_.chain_max))
+      return WhyNot("the chain of backups is long, and ends with a new base");
     wanted_ = TRY(client_.range(kFirstKey, {}, 0, 1, true)).revision;
     if (is_snapshot_faster())
       return WhyNot(fmt::format("a snapshot is faster than {} revisions", wanted_ - head_.revision));
@@ -156,11 +156,6 @@ class Continuing {
     return same ? WhyNot() : WhyNot("users or roles changed, and only a snapshot shows how");
   }
 
-  bool is_long(const std::vector<manifest::SegmentRef>& segments) const {
-    const auto bases = std::ranges::count_if(segments, [](const auto& s) { return s.complete_from > s.lo; });
-    return static_cast<std::size_t>(bases) >= options_.chain_max || segments.size() >= kMostSegments;
-  }
-
   bool is_snapshot_faster() const {
     const double backlog_seconds = static_cast<double>(wanted_ - head_.revision) / kEventsPerSecond;
     const double snapshot_seconds =
@@ -188,6 +183,8 @@ class Continuing {
     m.source = source();
     m.earliest = earliest_;
     m.tags = options_.tags;
+    m.purpose = options_.purpose;
+    m.replaces.clear();
     m.writer_version = kLifeboatVersion;
     m.sidecar_digest.clear();
     return m;
