@@ -71,6 +71,9 @@ struct Command {
   std::vector<Parameter> parameters;
   std::vector<ExitCode> exits;  // beyond 0, 2 and 70
   Result<ExitCode> (*run)(Context&);
+  // It resolves a point and reads it, and leaves nothing behind when that fails: run once more when an object of
+  // the point is missing, because a merge may have replaced it meanwhile (repository/fresh_plan.h).
+  bool reads_a_point = false;
 };
 
 Command init_command();

@@ -53,6 +53,7 @@ Command diff_command() {
       .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
                 ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

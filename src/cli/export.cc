@@ -39,6 +39,7 @@ Command export_command() {
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
                 ExitCode::kWrongKey, ExitCode::kInterrupted},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

@@ -58,6 +58,7 @@ Command log_command() {
       .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
                 ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

@@ -70,6 +70,7 @@ Command ls_command() {
            {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

@@ -295,6 +295,7 @@ Command restore_etcd_command() {
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
                 ExitCode::kWrongKey, ExitCode::kInterrupted},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

@@ -13,6 +13,7 @@
 #include "cli/parse.h"
 #include "cli/progress.h"
 #include "cli/render.h"
+#include "repository/fresh_plan.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -117,7 +118,8 @@ class Run {
                     format_of(app.settings()),
                     quiet,
                     app.settings().is_on("verbose")};
-    auto outcome = command.run(context);
+    const auto once = [&] { return command.run(context); };
+    auto outcome = command.reads_a_point ? repository::with_fresh_plan(once) : once();
     for (const std::string& warning : app.warnings()) progress->note("warning: " + warning);
     progress.reset();
     out_ << text.view();

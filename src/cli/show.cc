@@ -53,6 +53,7 @@ Command show_command() {
                      {.name = "KEY", .value = "", .help = "a key; other bytes as \\xNN"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
+      .reads_a_point = true,
   };
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/render.h"
+#include "repository/fresh_plan.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -35,10 +36,16 @@ Result<ExitCode> run(Context& context) {
   options.spool_directory = shared.spool_directory;
   options.threads = shared.threads;
   const repository::Repository* repo = TRY(context.app.repo());
-  const Catalogue catalogue = TRY(Catalogue::load(*repo));
-  const auto chosen = TRY(targets(context, catalogue));
-  const operation::VerifyReport report = TRY(operation::verify_points(
-      *repo, context.app.world(), catalogue, chosen, options, context.progress));
+  // What is missing may have been replaced meanwhile; what is still missing then is damage.
+  options.missing_is_error = true;
+  auto verified = repository::with_fresh_plan([&]() -> Result<operation::VerifyReport> {
+    const Catalogue catalogue = TRY(Catalogue::load(*repo));
+    const auto chosen = TRY(targets(context, catalogue));
+    auto done = operation::verify_points(*repo, context.app.world(), catalogue, chosen, options, context.progress);
+    options.missing_is_error = false;
+    return done;
+  });
+  const operation::VerifyReport report = TRY(std::move(verified));
   answer(context, verify_text(report, context.style), verify_json(report));
   return report.clean() ? ExitCode::kOk : ExitCode::kIntegrity;
 }

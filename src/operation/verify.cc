@@ -10,6 +10,7 @@
 #include "operation/build_database.h"
 #include "operation/prove_point.h"
 #include "operation/sandbox.h"
+#include "repository/coverage.h"
 #include "repository/layout.h"
 #include "repository/segments.h"
 
@@ -149,12 +150,15 @@ class Verification {
     return hashes ? compare_hashes(point, target, build.hash_at, *hashes) : found(point, "", hashes.error());
   }
 
-  // The compact revisions at which members answered for the proof.
+  // The compact revisions at which members answered for the proof, as far back as the log still reaches.
   std::vector<std::int64_t> proven_compactions(const Catalogue::Target& target) const {
     std::set<std::int64_t> out;
     const auto& proof = target.point->hash_proof;
+    const auto coverage = repository::coverage_of(target.point->manifest.segments);
     if (proof && proof->revision == target.revision)
-      for (const auto& member : proof->members) out.insert(member.compact_revision);
+      for (const auto& member : proof->members)
+        if (repository::covers_all(coverage, {{std::max<std::int64_t>(member.compact_revision, 1), target.revision}}))
+          out.insert(member.compact_revision);
     return {out.begin(), out.end()};
   }
 
@@ -181,6 +185,7 @@ class Verification {
   // Damage is a finding; an interruption ends the verification.
   Status found(VerifiedPoint& point, const std::string& object, const Error& error) {
     if (error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kInternal) return std::unexpected(error);
+    if (error.code() == ErrorCode::kObjectMissing && options_.missing_is_error) return std::unexpected(error);
     note(&point, object, error);
     return {};
   }

@@ -17,6 +17,7 @@ struct VerifyOptions {
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
   bool attest = true;          // write an attestation
+  bool missing_is_error = false;  // an object that is missing ends it: the caller makes its plan again
 };
 struct Finding {
   std::string object;          // empty: the point as a whole
