@@ -343,12 +343,29 @@ class Agent {
   void keep_up() {
     TaskProgress progress(Task::kMerge, hearts_, stop_, seams_.log);
     Upkeep upkeep(seams_.repo, seams_.world, state_, seams_.log);
+    SteadyClock steady(seams_.world.clock, options().history_interval);
+    auto next_history = seams_.world.clock.monotonic() + options().history_interval;
     repeat(Task::kMerge, kFirstUpkeep, &AgentOptions::merge_interval, [&] {
-      const auto done = upkeep.round(options().merge, progress);
+      const AgentOptions now = options();
+      Status done = upkeep.round(now.merge, progress);
+      const bool believed = steady.is_steady();
+      if (done && believed && is_due(next_history, now.history_interval))
+        done = upkeep.end_histories(history_policy(now), progress);
       if (done || stop_.asked()) return;
       state_.on_merge_failure();
       warn("mergeFailed", "merging failed and is tried again: " + done.error().to_string());
     });
+  }
+
+  static repository::HistoryPolicy history_policy(const AgentOptions& options) {
+    const operation::BackupOptions& backup = options.capture.backup;
+    repository::HistoryPolicy policy;
+    policy.keep = options.history;
+    policy.grace = options.merge.grace;
+    policy.additions_max = backup.chain_max;
+    policy.index_memory_bytes = backup.index_memory_bytes;
+    policy.spool_directory = backup.spool_directory;
+    return policy;
   }
 
   void audit() {

@@ -41,7 +41,8 @@ void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& re
 Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptions& options,
                             Progress& progress) {
   const LineageId lineage = state_.snapshot().lineage;
-  const auto catalogue = TRY(repository::Catalogue::load(repo_));
+  const auto catalogue = TRY(repository::Catalogue::load(repo_, &cache_));
+  cache_.end_round();
   const repository::Point* newest = catalogue.newest_of(lineage);
   if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return false;
   const auto report =

@@ -4,6 +4,7 @@
 #include "agent/log.h"
 #include "agent/state.h"
 #include "operation/backup_types.h"
+#include "repository/read_cache.h"
 #include "source/etcd/client.h"
 
 namespace lifeboat::agent {
@@ -24,6 +25,7 @@ class Auditor {
   io::World& world_;
   State& state_;
   const Log& log_;
+  repository::ReadCache cache_;
 };
 
 }  // namespace lifeboat::agent

@@ -247,6 +247,14 @@ constexpr SettingSpec kSpecs[] = {
      .foreign = "",
      .help = "how long a segment that was merged stays for those who read it",
      .command = "agent"},
+    {.name = "etcd.history",
+     .type = kSpan,
+     .value = "TIME",
+     .fallback = "7d",
+     .variable = "LIFEBOAT_ETCD_HISTORY",
+     .foreign = "",
+     .help = "how long every revision is kept, or forever; older ones stay where a backup made a point",
+     .command = "agent"},
 };
 
 }  // namespace

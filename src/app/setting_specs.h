@@ -8,7 +8,8 @@
 
 namespace lifeboat::app {
 
-enum class SettingType { kText, kPath, kRepo, kList, kSwitch, kDuration, kNumber, kChoice };
+// kSpan: a duration, or "forever" (also "0"), which reads as zero.
+enum class SettingType { kText, kPath, kRepo, kList, kSwitch, kDuration, kSpan, kNumber, kChoice };
 
 struct SettingSpec {
   std::string_view name;  // of the key in the file; the flag has dashes for dots

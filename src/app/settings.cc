@@ -31,6 +31,9 @@ bool is_one_of(std::string_view choices, std::string_view value) {
   return false;
 }
 
+// Of a span: no end to it.
+bool is_endless(std::string_view value) { return value == "forever" || value == "0"; }
+
 Result<std::string> checked_switch(const SettingSpec& spec, std::string_view value,
                                    std::string_view where) {
   if (value == "true" || value == "1" || value == "yes" || value == "on") return "true";
@@ -232,6 +235,10 @@ Result<std::string> checked_value(const SettingSpec& spec, std::string_view valu
         return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
       return std::string(value);
     }
+    case kSpan:
+      if (is_endless(value)) return std::string(value);
+      if (parse_duration_ns(value).value_or(0) > 0) return std::string(value);
+      return bad(spec, value, where, "it is neither a duration such as 7d nor forever");
     case kNumber:
       return checked_number(spec, value, where);
     case kChoice:
@@ -266,6 +273,7 @@ std::vector<std::string> Settings::list(std::string_view name) const {
 }
 
 std::int64_t Settings::duration_ns(std::string_view name) const {
+  if (is_endless(text(name))) return 0;
   return parse_duration_ns(text(name)).value_or(0);
 }
 

@@ -27,6 +27,7 @@ agent::AgentOptions options_of(const app::App& app) {
   agent::AgentOptions options;
   options.capture.backup.cluster = settings.text("cluster");
   options.capture.backup.spool_directory = shared.spool_directory;
+  options.capture.backup.purpose = manifest::kForCapture;
   options.capture.backup.threads = shared.threads;
   options.capture.backup.index_memory_bytes = kIndexMemoryBytes;
   options.capture.flush =
@@ -38,6 +39,7 @@ agent::AgentOptions options_of(const app::App& app) {
   options.merge_interval = std::chrono::nanoseconds(settings.duration_ns("merge.interval"));
   options.merge.grace =
       std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);
+  options.history = std::chrono::nanoseconds(settings.duration_ns("etcd.history"));  // forever: zero
   if (settings.text("agent.listen") != "off") options.listen = settings.text("agent.listen");
   return options;
 }
