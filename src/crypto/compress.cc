@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kFastHashLog = 13;
 constexpr int kFastMinMatch = 6;
+constexpr int kHighLevel = 9;
+constexpr int kHighHashLog = 20;
+constexpr std::size_t kWindowOfLevels = std::size_t{4} << 20;  // of the levels that compress well
 
 struct FreeContext {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -51,14 +54,21 @@ Compressor::~Compressor() = default;
 
 std::size_t Compressor::bound(std::size_t plain_bytes) { return ZSTD_compressBound(plain_bytes); }
 
-Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, int level) {
+Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, int level,
+                                         ByteView prefix) {
   ZSTD_CCtx* context = state_->context.get();
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, std::min(level, kMaxZstdLevel));
   // Level 1 with a table that fits the first cache, and shorter matches to make up for it: 8 % faster on Kubernetes
-  // objects, at the same size. 0 is what the level asks for.
+  // objects, at the same size. High levels with smaller tables: 7 and 21 MB instead of 51 and 34 for levels 12 and 13,
+  // and faster, at the same size but for 0.2 %. 0 is what the level asks for.
   const bool fast = level == 1;
-  ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, fast ? kFastHashLog : 0);
+  const bool high = level >= kHighLevel;
+  ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, fast ? kFastHashLog : high ? kHighHashLog : 0);
   ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, fast ? kFastMinMatch : 0);
+  // A level's own window would forget the begin of a larger frame.
+  const bool wide = plain.size() > kWindowOfLevels;
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, wide ? kMaxZstdWindowLog : 0);
+  ZSTD_CCtx_refPrefix(context, prefix.data(), prefix.size());
   const std::size_t size =
       ZSTD_compress2(context, out.data(), out.size(), plain.data(), plain.size());
   if (ZSTD_isError(size) != 0)
@@ -77,13 +87,14 @@ Decompressor::Decompressor(Decompressor&&) noexcept = default;
 Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 Decompressor::~Decompressor() = default;
 
-Status Decompressor::decompress(ByteView packed, MutableByteView out) {
+Status Decompressor::decompress(ByteView packed, MutableByteView out, ByteView prefix) {
   if (!window_in_bounds(packed, out.size()))
     return std::unexpected(damaged("its header is out of bounds"));
   if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != out.size())
     return std::unexpected(damaged("it is for another length"));
   if (ZSTD_findFrameCompressedSize(packed.data(), packed.size()) != packed.size())
     return std::unexpected(damaged("it is not exactly one frame"));
+  ZSTD_DCtx_refPrefix(state_->context.get(), prefix.data(), prefix.size());
   const std::size_t size = ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(),
                                                packed.data(), packed.size());
   if (ZSTD_isError(size) != 0) return std::unexpected(damaged(ZSTD_getErrorName(size)));

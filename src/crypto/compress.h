@@ -8,7 +8,7 @@
 
 namespace lifeboat::crypto {
 
-inline constexpr int kMaxZstdLevel = 12;  // libzstd 1.5.4 corrupts at 16 and up
+inline constexpr int kMaxZstdLevel = 13;  // libzstd 1.5.4 corrupts at 16 and up
 inline constexpr int kMaxZstdWindowLog = 23;
 
 // Reusable contexts, one per thread.
@@ -20,8 +20,9 @@ class Compressor {
   ~Compressor();
   static std::size_t bound(std::size_t plain_bytes);
   // The size written into `out` (at least bound(plain.size()) big). level: negative fast levels ..
-  // kMaxZstdLevel.
-  Result<std::size_t> compress(ByteView plain, MutableByteView out, int level);
+  // kMaxZstdLevel. What is alike in `prefix` is referred to: decompressing needs the same prefix.
+  Result<std::size_t> compress(ByteView plain, MutableByteView out, int level,
+                               ByteView prefix = {});
 
  private:
   struct State;
@@ -35,7 +36,7 @@ class Decompressor {
   Decompressor& operator=(Decompressor&&) noexcept;
   ~Decompressor();
   // Exactly out.size() bytes must come out of exactly one frame; anything else is kObjectDamaged.
-  Status decompress(ByteView packed, MutableByteView out);
+  Status decompress(ByteView packed, MutableByteView out, ByteView prefix = {});
 
  private:
   struct State;

@@ -203,9 +203,9 @@ struct ObjectReader::State {
     return frame;
   }
 
-  Result<bool> open_frame(object::Codec& codec, std::uint32_t number, ByteView frame,
-                          Buffer& out) const {
-    auto last = opener.open(codec, number, frame, out);
+  Result<bool> open_frame(object::Codec& codec, std::uint32_t number, ByteView frame, Buffer& out,
+                          ByteView prefix = {}) const {
+    auto last = opener.open(codec, number, frame, out, prefix);
     if (!last) return std::unexpected(last.error().in(name));
     return *last;
   }
@@ -305,7 +305,8 @@ std::uint64_t ObjectReader::body_end() const { return state_->trailer.footer_off
 object::Codec ObjectReader::codec() const { return object::Codec(state_->opener); }
 
 Status ObjectReader::read(object::Codec& codec, std::uint64_t offset, std::uint64_t stored_bytes,
-                          std::uint32_t first, std::uint32_t frames, Buffer& out) const {
+                          std::uint32_t first, std::uint32_t frames, Buffer& out,
+                          std::uint32_t prefix_frames) const {
   const State& state = *state_;
   const std::uint64_t end = state.trailer.footer_offset;
   if (offset < object::kHeaderBytes || offset > end || stored_bytes > end - offset ||
@@ -316,21 +317,25 @@ Status ObjectReader::read(object::Codec& codec, std::uint64_t offset, std::uint6
   }
   Buffer scratch = state.take_scratch();
   const auto stored = state.stored(offset, static_cast<std::size_t>(stored_bytes), scratch);
-  const Status status = stored ? open_frames(codec, *stored, first, frames, out)
+  const Status status = stored ? open_frames(codec, *stored, first, frames, prefix_frames, out)
                                : Status(std::unexpected(stored.error()));
   state.give_back(std::move(scratch));
   return status;
 }
 
 Status ObjectReader::open_frames(object::Codec& codec, ByteView stored, std::uint32_t first,
-                                 std::uint32_t frames, Buffer& out) const {
+                                 std::uint32_t frames, std::uint32_t prefix_frames,
+                                 Buffer& out) const {
   const State& state = *state_;
   out.clear();
   Buffer part;  // of the second and later frames
+  std::size_t prefix_bytes = 0;
   for (std::uint32_t i = 0; i < frames; ++i) {
     const ByteView frame = TRY(state.take_frame(stored));
     Buffer& target = i == 0 ? out : part;
-    if (TRY(state.open_frame(codec, first + i, frame, target))) {
+    if (i == prefix_frames) prefix_bytes = out.size();
+    const ByteView prefix = std::as_const(out).view().first(prefix_bytes);
+    if (TRY(state.open_frame(codec, first + i, frame, target, prefix))) {
       return damaged(state.name, "a frame inside it is marked as the last");
     }
     if (i == 0) continue;

@@ -57,9 +57,10 @@ class ObjectReader {
   std::uint64_t body_end() const;  // offset of the footer: the frames before it end there
   object::Codec codec() const;
   // Reads `frames` consecutive frames at `offset` (stored_bytes in all), numbered from `first`, into `out` (their
-  // plain texts joined). kObjectDamaged names the object.
+  // plain texts joined). kObjectDamaged names the object. `prefix_frames`: the text of so many at the front is the
+  // prefix that those behind were sealed with.
   Status read(object::Codec& codec, std::uint64_t offset, std::uint64_t stored_bytes, std::uint32_t first,
-              std::uint32_t frames, Buffer& out) const;
+              std::uint32_t frames, Buffer& out, std::uint32_t prefix_frames = 0) const;
   // All frames before the footer, one after another; kObjectDamaged when they hold more than the limit.
   Result<Bytes> read_all(std::uint64_t limit_bytes) const;
 
@@ -68,7 +69,7 @@ class ObjectReader {
   explicit ObjectReader(std::unique_ptr<State> state);
   Status read_footer();
   Status open_frames(object::Codec& codec, ByteView stored, std::uint32_t first, std::uint32_t frames,
-                     Buffer& out) const;
+                     std::uint32_t prefix_frames, Buffer& out) const;
   std::unique_ptr<State> state_;
 };
 

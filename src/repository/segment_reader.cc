@@ -84,7 +84,8 @@ Status digest_block(const Task& task, const Buffer& text, Decoded& out) {
 Status read_frames(const Task& task, Buffer& out) {
   const auto& entry = task.entry;
   TRY(task.segment->codecs.with_codec([&](object::Codec& codec) {
-    return task.segment->reader.read(codec, entry.offset, entry.stored_bytes, entry.first_frame, entry.frames, out);
+    return task.segment->reader.read(codec, entry.offset, entry.stored_bytes, entry.first_frame, entry.frames, out,
+                                     entry.head_frames);
   }));
   if (out.size() == entry.plain_bytes) return {};
   return std::unexpected(damaged(task.segment->ref.object, "a block has another size than its entry says"));

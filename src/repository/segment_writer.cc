@@ -69,7 +69,9 @@ Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& code
   const FrameTexts frames = frame_texts(in);
   for (const ByteView text : frames.texts) {
     const auto number = in.first_frame + static_cast<std::uint32_t>(out.frames.size());
-    out.frames.push_back(TRY(sealer.seal(codec, number, text, false, zstd_level)));
+    const bool is_values = frames.keyed && !out.frames.empty();
+    const ByteView prefix = is_values ? ByteView(frames.keyed->heads) : ByteView();
+    out.frames.push_back(TRY(sealer.seal(codec, number, text, false, zstd_level, prefix)));
     out.entry.plain_bytes += static_cast<std::uint32_t>(text.size());
     out.entry.stored_bytes += static_cast<std::uint32_t>(out.frames.back().bytes.size());
   }

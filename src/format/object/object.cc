@@ -168,11 +168,12 @@ struct Codec::State {
   Buffer packed, opened;  // scratch
   Buffer check;           // what a frame just sealed reads back as
 
-  Result<bool> open(const HeaderBytes& header, std::uint32_t number, ByteView stored, Buffer& out);
+  Result<bool> open(const HeaderBytes& header, std::uint32_t number, ByteView stored, Buffer& out,
+                    ByteView zstd_prefix);
 };
 
 Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number, ByteView stored,
-                                Buffer& out) {
+                                Buffer& out, ByteView zstd_prefix) {
   const Prefix prefix = TRY(parse_prefix(stored));
   if (stored.size() != kFramePrefixBytes + prefix.sealed_bytes)
     return damaged("a frame is cut short");
@@ -188,7 +189,8 @@ Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number,
     return damaged("frame " + std::to_string(number) + " does not match its seal");
   }
   if (!prefix.raw) {
-    if (Status unpacked = decompressor.decompress(opened.view(), out.view()); !unpacked) {
+    if (Status unpacked = decompressor.decompress(opened.view(), out.view(), zstd_prefix);
+        !unpacked) {
       out.clear();
       return std::unexpected(unpacked.error());
     }
@@ -241,14 +243,15 @@ Result<Sealer> Sealer::make(const RepoKeys& keys, ObjectType type, KeyScope scop
 ByteView Sealer::header() const { return state_->header; }
 
 Result<SealedFrame> Sealer::seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
-                                 int zstd_level) const {
+                                 int zstd_level, ByteView zstd_prefix) const {
   Codec::State& own = *codec.state_;
   if (plain.size() > kMaxFramePlainBytes || own.salt != state_->salt || !state_->claim(number))
     return fail(ErrorCode::kInternal, "seal frame " + std::to_string(number),
                 "it is too large, its number was used before, or the codec is another object's");
   if (!own.compressor) own.compressor.emplace();
   make_room(own.packed, crypto::Compressor::bound(plain.size()));
-  const std::size_t packed = TRY(own.compressor->compress(plain, own.packed.view(), zstd_level));
+  const std::size_t packed =
+      TRY(own.compressor->compress(plain, own.packed.view(), zstd_level, zstd_prefix));
   const bool raw = packed >= plain.size();
   const ByteView payload = raw ? plain : own.packed.view().first(packed);
 
@@ -262,7 +265,7 @@ Result<SealedFrame> Sealer::seal(Codec& codec, std::uint32_t number, ByteView pl
   own.aead.seal(number, make_aad(state_->header, number, prefix.length_field()), payload,
                 sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
 
-  const Result<bool> opened = own.open(state_->header, number, frame.bytes, own.check);
+  const Result<bool> opened = own.open(state_->header, number, frame.bytes, own.check, zstd_prefix);
   if (!opened || *opened != last || !equal(own.check.view(), plain))
     return fail(ErrorCode::kVerifyBeforePublish,
                 "frame " + std::to_string(number) + " did not read back",
@@ -354,11 +357,12 @@ Result<std::uint32_t> Opener::plain_bytes(ByteView prefix) {
   return TRY(parse_prefix(prefix)).plain_bytes;
 }
 
-Result<bool> Opener::open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out) const {
+Result<bool> Opener::open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out,
+                          ByteView prefix) const {
   if (codec.state_->salt != state_->header.salt)
     return fail(ErrorCode::kInternal, "open frame " + std::to_string(number),
                 "the codec is another object's");
-  return codec.state_->open(state_->bytes, number, stored, out);
+  return codec.state_->open(state_->bytes, number, stored, out, prefix);
 }
 
 Codec::Codec(const Sealer& sealer)

@@ -66,9 +66,10 @@ class Sealer {
   // Compresses (stores raw when that is smaller), encrypts, then decrypts, decompresses and
   // compares with `plain`: kVerifyBeforePublish when they differ. plain.size() <=
   // kMaxFramePlainBytes. `last` marks the object's last frame. A number is sealed once (kInternal
-  // the second time), since no (key, nonce) pair may occur twice.
+  // the second time), since no (key, nonce) pair may occur twice. What is alike in `prefix`, the text
+  // of an earlier frame, is referred to: opening needs it too.
   Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
-                           int zstd_level) const;
+                           int zstd_level, ByteView prefix = {}) const;
   // The last bytes of the object. The footer is frames first_footer_frame.. up to the last.
   static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame,
                        std::uint64_t total_bytes);
@@ -102,8 +103,10 @@ class Opener {
   static Result<std::uint32_t> stored_bytes(ByteView prefix);
   static Result<std::uint32_t> plain_bytes(ByteView prefix);
   // `stored` is the whole frame; `out` gets the plain text (resized; its capacity grows as needed,
-  // bounded). Returns whether this was the last frame. kObjectDamaged on any mismatch.
-  Result<bool> open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out) const;
+  // bounded). Returns whether this was the last frame. kObjectDamaged on any mismatch. `prefix`: as
+  // it was sealed with; not in `out`.
+  Result<bool> open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out,
+                    ByteView prefix = {}) const;
 
  private:
   friend class Codec;

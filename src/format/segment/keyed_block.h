@@ -42,6 +42,9 @@ inline constexpr std::size_t kMaxUnfolding = 16;
 // Heads by ascending revision, and the keys they borrow.
 class HeadList {
  public:
+  HeadList() = default;
+  HeadList(HeadList&&) = default;
+  HeadList& operator=(HeadList&&) = default;
   // `heads` of a KeyedText. kObjectDamaged.
   static Result<HeadList> decode(ByteView heads);
   // Of a text by revision. kDatabaseDamaged when a record does not parse.
