@@ -9,6 +9,7 @@
 #include "repository/fresh_plan.h"
 #include "repository/layout.h"
 #include "repository/rebased.h"
+#include "storage/forwarding_store.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -461,6 +462,56 @@ TEST(EndOfHistory, StopsWhenAsked) {
   EXPECT_EQ(ended.error().code(), ErrorCode::kInterrupted);
   e.notes.stop = false;
   e.expect_all();
+}
+
+// At a call of the store that it is told, another agent does the same work whole.
+class OtherAgent final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  std::function<void()> work;
+  std::int64_t at = -1;
+
+ protected:
+  Status before(const storage::StoreCall&) override {
+    if (at-- == 0) work();
+    return {};
+  }
+};
+
+TEST(EndOfHistory, TwoAgentsAtOnceHarmNothing) {
+  for (std::int64_t at = 3;; at += 11) {
+    SCOPED_TRACE(at);
+    Ending e(17);
+    e.go_on(12);
+    e.make_point();
+    e.go_on(14);
+    e.make_point(manifest::kForCapture);
+    e.go_on(6);
+    e.prove(e.model.revision);
+    OtherAgent store(e.t.store);
+    const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
+    std::int64_t other_end = 0;
+    HistoryPolicy policy = policy_of(4);
+    policy.orphan_age = seconds(10'000);
+    store.work = [&] {
+      other_end = e.end(policy_of(8)).ended_at;
+      e.remove(policy);
+    };
+    store.at = at;
+    const auto mine = end_history(*repo, e.t.world.world, lineage_id(1), policy, e.notes);
+    const auto removed = remove_ended(*repo, e.t.world.world, policy, e.notes);
+    if (store.at >= 0) break;  // it came to no such call
+    // What the other removed under this one may stop it; it is tried again.
+    EXPECT_TRUE(mine || mine.error().code() == ErrorCode::kObjectMissing) << why_not(mine);
+    EXPECT_TRUE(removed || removed.error().code() == ErrorCode::kObjectMissing) << why_not(removed);
+    const auto again = end_history(*e.t.repo, e.t.world.world, lineage_id(1), policy, e.notes);
+    ASSERT_TRUE(again) << why_not(again);
+    e.remove(policy);
+    const std::int64_t end = Catalogue::load(*e.t.repo)->lineages().front().history_from;
+    EXPECT_GE(end, other_end);
+    e.expect_from(end);
+    if (::testing::Test::HasFatalFailure()) return;
+  }
 }
 
 TEST(EndOfHistory, AReaderAcrossTheRemovalResolvesAgain) {
