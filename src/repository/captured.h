@@ -4,19 +4,11 @@
 #include <span>
 #include <vector>
 
-#include "format/manifest/capture.h"
+#include "repository/captured_segment.h"
+#include "repository/read_cache.h"
 #include "repository/segments.h"
 
 namespace lifeboat::repository {
-
-// Levels of captured segments, by the time they span (docs/format/segment.md).
-inline constexpr int kFlushLevel = 0;  // as flushed; 1: a minute, 2: five minutes, 3: an hour, 4: a day
-
-struct CapturedSegment {
-  manifest::SegmentRef ref;  // complete_from = lo: its first revision follows lo without a gap
-  int level = 0;
-  manifest::CaptureCommit commit;
-};
 
 // The records of (commit.lo, commit.hi], all of them and in order, become one segment of `level` that carries the
 // commit: one put, after which they are durable and part of the lineage. The same bytes put twice are one object.
@@ -34,7 +26,6 @@ Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const
                                                    std::vector<DamagedObject>& damaged);
 
 // The same from a listing of `s/`, with those that a wider one contains. What `cache` (or null) has is not read.
-class ReadCache;
 Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
                                                    const std::vector<storage::ObjectInfo>& listing,
                                                    const std::vector<std::string>& listed,

@@ -317,6 +317,7 @@ class EndOfHistory {
                             .complete_from = to.revision,
                             .removed = std::move(removed),
                             .zstd_level = base ? kBaseZstd : kAdditionZstd,
+                            .by_key = true,
                             .threads = policy_.threads});
   }
 

@@ -108,7 +108,19 @@ void relate_to_predecessors(std::vector<Point>& points) {
   }
 }
 
-std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::vector<Point>& wider) {
+// By lineage, the highest revision at which a merge ended the history. Another manifest may speak for that revision.
+std::map<LineageId, std::int64_t> ends_of_history(const std::vector<StoredManifest>& manifests) {
+  std::map<LineageId, std::int64_t> ends;
+  for (const StoredManifest& stored : manifests) {
+    if (stored.manifest.purpose != manifest::kEndsHistory) continue;
+    std::int64_t& end = ends[stored.manifest.lineage.id];
+    end = std::max(end, stored.manifest.revision);
+  }
+  return ends;
+}
+
+std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::vector<Point>& wider,
+                                   const std::map<LineageId, std::int64_t>& ends) {
   std::map<LineageId, LineageInfo> by_id;
   std::map<LineageId, Timestamp> newest;
   const auto add = [&](const Point& point) {
@@ -119,7 +131,6 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
       info.cluster = m.source.cluster;
       newest[m.lineage.id] = m.latest;
     }
-    if (m.purpose == manifest::kEndsHistory) info.history_from = std::max(info.history_from, m.revision);
     std::vector<Coverage> own = coverage_of(m.segments);
     own.insert(own.end(), info.coverage.begin(), info.coverage.end());
     info.coverage = merge_coverage(std::move(own));
@@ -127,7 +138,10 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
   std::ranges::for_each(points, add);
   std::ranges::for_each(wider, add);
   std::vector<LineageInfo> lineages;
-  for (auto& [id, info] : by_id) lineages.push_back(std::move(info));
+  for (auto& [id, info] : by_id) {
+    if (const auto end = ends.find(id); end != ends.end()) info.history_from = end->second;
+    lineages.push_back(std::move(info));
+  }
   return lineages;
 }
 
@@ -229,6 +243,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
                            std::vector<manifest::Attestation> attestations,
                            std::vector<DamagedObject> damaged,
                            std::vector<CapturedSegment> captured) {
+  const auto ends = ends_of_history(manifests);
   Grouped grouped = group(std::move(manifests));
   Catalogue catalogue;
   catalogue.points_ = std::move(grouped.points);
@@ -238,7 +253,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
   std::ranges::sort(catalogue.captured_names_);
   catalogue.captured_ = without_contained(std::move(captured));
   catalogue.attestations_ = std::move(attestations);
-  catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_);
+  catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_, ends);
   catalogue.add_captured();
 
   std::vector<Point>& points = catalogue.points_;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <variant>
 
-#include "repository/captured.h"
+#include "repository/captured_segment.h"
 #include "repository/manifest_store.h"
 
 namespace lifeboat::repository {
