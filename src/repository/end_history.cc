@@ -19,6 +19,7 @@ namespace {
 constexpr int kBaseZstd = 3;       // made once, in the background
 constexpr int kAdditionZstd = 12;  // little data, kept long
 constexpr std::uint64_t kCancelEvery = 4096;
+constexpr std::chrono::hours kMostSilence{24};
 
 using manifest::Manifest;
 using manifest::SegmentRef;
@@ -105,19 +106,29 @@ class EndOfHistory {
   bool choose_end() {
     const std::int64_t now = world_.clock.now().ns;
     if (now < policy_.keep.count()) return false;
-    const Timestamp horizon{now - policy_.keep.count()};
     const StoredManifest* before = objects_.end();
     merged_to_ = before == nullptr ? 0 : before->manifest.revision;
     std::set<std::int64_t, std::greater<>> ends;
     for (const CapturedSegment& segment : objects_.captured()) ends.insert(segment.ref.hi);
-    std::int64_t reached = 0;
-    for (const manifest::Flush& flush : catalogue_.flushes_of(lineage_))
-      if (flush.latest <= horizon) reached = std::max(reached, flush.revision);
+    const std::int64_t reached = reached_before(Timestamp{now});
     for (const std::int64_t at : ends) {
       if (at <= merged_to_) return false;
       if (at <= reached && take_end(at)) return true;
     }
     return false;
+  }
+
+  // The last revision that was certainly reached a span before `now`. A time without a flush counts as a day at most:
+  // a clock that jumped, and stayed there, then makes nothing old that is longer kept than a day.
+  std::int64_t reached_before(Timestamp now) const {
+    const auto flushes = catalogue_.flushes_of(lineage_);
+    std::int64_t passed = 0, at = now.ns;
+    for (auto flush = flushes.rbegin(); flush != flushes.rend(); ++flush) {
+      passed += std::clamp<std::int64_t>(at - flush->latest.ns, 0, std::chrono::nanoseconds(kMostSilence).count());
+      at = std::min(at, flush->latest.ns);
+      if (passed >= policy_.keep.count()) return flush->revision;
+    }
+    return 0;
   }
 
   bool take_end(std::int64_t at) {
@@ -197,36 +208,51 @@ class EndOfHistory {
     return refuse(fmt::format("{} bytes could go, too little beside a base of {}", removable, base));
   }
 
-  // Rule 4: the nearest proof at or above the end must still be what the log gives, and none up to it may disagree.
+  // Rule 4: the nearest proof at or above the end must still be what the log gives, and none may disagree.
   Result<bool> proof_holds() {
     std::vector<const manifest::Attestation*> proofs;
-    for (const manifest::Attestation& proof : objects_.attestations())
-      if (proof.kind == "hashkv" && !proof.members.empty()) proofs.push_back(&proof);
+    for (const manifest::Attestation& proof : objects_.attestations()) {
+      if (proof.kind != "hashkv" || proof.members.empty()) continue;
+      const bool equal_hashes =
+          std::ranges::all_of(proof.members, [](const auto& member) { return member.live == member.computed; });
+      if (!equal_hashes) return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
+      if (proof.revision >= end_ && proof.agreed) proofs.push_back(&proof);
+    }
     std::ranges::sort(proofs, {}, &manifest::Attestation::revision);
     for (const manifest::Attestation* proof : proofs) {
-      const bool equal_hashes =
-          std::ranges::all_of(proof->members, [](const auto& member) { return member.live == member.computed; });
-      if (!equal_hashes)
-        return refuse(fmt::format("a member disagreed with the log at revision {}", proof->revision));
-      if (proof->revision < end_ || !proof->agreed) continue;
+      const Manifest log = log_up_to(proof->revision);
+      if (reaches_back(log, *proof)) return check(log, *proof);
+    }
+    for (const manifest::Attestation* proof : proofs) {
       const auto target = catalogue_.target_in(lineage_, proof->revision);
-      if (target && reaches_back(*target, *proof)) return check(*target, *proof);
+      if (target && reaches_back(target->point->manifest, *proof)) return check(target->point->manifest, *proof);
     }
     return refuse(fmt::format("no proof at or above revision {} can be compared with the log", end_));
   }
 
-  static bool reaches_back(const Catalogue::Target& target, const manifest::Attestation& proof) {
-    const auto coverage = coverage_of(target.point->manifest.segments);
+  // The log that is merged and what was captured behind it. It is asked first: another base says nothing about it.
+  Manifest log_up_to(std::int64_t revision) const {
+    Manifest log = target_.point->manifest;
+    log.revision = revision;
+    for (const CapturedSegment* segment : chain_from(objects_.captured(), end_)) {
+      if (segment->ref.lo >= revision) break;
+      if (segment->ref.hi > log.segments.back().hi) log.segments.push_back(segment->ref);
+    }
+    return log;
+  }
+
+  static bool reaches_back(const Manifest& log, const manifest::Attestation& proof) {
+    const auto coverage = coverage_of(log.segments);
     return std::ranges::all_of(proof.members, [&](const auto& member) {
       return covers_all(coverage, {{std::max<std::int64_t>(member.compact_revision, 1), proof.revision}});
     });
   }
 
-  Result<bool> check(const Catalogue::Target& target, const manifest::Attestation& proof) {
+  Result<bool> check(const Manifest& log, const manifest::Attestation& proof) {
     std::map<std::int64_t, std::uint32_t> said;
     for (const auto& member : proof.members) said[member.compact_revision] = member.live;
     for (const auto& [compaction, live] : said) {
-      const LogHash found = TRY(hash_log(repo_, world_, target.point->manifest, compaction, proof.revision,
+      const LogHash found = TRY(hash_log(repo_, world_, log, compaction, proof.revision,
                                          read_options(proof.revision), progress_));
       if (found.hash == live) continue;
       return alarm(fmt::format("the log no longer gives the proof of revision {}: HashKV is {}, a member said {}",

@@ -38,7 +38,13 @@ Result<std::optional<LineageObjects>> LineageObjects::load(const Repository& rep
   }
   for (const CapturedSegment& segment : out.captured_) out.captured_names_.insert(segment.ref.object);
   for (const storage::ObjectInfo& object : TRY(repo.store().list("v/" + lineage.text() + "/"))) {
-    if (auto attestation = read_attestation(repo, object.name)) out.attestations_.push_back(*std::move(attestation));
+    auto attestation = read_attestation(repo, object.name);
+    if (!attestation && attestation.error().code() == ErrorCode::kObjectMissing) continue;
+    if (!attestation) {
+      why_not = "an attestation cannot be read, and may tell of a disagreement: " + attestation.error().to_string();
+      return std::optional<LineageObjects>();
+    }
+    out.attestations_.push_back(*std::move(attestation));
   }
   for (const StoredManifest& stored : out.manifests_) {
     if (!out.is_whole(stored.manifest)) continue;
@@ -89,6 +95,16 @@ std::optional<std::unordered_set<std::string>> LineageObjects::needed(const mani
     if (without.contains(stored.object)) continue;
     const manifest::Manifest& m = stored.manifest;
     const auto on_end = rebased(m, end, [this](const auto& segment) { return is_captured(segment); });
+    // Above the end, captured segments must have what is missing: it may be something that needs more of what lies below.
+    const bool lacks = on_end && std::ranges::any_of(*on_end, [&](const auto& segment) {
+      if (is_present(segment.object)) return false;
+      const auto chain = chain_from(captured_, std::max(segment.lo, end.revision));
+      return chain.empty() || chain.back()->ref.hi < segment.hi;
+    });
+    if (lacks) {
+      why_not = fmt::format("the point of revision {} lacks a segment", m.revision);
+      return std::nullopt;
+    }
     if (!on_end && !is_whole(m)) {
       why_not = fmt::format("the point of revision {} stands on what another merge left", m.revision);
       return std::nullopt;

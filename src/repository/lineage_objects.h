@@ -15,7 +15,8 @@ namespace lifeboat::repository {
 
 class LineageObjects {
  public:
-  // nullopt, and a sentence in `why_not`, while a manifest or segment cannot be read: it might name or hold anything.
+  // nullopt, and a sentence in `why_not`, while a manifest, segment or attestation cannot be read: it might name, hold or
+  // tell anything.
   static Result<std::optional<LineageObjects>> load(const Repository& repo, const LineageId& lineage,
                                                     std::string& why_not);
 

@@ -43,7 +43,10 @@ class Removal {
   }
 
   bool is_older_than(const std::string& object, std::chrono::seconds age) const {
-    return objects_.newest().ns - objects_.stored_at(object).ns >= std::chrono::nanoseconds(age).count();
+    // By the store's times, and not sooner than by ours: one object that was stored while a clock was ahead would make
+    // every other old for as long as it is there.
+    const std::int64_t now = std::min(objects_.newest().ns, world_.clock.now().ns);
+    return now - objects_.stored_at(object).ns >= std::chrono::nanoseconds(age).count();
   }
 
   void find_manifests(const manifest::Manifest& end) {
@@ -61,10 +64,16 @@ class Removal {
   }
 
   void find_segments(const manifest::Manifest& end, const std::unordered_set<std::string>& needed) {
+    // What changed beside the keys while the store stands at the end's revision may be newer than the end.
+    std::unordered_set<std::string_view> newer;
+    for (const CapturedSegment& segment : objects_.captured()) {
+      const auto& changes = segment.commit.changes;
+      if (segment.ref.hi == end.revision && std::ranges::find(changes, end.revision, &manifest::SidecarChange::after) != changes.end())
+        newer.insert(segment.ref.object);
+    }
     for (const storage::ObjectInfo& object : objects_.segments()) {
       const auto name = parse_segment_name(object.name);
-      if (!name || name->hi > end.revision || needed.contains(object.name)) continue;
-      // What changed beside the keys while the store stands at the end's revision may be newer than the end.
+      if (!name || name->hi > end.revision || needed.contains(object.name) || newer.contains(object.name)) continue;
       if (name->lo == name->hi && name->hi == end.revision) continue;
       const bool captured = objects_.is_captured_name(object.name);
       if (captured || is_older_than(object.name, policy_.orphan_age)) segments_.insert(object.name);
