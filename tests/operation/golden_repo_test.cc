@@ -1,4 +1,4 @@
-// A repo as the first version wrote it, kept for ever: it opens, lists, verifies and exports.
+// Repos as each version of the format wrote them, kept for ever: they open, list, verify and export.
 #include <cstdlib>
 
 #include "operation/backup_support.h"
@@ -9,7 +9,10 @@ namespace {
 
 using namespace backup_testing;
 
-const std::string kGolden = std::string(LIFEBOAT_TEST_DATA) + "/repository/golden/repo-1";
+std::string golden_root(const std::string& name) {
+  return std::string(LIFEBOAT_TEST_DATA) + "/repository/golden/" + name;
+}
+const std::string kNewest = golden_root("repo-2");  // 1: segments of version 1
 
 // What the golden repo was made from, at the times of its two points.
 std::vector<MvccModel> golden_cluster() {
@@ -45,20 +48,23 @@ TEST(GoldenRepo, HasTheObjectsThatTheSameClusterGetsToday) {
     ASSERT_TRUE(report) << why_not(report);
   }
   const auto files = io::posix_file_system();
-  const auto target = storage::local_store(*files, kGolden);
+  const auto target = storage::local_store(*files, kNewest);
   if (std::getenv("LIFEBOAT_WRITE_GOLDEN") == nullptr) {
     EXPECT_EQ(kinds_in(*w.store), kinds_in(*target));
     return;
   }
-  ASSERT_FALSE(io::exists(*files, kGolden).value()) << "golden bytes are never replaced";
-  ASSERT_TRUE(storage::create_local_root(*files, kGolden));
+  ASSERT_FALSE(io::exists(*files, kNewest).value()) << "golden bytes are never replaced";
+  ASSERT_TRUE(storage::create_local_root(*files, kNewest));
   for (const auto& name : names_in(*w.store)) {
     const auto copied = storage::put(*target, name, storage::get(*w.store, name, 1 << 24).value());
     ASSERT_TRUE(copied) << why_not(copied);
   }
 }
 
-TEST(GoldenRepo, OpensListsVerifiesAndExports) {
+class EveryGoldenRepo : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Versions, EveryGoldenRepo, ::testing::Values("repo-1", "repo-2"));
+
+TEST_P(EveryGoldenRepo, OpensListsVerifiesAndExports) {
   const auto files = io::posix_file_system();
   repository::testing::StoppedClock clock;
   repository::testing::SeededRandom random;
@@ -67,7 +73,7 @@ TEST(GoldenRepo, OpensListsVerifiesAndExports) {
   NoProgress progress;
   const lifeboat::testing::TempDir scratch;
   const std::string spool = scratch.path().string();
-  const auto store = storage::local_store(*files, kGolden);
+  const auto store = storage::local_store(*files, golden_root(GetParam()));
   ASSERT_TRUE(Repository::open(*store, repository::testing::passphrase("correct horse")));
   const auto opened = Repository::open(*store, key_file(kKeyFileText));
   ASSERT_TRUE(opened) << why_not(opened);
