@@ -18,7 +18,7 @@ namespace lifeboat::agent {
 struct AgentOptions {
   operation::CaptureOptions capture;
   repository::MergePolicy merge;
-  std::chrono::nanoseconds history = std::chrono::hours(7 * 24);  // every revision of so long is kept; zero: of all times
+  std::chrono::nanoseconds history{0};  // every revision of so long is kept; zero: of all times
   std::chrono::nanoseconds history_interval = std::chrono::hours(1);  // between looks at whether history can end
   std::chrono::nanoseconds rpo = std::chrono::seconds(30);  // the objective of /readyz
   std::chrono::nanoseconds audit_interval = std::chrono::minutes(5);

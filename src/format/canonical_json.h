@@ -63,6 +63,7 @@ class Fields {
   // The array, or an empty one.
   const Json& array(const char* name, std::size_t max_count);
   const Json& child(const char* name);
+  bool has(const char* name) const { return object_.contains(name); }
 
   void refuse(std::string_view name, std::string_view why);
   Status status() const;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "operation/backup_etcd.h"
+#include "operation/capture_follower.h"
 #include "operation/capture_head.h"
 #include "operation/capture_log.h"
 #include "operation/capture_sidecar.h"
@@ -20,6 +21,7 @@ namespace {
 
 using Kind = CaptureEvent::Kind;
 using std::chrono::nanoseconds;
+using Stop = CaptureFollower::Stop;
 
 // A longer backlog is read by staggered watches.
 constexpr std::int64_t kLongBacklog = 5000;
@@ -34,13 +36,8 @@ constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
 constexpr int kSameRuleBroken = 3;  // then a base is taken instead of a fourth try
 constexpr int kSameSilence = 2;     // likewise
-// What the cluster had so long ago, its members are expected to have sent.
-constexpr std::chrono::seconds kLongLag{10};
 constexpr int kLagPatience = 5;   // of 200 ms each
 constexpr int kRaftPatience = 5;  // a lagging member may tell an older raft position
-
-// Why the watch was ended by ourselves.
-enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged, kLagging };
 
 class BaseProgress final : public Progress {
  public:
@@ -56,103 +53,6 @@ class BaseProgress final : public Progress {
  private:
   Progress& to_;
   const std::function<bool()>& cancelled_;
-};
-
-// Hands what a watch delivers to the log, and ends the watch when the log, or something beside it,
-// wants that.
-class Follower final : public source::RevisionSink {
- public:
-  Follower(CaptureLog& log, SidecarWatch& sidecar, io::World& world, source::Client& client,
-           std::string endpoint)
-      : log_(log),
-        sidecar_(sidecar),
-        world_(world),
-        client_(client),
-        endpoint_(std::move(endpoint)) {}
-
-  Stop why() const { return why_; }
-  bool followed() const { return followed_; }
-  void set_auth_base_allowed(bool allowed) { auth_base_allowed_ = allowed; }
-  // Called when the watch stands.
-  std::function<void(const source::WatchOrigin&)> on_opened;
-
-  Status opened(const source::WatchOrigin& origin) override {
-    origin_ = origin;
-    first_ = log_.head().revision;
-    checked_ = false;
-    log_.not_beyond(origin.revision, began_);
-    log_.set_behind(log_.head().revision < origin.revision);
-    on_opened(origin);
-    return {};
-  }
-  Status revisions(std::span<const etcd::Record> records) override {
-    followed_ = true;
-    if (!checked_) TRY(check_start());
-    if (const Status added = log_.add(records); !added) {
-      return stop(
-          added.error().code() == ErrorCode::kStorageFull ? Stop::kStoreFull : Stop::kRuleBroken,
-          added.error());
-    }
-    if (log_.head().revision >= origin_.revision) log_.set_behind(false);
-    return idle();
-  }
-  Status caught_up(std::int64_t) override {
-    followed_ = true;
-    log_.set_behind(false);
-    return idle();
-  }
-  Status caught_up_since(std::int64_t revision, nanoseconds asked_ago) override {
-    if (asked_ago != nanoseconds::max())
-      log_.not_beyond(revision, {world_.clock.now().ns - asked_ago.count()});
-    return caught_up(revision);
-  }
-  Status idle() override {
-    log_.flush_if_due();
-    if (log_.hopeless()) return std::unexpected(*log_.hopeless());
-    if (auth_base_allowed_ && sidecar_.auth_changed())
-      return stop(Stop::kAuthChanged, Error(ErrorCode::kEtcdFailed, "users or roles changed"));
-    return check_lag();
-  }
-
- private:
-  std::unexpected<Error> stop(Stop why, const Error& error) {
-    why_ = why;
-    return std::unexpected(error);
-  }
-  // The member is left when it lacks itself what the cluster had a while ago; a slow store or a
-  // backlog is no reason.
-  Status check_lag() {
-    const std::int64_t expected = sidecar_.reached_before(kLongLag);
-    if (log_.head().revision >= expected || expected == lag_seen_) return {};
-    lag_seen_ = expected;
-    const auto status = client_.status(endpoint_);
-    if (!status || status->revision >= expected) return {};
-    return stop(Stop::kLagging,
-                Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
-                      fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
-                                  status->revision, expected, kLongLag.count())));
-  }
-  // A watch that starts exactly at etcd's compact revision may lack records of its first revision.
-  // A read below it that still works shows that it does not.
-  Status check_start() {
-    constexpr std::byte kNoKey[] = {std::byte{0}};
-    checked_ = true;
-    const auto below = client_.key_value_at(kNoKey, first_);
-    if (below || below.error().why().find("compacted") == std::string::npos) return {};
-    return stop(Stop::kCompacted, below.error());
-  }
-
-  CaptureLog& log_;
-  SidecarWatch& sidecar_;
-  io::World& world_;
-  source::Client& client_;
-  const std::string endpoint_;
-  std::int64_t lag_seen_ = 0;
-  const Timestamp began_ = world_.clock.now();
-  source::WatchOrigin origin_;
-  std::int64_t first_ = 0;
-  bool checked_ = false, followed_ = false, auth_base_allowed_ = true;
-  Stop why_ = Stop::kNone;
 };
 
 class Capture {
@@ -279,7 +179,7 @@ class Capture {
       log_.note_raft_position(status.raft_applied_index, status.raft_term);
     log_.set_source(source_of(member));
     expected_ = member.revision;
-    Follower follower(log_, *sidecar_, world_, client_, member.endpoint);
+    CaptureFollower follower(log_, *sidecar_, world_, client_, member.endpoint);
     follower.set_auth_base_allowed(auth_base_allowed());
     bool told = false;
     follower.on_opened = [&](const source::WatchOrigin&) {
@@ -305,7 +205,7 @@ class Capture {
     return static_cast<double>(backlog) / kCatchUpEventsPerSecond > base_s;
   }
 
-  Status after(const Result<source::WatchOutcome>& outcome, const Follower& follower,
+  Status after(const Result<source::WatchOutcome>& outcome, const CaptureFollower& follower,
                const std::string& endpoint) {
     if (follower.followed()) backoff_ = options_.retry;
     if (!outcome) return after_own_stop(outcome.error(), follower.why(), endpoint);

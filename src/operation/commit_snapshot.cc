@@ -181,6 +181,7 @@ class Commit {
     if (!lineage_.parent.is_zero() || !related) return;
     lineage_.parent = head.manifest.lineage.id;
     lineage_.fork_revision = match.last_common;
+    lineage_.parent_revision = head.manifest.revision;
     lineage_.reason = std::move(reason);
     parent_cluster_ = head.manifest.source.cluster;
   }
@@ -204,6 +205,7 @@ class Commit {
       if (!request_.source.cluster.empty() && point.manifest.source.cluster == request_.source.cluster) newest = &point;
     if (newest == nullptr) return;
     lineage_.parent = newest->manifest.lineage.id;
+    lineage_.parent_revision = catalogue_.newest_of(lineage_.parent)->manifest.revision;
     lineage_.reason = fmt::format("the cluster id changed from {} to {}", newest->manifest.source.cluster_id,
                                   request_.source.cluster_id.empty() ? "unknown" : request_.source.cluster_id);
   }

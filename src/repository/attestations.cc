@@ -19,11 +19,7 @@ struct StoredAttestation {
 };
 using List = std::vector<const StoredAttestation*>;  // of one lineage, the newest first
 
-bool disagrees(const Attestation& a) {
-  const bool hashes_differ =
-      std::ranges::any_of(a.members, [](const auto& member) { return member.live != member.computed; });
-  return hashes_differ || (a.kind == "verify" && !a.agreed);
-}
+bool disagrees(const Attestation& a) { return !a.hashes_agree() || (a.kind == "verify" && !a.agreed); }
 
 bool is_proof(const Attestation& a) { return a.kind == "hashkv" && a.agreed && !a.members.empty(); }
 

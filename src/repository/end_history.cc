@@ -213,9 +213,7 @@ class EndOfHistory {
     std::vector<const manifest::Attestation*> proofs;
     for (const manifest::Attestation& proof : objects_.attestations()) {
       if (proof.kind != "hashkv" || proof.members.empty()) continue;
-      const bool equal_hashes =
-          std::ranges::all_of(proof.members, [](const auto& member) { return member.live == member.computed; });
-      if (!equal_hashes) return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
+      if (!proof.hashes_agree()) return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
       if (proof.revision >= end_ && proof.agreed) proofs.push_back(&proof);
     }
     std::ranges::sort(proofs, {}, &manifest::Attestation::revision);

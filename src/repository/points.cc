@@ -109,7 +109,7 @@ void relate_to_predecessors(std::vector<Point>& points) {
 }
 
 // By lineage, the highest revision at which a merge ended the history. Another manifest may speak for that revision.
-std::map<LineageId, std::int64_t> ends_of_history(const std::vector<StoredManifest>& manifests) {
+std::map<LineageId, std::int64_t> history_ends(const std::vector<StoredManifest>& manifests) {
   std::map<LineageId, std::int64_t> ends;
   for (const StoredManifest& stored : manifests) {
     if (stored.manifest.purpose != manifest::kEndsHistory) continue;
@@ -145,13 +145,8 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
   return lineages;
 }
 
-bool members_differ(const manifest::Attestation& attestation) {
-  return std::ranges::any_of(attestation.members,
-                             [](const auto& m) { return m.live != m.computed; });
-}
-
 Proof verdict_of(const manifest::Attestation& attestation) {
-  if (members_differ(attestation)) return Proof::kDisagrees;
+  if (!attestation.hashes_agree()) return Proof::kDisagrees;
   return attestation.agreed ? Proof::kProven : Proof::kUnproven;
 }
 
@@ -243,7 +238,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
                            std::vector<manifest::Attestation> attestations,
                            std::vector<DamagedObject> damaged,
                            std::vector<CapturedSegment> captured) {
-  const auto ends = ends_of_history(manifests);
+  const auto ends = history_ends(manifests);
   Grouped grouped = group(std::move(manifests));
   Catalogue catalogue;
   catalogue.points_ = std::move(grouped.points);

@@ -146,14 +146,14 @@ class PointResolver {
 
   // ---- latest
 
-  // Within a lineage the revision decides, between lineages the time: clocks do not order one
-  // history.
+  // Within a lineage the revision decides, between lineages the time, but for one that ended when another took its
+  // place: clocks do not order one history.
   Result<Target> latest() const {
     TRY(require_one_cluster());
     const Point* newest = nullptr;
     for (const LineageInfo* info : chosen_) {
       const Point* head = catalogue_.newest_of(info->lineage.id);
-      if (head == nullptr) continue;
+      if (head == nullptr || is_succeeded(*head)) continue;
       if (newest == nullptr || std::pair(newest->last_seen, revision_of(*newest)) <
                                    std::pair(head->last_seen, revision_of(*head))) {
         newest = head;
@@ -161,6 +161,16 @@ class PointResolver {
     }
     if (newest == nullptr) return no_points();
     return whole(*newest);
+  }
+
+  // The same cluster went on in a lineage parted from this one, which got nothing since.
+  bool is_succeeded(const Point& head) const {
+    return std::ranges::any_of(chosen_, [&](const LineageInfo* info) {
+      if (info->lineage.parent != lineage_of(head) || revision_of(head) > info->lineage.parent_revision) return false;
+      const Point* successor = catalogue_.newest_of(info->lineage.id);
+      const std::string& cluster_id = head.manifest.source.cluster_id;
+      return successor != nullptr && !cluster_id.empty() && successor->manifest.source.cluster_id == cluster_id;
+    });
   }
 
   // ---- ID

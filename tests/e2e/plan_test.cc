@@ -137,9 +137,9 @@ TEST(Canary, NoSecretIsWrittenInPlainOrSaid) {
   for (int attempt = 0; attempt < 20 && scratch.empty(); ++attempt) {
     Child held(repo.argv(Words{"backup", "etcd"} + repo.reach(cluster)), repo.scratch("log"), surroundings());
     while (held.running() && scratch.size() < 1'000'000) {
-      held.signal(SIGSTOP);
+      held.pause();
       scratch += spooled(repo, held.pid());
-      held.signal(SIGCONT);
+      held.resume();
       sleep_ms(3);
     }
     EXPECT_EQ(held.wait(240), 0) << read_file(repo.scratch("log"));

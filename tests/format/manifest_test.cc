@@ -90,6 +90,15 @@ TEST(Manifest, RoundTripsWithExactNumbers) {
   EXPECT_EQ(decode_manifest(encode_manifest(Manifest{})).value(), Manifest{});
 }
 
+TEST(Manifest, WhatWasStoredOfTheParentIsOptional) {
+  Manifest m = some_manifest();
+  EXPECT_EQ(to_string(encode_manifest(m)).find("parent_revision"), std::string::npos);
+  m.lineage.parent_revision = 90;
+  const auto decoded = decode_manifest(encode_manifest(m));
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_TRUE(*decoded == m);
+}
+
 TEST(Manifest, IsCanonical) {
   const std::string text = text_of(some_manifest());
   EXPECT_EQ(text.find_first_of("\n\t"), std::string::npos);

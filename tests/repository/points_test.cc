@@ -221,6 +221,24 @@ TEST_F(Resolve, LatestWithinALineageGoesByRevisionNotByClock) {
   EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
 }
 
+TEST_F(Resolve, LatestIsOfTheLineageThatTookAnothersPlaceWhateverTheClockSays) {
+  const auto latest_of = [](std::int64_t parent_revision, const std::string& id_of_a, const std::string& id_of_b) {
+    auto all = points_of_a();
+    for (auto& m : all) m.source.cluster_id = id_of_a;
+    manifest::Manifest b = manifest_of(kB, 5, {segment_ref(kB, 0, 170, 150)}, "prod");  // a clock that went back
+    b.lineage.parent = kA;
+    b.lineage.parent_revision = parent_revision;
+    b.source.cluster_id = id_of_b;
+    all.push_back(b);
+    return found(catalogue_of(all), "latest");
+  };
+  EXPECT_EQ(latest_of(180, "c1", "c1"), "170@170");
+  EXPECT_EQ(latest_of(150, "c1", "c1"), "180@180") << "the parent went on: the other was a copy";
+  EXPECT_EQ(latest_of(0, "c1", "c1"), "180@180") << "nobody knows";
+  EXPECT_EQ(latest_of(180, "c1", "c2"), "180@180") << "another cluster";
+  EXPECT_EQ(latest_of(180, "", ""), "180@180") << "imported files";
+}
+
 TEST_F(Resolve, AnIdPrefixNamesItsPoint) {
   const std::string id = point_id(kA, 150);
   EXPECT_EQ(found(one_, id), "150@150");

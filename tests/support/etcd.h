@@ -63,8 +63,8 @@ class EtcdMember {
   bool running() { return process_.running(); }
   int stop() { return process_.stop(); }  // SIGTERM and wait; 143 when it closed cleanly
   int kill() { return process_.kill(); }  // SIGKILL and wait
-  void pause() { process_.signal(SIGSTOP); }
-  void resume() { process_.signal(SIGCONT); }
+  void pause() { process_.pause(); }
+  void resume() { process_.resume(); }
 
  private:
   Spec spec_;

@@ -192,6 +192,19 @@ void Child::signal(int number) {
   if (running()) ::kill(pid_, number);
 }
 
+void Child::pause() {
+  signal(SIGSTOP);
+  if (pid_ < 0) return;
+  int status = 0;
+  while (::waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
+  }
+  if (WIFSTOPPED(status)) return;
+  pid_ = -1;
+  exit_ = exit_code(status);
+}
+
+void Child::resume() { signal(SIGCONT); }
+
 int Child::wait(double timeout_s) {
   return wait_until([this] { return !running(); }, timeout_s) ? exit_ : -1;
 }

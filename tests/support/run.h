@@ -41,6 +41,9 @@ class Child {
   pid_t pid() const { return pid_; }
   bool running();
   void signal(int number);
+  // SIGSTOP, and waits until its last thread stands still: kill(2) returns before.
+  void pause();
+  void resume();
   // The exit code, or 128 + signal; -1 when it still runs after `timeout_s`.
   int wait(double timeout_s);
   // SIGTERM, then after a minute SIGKILL; what wait() says. Nothing when it has ended already.

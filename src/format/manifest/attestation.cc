@@ -1,4 +1,5 @@
 // Attestations: what was proven of a point, as canonical JSON.
+#include <algorithm>
 #include <cmath>
 
 #include "format/canonical_json.h"
@@ -40,6 +41,10 @@ Result<Attestation::MemberHash> decode_member(const Json& item) {
 }
 
 }  // namespace
+
+bool Attestation::hashes_agree() const {
+  return std::ranges::all_of(members, [](const MemberHash& m) { return m.live == m.computed; });
+}
 
 Bytes encode_attestation(const Attestation& attestation) {
   Json members = Json::array();

@@ -150,8 +150,8 @@ Result<Manifest> decode_manifest(ByteView bytes) {
   out.writer = in.text("writer");
   out.sequence = in.number("sequence");
   out.previous = in.text("previous");
-  if (root.contains("purpose")) out.purpose = in.text("purpose", kMaxPurpose);
-  if (root.contains("replaces")) out.replaces = in.texts("replaces", kMaxReplaces);
+  if (in.has("purpose")) out.purpose = in.text("purpose", kMaxPurpose);
+  if (in.has("replaces")) out.replaces = in.texts("replaces", kMaxReplaces);
   for (const std::string& name : out.replaces)
     if (!valid_object_name(name)) in.refuse("replaces", "names no object");
   TRY(in.status());

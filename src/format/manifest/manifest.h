@@ -71,6 +71,7 @@ struct Attestation {
     bool operator==(const MemberHash&) const = default;
   };
   std::vector<MemberHash> members;  // each compared at (its compact revision, revision)
+  bool hashes_agree() const;        // of every member with the log
   std::uint32_t restore_hash = 0;   // HashKV at C = X = revision, from the log
   double duration_seconds = 0;
   std::string writer_version;

@@ -14,6 +14,8 @@ struct Lineage {
   LineageId parent;                // zero: none
   std::int64_t fork_revision = 0;  // the last revision shared with the parent; 0 none or unknown
   std::string reason;              // why it began: "first backup", "cluster id changed", …
+  // The newest revision that was stored of the parent when it began; one that has more lives on. 0: none or unknown.
+  std::int64_t parent_revision = 0;
   bool operator==(const Lineage&) const = default;
 };
 

@@ -10,10 +10,12 @@ constexpr std::size_t kMaxWarnings = 1024;
 }  // namespace
 
 Json lineage_fields(const Lineage& lineage) {
-  return {{"id", lineage.id.text()},
-          {"parent", lineage.parent.text()},
-          {"fork_revision", static_cast<std::uint64_t>(lineage.fork_revision)},
-          {"reason", lineage.reason}};
+  Json fields{{"id", lineage.id.text()},
+              {"parent", lineage.parent.text()},
+              {"fork_revision", static_cast<std::uint64_t>(lineage.fork_revision)},
+              {"reason", lineage.reason}};
+  if (lineage.parent_revision > 0) fields["parent_revision"] = static_cast<std::uint64_t>(lineage.parent_revision);
+  return fields;
 }
 
 Lineage read_lineage(Fields& in) {
@@ -21,6 +23,7 @@ Lineage read_lineage(Fields& in) {
   out.id = in.id<LineageId>("id");
   out.parent = in.id<LineageId>("parent");
   out.fork_revision = in.revision("fork_revision");
+  if (in.has("parent_revision")) out.parent_revision = in.revision("parent_revision");
   out.reason = in.text("reason");
   return out;
 }

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 namespace lifeboat::source {
@@ -203,7 +204,7 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
 class TalkCall {
  public:
   TalkCall(grpc::GenericStub& stub, const ConversationTerms& terms, std::string_view token)
-      : stall_timeout_(terms.stall_timeout) {
+      : stall_timeout_(terms.stall_timeout), gather_(terms.gather) {
     add_token(context_, token);
     for (const auto& [name, value] : terms.metadata) context_.AddMetadata(name, value);
     call_ = stub.PrepareCall(&context_, terms.method, &queue_);
@@ -243,7 +244,7 @@ class TalkCall {
         call_->Write(to_buffer(*request), &writing_);
       }
     }
-    const bool* done = take(Clock::now() + std::min(kCancelTick, stall_timeout_));
+    const bool* done = take_next();
     if (done == &reading_ && ok_) {
       hear(talk);
       last_message_ = Steady::now();
@@ -260,6 +261,7 @@ class TalkCall {
   }
 
   void hear(Conversation& talk) {
+    heard_ = true;
     collect_pieces(message_, pieces_);
     const auto more = talk.message(pieces_);
     if (!more) failure_ = more.error();
@@ -271,6 +273,15 @@ class TalkCall {
   void read() {
     reading_ = true;
     call_->Read(&message_, &reading_);
+  }
+
+  const bool* take_next() {
+    if (heard_ && gather_.count() > 0) {
+      if (const bool* ready = take(Clock::time_point())) return ready;
+      std::this_thread::sleep_for(gather_);
+      heard_ = false;
+    }
+    return take(Clock::now() + std::min(kCancelTick, stall_timeout_));
   }
 
   // The flag of the operation that is done, cleared; nullptr when none is by then.
@@ -301,7 +312,7 @@ class TalkCall {
     return std::unexpected(RpcFailure{RpcCode::kUnavailable, "the server ended the stream"});
   }
 
-  const std::chrono::milliseconds stall_timeout_;
+  const std::chrono::milliseconds stall_timeout_, gather_;
   grpc::CompletionQueue queue_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
@@ -309,6 +320,7 @@ class TalkCall {
   std::vector<ByteView> pieces_;
   Steady::time_point last_message_;
   bool starting_ = false, reading_ = false, writing_ = false, ok_ = false;
+  bool heard_ = false;  // a message, since the last pause
   std::optional<Why> why_;
   RpcFailure failure_;
 };

@@ -33,6 +33,9 @@ struct ConversationTerms {
   std::string action;    // for errors: "the watch"
   std::vector<std::pair<std::string, std::string>> metadata;  // beside the token
   std::chrono::milliseconds stall_timeout{60000};  // no message for so long: broken
+  // After a message that was waited for, the next ones may come together so much later: one wake-up
+  // takes them all.
+  std::chrono::milliseconds gather{0};
 };
 
 struct ConversationEnd {

@@ -3,13 +3,22 @@
 
 namespace lifeboat::source {
 
+namespace {
+
+// etcd sends each revision by itself: a message is 2 KB and a wake-up of 40 us. A hundredth of the time between two
+// flushes costs no one anything.
+constexpr std::chrono::milliseconds kGather{10};
+
+}  // namespace
+
 // A member cut off from its leader ends the stream instead of falling silent.
 // Source: etcd v3.6 api/v3rpc/rpctypes/metadatafields.go (MetadataRequireLeaderKey).
 ConversationTerms watch_terms(std::chrono::milliseconds stall_timeout) {
   return {.method = "/etcdserverpb.Watch/Watch",
           .action = "the watch",
           .metadata = {{"hasleader", "true"}},
-          .stall_timeout = stall_timeout};
+          .stall_timeout = stall_timeout,
+          .gather = kGather};
 }
 
 Bytes join_pieces(std::span<const ByteView> pieces) {
