@@ -101,7 +101,7 @@ class OrderedPool {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      changed_.notify_all();
+      work_.notify_all();
     }
     for (std::thread& thread : threads_) thread.join();
   }
@@ -111,15 +111,21 @@ class OrderedPool {
     const std::lock_guard lock(mutex_);
     return slots_.size() >= in_flight_max_;
   }
+  // True when half of what may be in flight is. A thread that both submits and takes does the one until full() and
+  // the other until then: handing over in batches spares both sides a wake-up for each item.
+  bool half_empty() {
+    const std::lock_guard lock(mutex_);
+    return slots_.size() <= in_flight_max_ / 2;
+  }
 
   Status submit(In item) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return slots_.size() < in_flight_max_ || error_; });
+    taken_.wait(lock, [&] { return slots_.size() < in_flight_max_ || error_; });
     if (error_) return std::unexpected(*error_);
     auto slot = std::make_shared<Slot>();
     slots_.push_back(slot);
     tasks_.push_back({std::move(item), std::move(slot)});
-    changed_.notify_all();
+    work_.notify_one();
     return {};
   }
 
@@ -127,20 +133,20 @@ class OrderedPool {
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    changed_.notify_all();
+    done_.notify_all();
   }
 
   // Waits for the oldest result; nullopt after close(), when every result was taken.
   Result<std::optional<Out>> next() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] {
+    done_.wait(lock, [&] {
       return error_ || (slots_.empty() ? closed_ : slots_.front()->result.has_value());
     });
     if (error_) return std::unexpected(*error_);
     if (slots_.empty()) return std::nullopt;
     std::optional<Out> result = std::move(slots_.front()->result);
     slots_.pop_front();
-    changed_.notify_all();
+    taken_.notify_one();
     return result;
   }
 
@@ -161,13 +167,15 @@ class OrderedPool {
   // With the mutex held.
   void stop(Error error) {
     if (!error_) error_ = std::move(error);
-    changed_.notify_all();
+    work_.notify_all();
+    done_.notify_all();
+    taken_.notify_all();
   }
 
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [&] { return stopping_ || error_ || !tasks_.empty(); });
+      work_.wait(lock, [&] { return stopping_ || error_ || !tasks_.empty(); });
       if (stopping_ || error_) return;
       Task task = std::move(tasks_.front());
       tasks_.pop_front();
@@ -179,14 +187,16 @@ class OrderedPool {
         return;
       }
       task.slot->result.emplace(*std::move(result));
-      changed_.notify_all();
+      if (!slots_.empty() && slots_.front() == task.slot) done_.notify_all();
     }
   }
 
   const std::size_t in_flight_max_;
   const Transform transform_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable work_;   // there is a task, or none will come
+  std::condition_variable done_;   // the oldest result is there, or nothing more comes
+  std::condition_variable taken_;  // there is room
   std::deque<Task> tasks_;                   // submitted, not yet begun
   std::deque<std::shared_ptr<Slot>> slots_;  // submitted, not yet taken, oldest first
   bool closed_ = false;

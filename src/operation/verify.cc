@@ -1,7 +1,9 @@
 #include "operation/verify.h"
 
 #include <algorithm>
+#include <future>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -47,22 +49,46 @@ class Verification {
     report_.points.push_back({.point = target.point->id, .revision = target.revision, .findings = {}});
     VerifiedPoint& point = report_.points.back();
     const auto& manifest = target.point->manifest;
-    TRY(check_object(point, target.point->object, std::nullopt));
-    for (const auto& segment : manifest.segments) TRY(check_object(point, segment.object, segment.stored_bytes));
-    if (options_.level >= 2 && point.findings.empty()) TRY(check_content(point, target));
-    if (options_.level >= 3 && point.findings.empty()) TRY(check_rules(point, target));
+    std::vector<Unread> unread;
+    TRY(check_object(point, target.point->object, std::nullopt, unread));
+    for (const auto& segment : manifest.segments) TRY(check_object(point, segment.object, segment.stored_bytes, unread));
+    // The objects are hashed while their content is read: what that says of damaged bytes is forgotten.
+    auto hashing = std::async(std::launch::async, [&] { return hash_objects(unread); });
+    const Found before = found_;
+    const std::vector<Finding> of_point = point.findings;
+    const Status read = of_point.empty() ? read_content(point, target) : Status{};
+    const auto damaged = TRY(hashing.get());
+    if (!damaged.empty()) {
+      found_ = before;
+      point.findings = of_point;
+    }
+    for (const auto& [object, error] : damaged) TRY(found(point, object, error));
+    TRY(read);
     if (options_.level >= 4 && point.findings.empty()) TRY(check_boot(point, target));
     if (options_.attest && target.revision == manifest.revision) attest(point, manifest);
     return {};
   }
 
-  VerifyReport take() { return std::move(report_); }
+  VerifyReport take() {
+    report_.findings = std::move(found_.findings);
+    return std::move(report_);
+  }
 
  private:
-  // Levels 0 and 1, once an object.
-  Status check_object(VerifiedPoint& point, const std::string& object, std::optional<std::uint64_t> size_bytes) {
-    const auto known = damaged_.find(object);
-    if (known != damaged_.end()) {
+  struct Unread {
+    std::string object;
+    std::uint64_t size_bytes = 0;
+  };
+  struct Found {
+    std::vector<Finding> findings;
+    std::map<std::string, Finding> by_object;
+  };
+
+  // Level 0, once an object; what level 1 has to read is added to `unread`.
+  Status check_object(VerifiedPoint& point, const std::string& object, std::optional<std::uint64_t> size_bytes,
+                      std::vector<Unread>& unread) {
+    const auto known = found_.by_object.find(object);
+    if (known != found_.by_object.end()) {
       point.findings.push_back(known->second);
       return {};
     }
@@ -73,12 +99,25 @@ class Verification {
     if (size_bytes && head->size_bytes != *size_bytes)
       return found(point, object, Error(ErrorCode::kObjectDamaged, "an object has the wrong size",
                                         fmt::format("{} bytes, not {}", head->size_bytes, *size_bytes)));
-    if (options_.level == 0) return {};
-    const Status hashed = check_hash(object, head->size_bytes);
-    return hashed ? Status{} : found(point, object, hashed.error());
+    if (options_.level > 0) {
+      unread.push_back({object, head->size_bytes});
+      report_.bytes += head->size_bytes;
+    }
+    return {};
   }
 
-  Status check_hash(const std::string& object, std::uint64_t size_bytes) {
+  // Level 1, on a thread of its own: touches nothing of this object but what never changes. The damaged ones and why.
+  Result<std::vector<std::pair<std::string, Error>>> hash_objects(const std::vector<Unread>& unread) const {
+    std::vector<std::pair<std::string, Error>> damaged;
+    for (const auto& [object, size_bytes] : unread) {
+      const Status hashed = check_hash(object, size_bytes);
+      if (!hashed && hashed.error().code() == ErrorCode::kInterrupted) return std::unexpected(hashed.error());
+      if (!hashed) damaged.emplace_back(object, hashed.error());
+    }
+    return damaged;
+  }
+
+  Status check_hash(const std::string& object, std::uint64_t size_bytes) const {
     crypto::Sha256Stream hash;
     Buffer buffer(kReadBytes);
     for (std::uint64_t offset = 0; offset < size_bytes;) {
@@ -87,12 +126,17 @@ class Verification {
       if (count == 0) return fail(ErrorCode::kObjectDamaged, "an object ended early");
       hash.update(buffer.whole().first(count));
       offset += count;
-      report_.bytes += count;
       progress_.advance(count);
     }
     const auto named = repository::sha256_in_name(object);
     if (named && *named == hash.finish()) return {};
     return fail(ErrorCode::kObjectDamaged, "an object's bytes do not give the SHA-256 in its name");
+  }
+
+  Status read_content(VerifiedPoint& point, const Catalogue::Target& target) {
+    if (options_.level >= 2) TRY(check_content(point, target));
+    if (options_.level >= 3 && point.findings.empty()) TRY(check_rules(point, target));
+    return {};
   }
 
   // Level 2: every frame of every object opens, and the records give the digests.
@@ -192,8 +236,8 @@ class Verification {
 
   void note(VerifiedPoint* point, const std::string& object, const Error& error) {
     Finding finding{object, error.why().empty() ? error.what() : error.what() + ": " + error.why(), error.code()};
-    if (!object.empty()) damaged_.emplace(object, finding);
-    report_.findings.push_back(finding);
+    if (!object.empty()) found_.by_object.emplace(object, finding);
+    found_.findings.push_back(finding);
     if (point != nullptr) point->findings.push_back(std::move(finding));
   }
 
@@ -217,8 +261,8 @@ class Verification {
   const VerifyOptions& options_;
   Progress& progress_;
   VerifyReport report_;
+  Found found_;
   std::set<std::string> seen_, opened_;
-  std::map<std::string, Finding> damaged_;
 };
 
 }  // namespace

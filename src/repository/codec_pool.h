@@ -9,6 +9,10 @@
 
 namespace lifeboat::repository {
 
+// Between a thread that hands out blocks and `threads` that work on them: enough that both go on while the other does,
+// and few where there is one thread, as in a daemon that is to stay small.
+inline std::size_t blocks_in_flight(unsigned threads) { return threads == 1 ? 3 : 4 * std::size_t{threads} + 1; }
+
 class CodecPool {
  public:
   explicit CodecPool(std::function<object::Codec()> make) : make_(std::move(make)) {}

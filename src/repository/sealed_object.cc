@@ -203,9 +203,10 @@ struct ObjectReader::State {
     return frame;
   }
 
+  // Appends its text.
   Result<bool> open_frame(object::Codec& codec, std::uint32_t number, ByteView frame, Buffer& out,
-                          ByteView prefix = {}) const {
-    auto last = opener.open(codec, number, frame, out, prefix);
+                          std::size_t prefix_bytes = 0) const {
+    auto last = opener.open(codec, number, frame, out, prefix_bytes);
     if (!last) return std::unexpected(last.error().in(name));
     return *last;
   }
@@ -288,6 +289,7 @@ Status ObjectReader::read_footer() {
   Buffer plain;
   std::uint32_t number = state.trailer.first_footer_frame;
   while (!rest.empty()) {
+    plain.clear();
     const ByteView frame = TRY(state.take_frame(rest));
     const bool last = TRY(state.open_frame(codec, number++, frame, plain));
     if (last != rest.empty()) return damaged(state.name, "its last frame is not where it ends");
@@ -328,22 +330,14 @@ Status ObjectReader::open_frames(object::Codec& codec, ByteView stored, std::uin
                                  Buffer& out) const {
   const State& state = *state_;
   out.clear();
-  Buffer part;  // of the second and later frames
   std::size_t prefix_bytes = 0;
   for (std::uint32_t i = 0; i < frames; ++i) {
     const ByteView frame = TRY(state.take_frame(stored));
-    Buffer& target = i == 0 ? out : part;
     if (i == prefix_frames) prefix_bytes = out.size();
-    const ByteView prefix = std::as_const(out).view().first(prefix_bytes);
-    if (TRY(state.open_frame(codec, first + i, frame, target, prefix))) {
+    if (TRY(state.open_frame(codec, first + i, frame, out, prefix_bytes))) {
       return damaged(state.name, "a frame inside it is marked as the last");
     }
-    if (i == 0) continue;
-    if (part.size() > kMaxReadPlainBytes - out.size()) {
-      return damaged(state.name, "a block in it is too large");
-    }
-    ensure_capacity(out, out.size() + part.size(), out.size());
-    out.append(part.view());
+    if (out.size() > kMaxReadPlainBytes) return damaged(state.name, "a block in it is too large");
   }
   if (!stored.empty()) return damaged(state.name, "bytes are left over behind its frames");
   return {};

@@ -173,12 +173,12 @@ class BlockPool {
         segments_(std::move(segments)),
         floors_(floors_of(segments_)),
         skip_known_(skip_known),
-        pool_(threads, 2 * std::size_t{threads} + 1, std::move(decode)) {}
+        pool_(threads, blocks_in_flight(threads), std::move(decode)) {}
 
   Result<std::optional<Product>> next() {
-    while (!pool_.full()) {
-      if (!TRY(submit_next())) break;
-    }
+    if (pool_.half_empty())
+      while (!pool_.full() && TRY(submit_next())) {
+      }
     return pool_.next();
   }
   void give_back(Buffer buffer) {

@@ -47,9 +47,9 @@ FrameTexts frame_texts(NumberedBlock& in) {
   FrameTexts out;
   const ByteView text = in.block.text;
   if (in.by_key) out.keyed = segment::order_by_key(text);
-  if (out.keyed && out.keyed->heads.size() <= object::kMaxFramePlainBytes) {
+  if (out.keyed && out.keyed->head_bytes <= object::kMaxFramePlainBytes) {
     in.block.text = {};
-    out.texts = {out.keyed->heads, out.keyed->values};
+    out.texts = {out.keyed->heads(), out.keyed->values()};
     return out;
   }
   out.keyed.reset();
@@ -70,14 +70,14 @@ Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& code
   for (const ByteView text : frames.texts) {
     const auto number = in.first_frame + static_cast<std::uint32_t>(out.frames.size());
     const bool is_values = frames.keyed && !out.frames.empty();
-    const ByteView prefix = is_values ? ByteView(frames.keyed->heads) : ByteView();
+    const ByteView prefix = is_values ? frames.keyed->heads() : ByteView();
     out.frames.push_back(TRY(sealer.seal(codec, number, text, false, zstd_level, prefix)));
     out.entry.plain_bytes += static_cast<std::uint32_t>(text.size());
     out.entry.stored_bytes += static_cast<std::uint32_t>(out.frames.back().bytes.size());
   }
   if (!frames.keyed) return out;
   out.entry.head_frames = 1;
-  out.entry.head_plain_bytes = static_cast<std::uint32_t>(frames.keyed->heads.size());
+  out.entry.head_plain_bytes = static_cast<std::uint32_t>(frames.keyed->head_bytes);
   out.entry.head_stored_bytes = static_cast<std::uint32_t>(out.frames.front().bytes.size());
   return out;
 }
@@ -90,7 +90,7 @@ class OpenSegment {
         writer_(std::move(writer)),
         codecs_([this] { return object::Codec(writer_.sealer()); }),
         footer_(std::move(footer)),
-        pool_(threads, 2 * std::size_t{threads} + 1, [this, zstd_level](NumberedBlock block) {
+        pool_(threads, blocks_in_flight(threads), [this, zstd_level](NumberedBlock block) {
           return codecs_.with_codec([&](object::Codec& codec) {
             return seal_block(writer_.sealer(), codec, zstd_level, std::move(block));
           });
@@ -101,7 +101,8 @@ class OpenSegment {
     footer_.tombstones += block.tombstones;
     footer_.plain_bytes += block.text.size();
     footer_.digest.add(block.digest);
-    if (pool_.full()) TRY(take_one());
+    if (pool_.full())
+      while (!pool_.half_empty()) TRY(take_one());
     NumberedBlock numbered = number_block(std::move(block), next_frame_, by_key_);
     next_frame_ += numbered.frames;
     return pool_.submit(std::move(numbered));

@@ -89,6 +89,7 @@ void open_block(benchmark::State& state) {
   object::Codec codec(opener);
   Buffer out;
   for (auto _ : state) {
+    out.clear();
     const auto opened = opener.open(codec, 0, frame, out);
     if (!opened) state.SkipWithError(opened.error().to_string().c_str());
   }

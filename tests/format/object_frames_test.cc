@@ -60,6 +60,40 @@ TEST(Object, StoresRawWhatDoesNotCompress) {
   }
 }
 
+TEST(Object, AFrameOpensBehindThePrefixItWasSealedWith) {
+  const RepoKeys keys = fixed_keys();
+  const Sealer sealer = Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(3)).value();
+  Codec sealing(sealer);
+  Bytes both;  // heads, and values that say the same again
+  for (int i = 0; i < 400; ++i) append(both, as_bytes("key " + std::to_string(i * 7919)));
+  const std::size_t head_bytes = both.size();
+  append(both, to_bytes(ByteView(both)));
+  const ByteView heads = ByteView(both).first(head_bytes), values = ByteView(both).subspan(head_bytes);
+  const Bytes apart = to_bytes(values);
+  const Bytes behind_it = sealer.seal(sealing, 1, values, false, 1, heads).value().bytes;
+  const Bytes elsewhere = sealer.seal(sealing, 2, apart, false, 1, heads).value().bytes;
+  EXPECT_LT(behind_it.size(), head_bytes / 4) << "it does not refer to the prefix";
+
+  const Opener opener = Opener::make(keys, sealer.header(), ObjectType::kSegment).value();
+  Codec codec(opener);
+  std::uint32_t number = 1;
+  for (const Bytes& frame : {behind_it, elsewhere}) {
+    Buffer out(head_bytes);
+    out.append(heads);
+    ASSERT_TRUE(opener.open(codec, number, frame, out, head_bytes));
+    EXPECT_TRUE(equal(std::as_const(out).view(), both)) << "appended, whatever the room was";
+    out.resize(head_bytes);
+    out.data()[0] ^= std::byte{1};
+    const bool damaged = !opener.open(codec, number, frame, out, head_bytes) ||
+                         !equal(std::as_const(out).view().subspan(head_bytes), values);
+    EXPECT_TRUE(damaged);
+    out.resize(head_bytes);
+    EXPECT_FALSE(opener.open(codec, number, frame, out, 0)) << "without the prefix";
+    EXPECT_EQ(out.size(), head_bytes) << "what did not open is not appended";
+    ++number;
+  }
+}
+
 TEST(Object, SealsFramesOnSeveralThreads) {
   const RepoKeys keys = fixed_keys();
   const Sealer sealer =

@@ -107,6 +107,7 @@ inline Result<std::vector<Bytes>> open_object(const RepoKeys& keys, ByteView obj
     if (last) return damaged("frames after the last");
     const std::uint32_t stored = TRY(Opener::stored_bytes(object.subspan(at, end - at)));
     if (stored > end - at) return damaged("cut short");
+    plain.clear();
     last = TRY(opener.open(codec, static_cast<std::uint32_t>(plains.size()),
                            object.subspan(at, stored), plain));
     plains.push_back(to_bytes(plain.view()));

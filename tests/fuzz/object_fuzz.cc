@@ -69,6 +69,7 @@ void open_any_payload(ByteView input) {
   const MutableByteView sealed = MutableByteView(frame).subspan(kFramePrefixBytes);
   aead.seal(0, aad, payload, sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
   static Buffer out;
+  out.clear();
   if (const auto opened = opener.open(codec, 0, frame, out);
       opened && out.size() > kMaxFramePlainBytes)
     __builtin_trap();

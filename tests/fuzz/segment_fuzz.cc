@@ -56,7 +56,7 @@ void read_keyed(ByteView input) {
   }
   const auto again = order_by_key(text.view());
   Buffer same;
-  if (again && (!order_by_revision(again->heads, again->values, same) || !equal(same.view(), text.view())))
+  if (again && (!order_by_revision(again->heads(), again->values(), same) || !equal(same.view(), text.view())))
     __builtin_trap();
 }
 

@@ -114,6 +114,17 @@ void make_room(Buffer& buffer, std::size_t size) {
   buffer.resize(size);
 }
 
+// Keeps what is in it.
+void extend(Buffer& buffer, std::size_t by) {
+  const std::size_t size = buffer.size() + by;
+  if (buffer.capacity() < size) {
+    Buffer larger(std::bit_ceil(size));
+    larger.append(buffer.view());
+    buffer = std::move(larger);
+  }
+  buffer.resize(size);
+}
+
 }  // namespace
 
 EpochKeys EpochKeys::clone() const {
@@ -169,11 +180,11 @@ struct Codec::State {
   Buffer check;           // what a frame just sealed reads back as
 
   Result<bool> open(const HeaderBytes& header, std::uint32_t number, ByteView stored, Buffer& out,
-                    ByteView zstd_prefix);
+                    std::size_t prefix_bytes);
 };
 
 Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number, ByteView stored,
-                                Buffer& out, ByteView zstd_prefix) {
+                                Buffer& out, std::size_t prefix_bytes) {
   const Prefix prefix = TRY(parse_prefix(stored));
   if (stored.size() != kFramePrefixBytes + prefix.sealed_bytes)
     return damaged("a frame is cut short");
@@ -181,19 +192,19 @@ Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number,
   const ByteView cipher = stored.subspan(kFramePrefixBytes, cipher_bytes);
   const ByteView tag = stored.last(crypto::kAeadTagBytes);
   const Aad aad = make_aad(header, number, prefix.length_field());
-  make_room(out, prefix.plain_bytes);
-  Buffer& target = prefix.raw ? out : opened;
-  make_room(target, cipher_bytes);
-  if (!aead.open(number, aad, cipher, tag, target.view())) {
-    out.clear();
+  const std::size_t before = out.size();
+  extend(out, prefix.plain_bytes);
+  const MutableByteView plain = out.view().subspan(before);
+  if (!prefix.raw) make_room(opened, cipher_bytes);
+  if (!aead.open(number, aad, cipher, tag, prefix.raw ? plain : opened.view())) {
+    out.resize(before);
     return damaged("frame " + std::to_string(number) + " does not match its seal");
   }
-  if (!prefix.raw) {
-    if (Status unpacked = decompressor.decompress(opened.view(), out.view(), zstd_prefix);
-        !unpacked) {
-      out.clear();
-      return std::unexpected(unpacked.error());
-    }
+  if (prefix.raw) return prefix.last;
+  const ByteView zstd_prefix = std::as_const(out).view().first(prefix_bytes);
+  if (Status unpacked = decompressor.decompress(opened.view(), plain, zstd_prefix); !unpacked) {
+    out.resize(before);
+    return std::unexpected(unpacked.error());
   }
   return prefix.last;
 }
@@ -265,8 +276,13 @@ Result<SealedFrame> Sealer::seal(Codec& codec, std::uint32_t number, ByteView pl
   own.aead.seal(number, make_aad(state_->header, number, prefix.length_field()), payload,
                 sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
 
-  const Result<bool> opened = own.open(state_->header, number, frame.bytes, own.check, zstd_prefix);
-  if (!opened || *opened != last || !equal(own.check.view(), plain))
+  own.check.clear();
+  extend(own.check, zstd_prefix.size());
+  std::ranges::copy(zstd_prefix, own.check.data());
+  const Result<bool> opened =
+      own.open(state_->header, number, frame.bytes, own.check, zstd_prefix.size());
+  if (!opened || *opened != last ||
+      !equal(std::as_const(own.check).view().subspan(zstd_prefix.size()), plain))
     return fail(ErrorCode::kVerifyBeforePublish,
                 "frame " + std::to_string(number) + " did not read back",
                 opened ? "its bytes differ from what was sealed" : opened.error().why());
@@ -358,11 +374,11 @@ Result<std::uint32_t> Opener::plain_bytes(ByteView prefix) {
 }
 
 Result<bool> Opener::open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out,
-                          ByteView prefix) const {
+                          std::size_t prefix_bytes) const {
   if (codec.state_->salt != state_->header.salt)
     return fail(ErrorCode::kInternal, "open frame " + std::to_string(number),
                 "the codec is another object's");
-  return codec.state_->open(state_->bytes, number, stored, out, prefix);
+  return codec.state_->open(state_->bytes, number, stored, out, prefix_bytes);
 }
 
 Codec::Codec(const Sealer& sealer)

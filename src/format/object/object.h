@@ -67,7 +67,7 @@ class Sealer {
   // compares with `plain`: kVerifyBeforePublish when they differ. plain.size() <=
   // kMaxFramePlainBytes. `last` marks the object's last frame. A number is sealed once (kInternal
   // the second time), since no (key, nonce) pair may occur twice. What is alike in `prefix`, the text
-  // of an earlier frame, is referred to: opening needs it too.
+  // of an earlier frame, is referred to: opening needs it too. Faster when `plain` lies right behind it.
   Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
                            int zstd_level, ByteView prefix = {}) const;
   // The last bytes of the object. The footer is frames first_footer_frame.. up to the last.
@@ -102,11 +102,11 @@ class Opener {
   // Stored size of the frame whose prefix this is (prefix included), bounds checked.
   static Result<std::uint32_t> stored_bytes(ByteView prefix);
   static Result<std::uint32_t> plain_bytes(ByteView prefix);
-  // `stored` is the whole frame; `out` gets the plain text (resized; its capacity grows as needed,
-  // bounded). Returns whether this was the last frame. kObjectDamaged on any mismatch. `prefix`: as
-  // it was sealed with; not in `out`.
+  // `stored` is the whole frame; its plain text is appended to `out` (whose capacity grows as needed,
+  // bounded). Returns whether this was the last frame. kObjectDamaged on any mismatch, `out` is then as
+  // before. `prefix_bytes`: the first so many bytes of `out` are what it was sealed with as prefix.
   Result<bool> open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out,
-                    ByteView prefix = {}) const;
+                    std::size_t prefix_bytes = 0) const;
 
  private:
   friend class Codec;

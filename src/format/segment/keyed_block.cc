@@ -134,8 +134,12 @@ class HeadWriter {
     add_number(kValueLengths, head.value_bytes);
   }
 
-  Bytes take() const {
+  // With room for so many bytes behind them.
+  Bytes take(std::size_t room) const {
     Bytes out;
+    std::size_t size = kTailBytes + room;
+    for (const Bytes& column : columns_) size += column.size();
+    out.reserve(size);
     for (const Bytes& column : columns_) append(out, column);
     append_le(out, records_);
     append_le(out, static_cast<std::uint64_t>(lowest_main_));
@@ -333,18 +337,18 @@ std::optional<KeyedText> order_by_key(ByteView text) {
   const std::int64_t lowest_main = entries->front().head.key.revision.main;
   std::ranges::sort(*entries, by_key);
   HeadWriter heads(lowest_main);
-  KeyedText out;
-  out.values.reserve(text.size());
-  std::size_t key_bytes = 0;
+  std::size_t key_bytes = 0, value_bytes = 0;
   for (const Entry& entry : *entries) {
     heads.add(entry.head);
-    append(out.values, entry.value);
     key_bytes += entry.head.user_key.size();
+    value_bytes += entry.value.size();
   }
-  out.heads = heads.take();
-  if (key_bytes > kMaxUnfolding * out.heads.size() ||
-      text.size() > kMaxUnfolding * (out.heads.size() + out.values.size()))
+  KeyedText out;
+  out.text = heads.take(value_bytes);
+  out.head_bytes = out.text.size();
+  if (key_bytes > kMaxUnfolding * out.head_bytes || text.size() > kMaxUnfolding * (out.head_bytes + value_bytes))
     return std::nullopt;
+  for (const Entry& entry : *entries) append(out.text, entry.value);
   return out;
 }
 

@@ -25,8 +25,10 @@ struct Head {
 std::optional<Head> head_of(const etcd::Record& record);
 
 struct KeyedText {
-  Bytes heads;
-  Bytes values;  // of all records, joined
+  Bytes text;  // both, the values behind the heads
+  std::size_t head_bytes = 0;
+  ByteView heads() const { return ByteView(text).first(head_bytes); }
+  ByteView values() const { return ByteView(text).subspan(head_bytes); }  // of all records, joined
 };
 // From a block's text as BlockBuilder makes it. nullopt when it holds a record that etcd would have
 // encoded otherwise, or more records than kMaxKeyedRecords, or when its keys are so much alike that

@@ -38,6 +38,9 @@ constexpr const char* kServiceConfig = R"({"methodConfig":[
   {"name":[{"service":"etcdserverpb.KV","method":"Range"},{"service":"etcdserverpb.Watch"}],
    "maxResponseMessageBytes":2147483647}]})";
 
+// A message that comes so much later than asked for comes alone.
+constexpr std::chrono::microseconds kSparse{300};
+
 // etcd refuses pings more frequent than one in 5 s (--grpc-keepalive-min-time).
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
@@ -261,7 +264,6 @@ class TalkCall {
   }
 
   void hear(Conversation& talk) {
-    heard_ = true;
     collect_pieces(message_, pieces_);
     const auto more = talk.message(pieces_);
     if (!more) failure_ = more.error();
@@ -275,13 +277,16 @@ class TalkCall {
     call_->Read(&message_, &reading_);
   }
 
+  // Where messages come one by one, a pause lets the next ones come together; a burst is taken as it comes.
   const bool* take_next() {
-    if (heard_ && gather_.count() > 0) {
+    if (gather_.count() > 0) {
       if (const bool* ready = take(Clock::time_point())) return ready;
-      std::this_thread::sleep_for(gather_);
-      heard_ = false;
+      if (sparse_) std::this_thread::sleep_for(gather_);
     }
-    return take(Clock::now() + std::min(kCancelTick, stall_timeout_));
+    const auto began = Steady::now();
+    const bool* done = take(Clock::now() + std::min(kCancelTick, stall_timeout_));
+    sparse_ = done == &reading_ && Steady::now() - began > kSparse;
+    return done;
   }
 
   // The flag of the operation that is done, cleared; nullptr when none is by then.
@@ -320,7 +325,7 @@ class TalkCall {
   std::vector<ByteView> pieces_;
   Steady::time_point last_message_;
   bool starting_ = false, reading_ = false, writing_ = false, ok_ = false;
-  bool heard_ = false;  // a message, since the last pause
+  bool sparse_ = false;  // the last message was waited for
   std::optional<Why> why_;
   RpcFailure failure_;
 };
