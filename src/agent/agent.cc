@@ -113,9 +113,9 @@ class Agent {
   void supervise() {
     hearts_.beat(Task::kSupervisor);
     tell_tail();
-    if (seams_.reload_asked()) reload();
+    if (seams_.reload_asked()) reload_wanted_ = true;
     if (reconnect_.exchange(false)) reconnect("capture asked for it");
-    if (is_due(next_certificates_, options().certificate_interval)) watch_certificates();
+    if (!is_repo_away()) take_what_is_new();
     if (is_due(next_summary_, options().summary_interval)) summarize();
   }
 
@@ -124,6 +124,20 @@ class Agent {
     if (now < next) return false;
     next = now + interval;
     return true;
+  }
+
+  // Connecting anew means asking the repo where to go on. While it is away, capture goes on into the tail as it is.
+  bool is_repo_away() {
+    const bool away = seams_.tail != nullptr && seams_.tail->state().failing;
+    if (away && reload_wanted_ && !std::exchange(told_to_wait_, true))
+      info("reload", "the settings and certificates are read anew when the repo is back");
+    return away;
+  }
+
+  void take_what_is_new() {
+    told_to_wait_ = false;
+    if (std::exchange(reload_wanted_, false)) reload();
+    if (is_due(next_certificates_, options().certificate_interval)) watch_certificates();
   }
 
   void reload() {
@@ -455,6 +469,7 @@ class Agent {
   std::atomic<bool> reconnect_{false}, base_wanted_{false};
   Sha256 certificates_, refused_certificates_;  // in use; known not to work
   std::chrono::nanoseconds next_certificates_{}, next_summary_{};
+  bool reload_wanted_ = false, told_to_wait_ = false;  // of a SIGHUP
   std::array<std::atomic<bool>, kTasks> ended_{true, true, true, true, true};
   std::array<std::thread, kTasks> threads_;
   std::unique_ptr<web::HttpServer> server_;

@@ -96,7 +96,7 @@ Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
     const std::lock_guard lock(mutex_);
     for (const ObjectInfo& object : found) {
       if (!parse_flush_name(object.name)) {
-        refuse(object.name, unusable(object.name, "it is no captured segment").error());
+        refuse(object.name, object.size_bytes, unusable(object.name, "it is no captured segment").error());
         continue;
       }
       waiting_.push_back({object.name, object.size_bytes, std::chrono::steady_clock::now(), true});
@@ -167,9 +167,10 @@ Status TailStore::keep(const std::string& name, ByteView bytes) {
   {
     const std::lock_guard lock(mutex_);
     if (!begun_ || stop_) return fail(ErrorCode::kStorageFailed, "the tail is closed");
-    if (bytes_ + reserved_ + bytes.size() > options_.max_bytes) {
+    if (bytes_ + reserved_ + refused_bytes_ + bytes.size() > options_.max_bytes) {
+      const std::string beside = refused_bytes_ == 0 ? "" : fmt::format(" beside {} bytes of refused files", refused_bytes_);
       return fail(ErrorCode::kStorageFull, "the tail is full",
-                  fmt::format("{} bytes wait in {} for the repo, {} may", bytes_, options_.directory,
+                  fmt::format("{} bytes wait in {} for the repo{}, {} may", bytes_, options_.directory, beside,
                               options_.max_bytes));
     }
     reserved_ += bytes.size();
@@ -250,7 +251,7 @@ void TailStore::run() {
       pause = {};
       brought(next);
     } else if (is_of_the_file(done.error())) {
-      refuse(next.name, done.error());
+      refuse(next.name, next.bytes, done.error());
       std::erase_if(waiting_, [&](const Waiting& w) { return w.name == next.name; });
       bytes_ -= std::min(bytes_, next.bytes);
     } else {
@@ -313,8 +314,9 @@ void TailStore::brought(const Waiting& object) {
                                waiting_.size())});
 }
 
-void TailStore::refuse(const std::string& name, const Error& error) {
+void TailStore::refuse(const std::string& name, std::uint64_t bytes, const Error& error) {
   ++refused_;
+  refused_bytes_ += bytes;
   news_.push_back({TailNews::Kind::kRefused,
                    fmt::format("the tail's file {} is not brought to the repo and stays in {}: {}", name,
                                options_.directory, error.to_string())});

@@ -21,7 +21,7 @@ namespace lifeboat::storage {
 
 struct TailOptions {
   std::string directory;                  // made when it is missing
-  std::uint64_t max_bytes = 1ull << 30;   // more never waits
+  std::uint64_t max_bytes = 1ull << 30;   // more never lies here, refused files included
   std::chrono::milliseconds retry{1000};  // after the store refused; doubles up to 30 s
 };
 
@@ -86,7 +86,7 @@ class TailStore final : public ObjectStore {
   Status inspect(const std::string& name, ByteView bytes);
   void forget(const std::string& name);
   void brought(const Waiting& object);
-  void refuse(const std::string& name, const Error& error);
+  void refuse(const std::string& name, std::uint64_t bytes, const Error& error);
   void store_failed(const Error& error);
 
   const std::unique_ptr<ObjectStore> inner_;
@@ -97,7 +97,7 @@ class TailStore final : public ObjectStore {
   mutable std::mutex mutex_;
   std::condition_variable wake_, changed_;
   std::deque<Waiting> waiting_;  // oldest first
-  std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0;
+  std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0, refused_bytes_ = 0;
   std::optional<Error> failure_;  // of the latest try
   std::vector<TailNews> news_;
   bool begun_ = false, stop_ = false, ended_ = false;

@@ -89,9 +89,16 @@ TEST_F(AgentTail, RecoversByItselfWhenTheRepoComesBack) {
   put(5);
   ASSERT_TRUE(agent.wait_durable(current_revision(cluster_))) << agent.log();
   EXPECT_TRUE(agent.says("which wait in the tail", 10)) << agent.log();
+  agent.process().signal(SIGHUP);
+  EXPECT_TRUE(agent.says("read anew when the repo is back", 10)) << agent.log();
+  put(5);
+  EXPECT_TRUE(agent.wait_durable(current_revision(cluster_))) << "capture ended with the reload: " << agent.log();
   bring_back();
   ASSERT_TRUE(wait_until([&] { return stored(agent) == current_revision(cluster_); }, 60)) << agent.log();
   EXPECT_TRUE(agent.says("takes captured revisions again", 10)) << agent.log();
+  EXPECT_TRUE(agent.says("settings and certificates were read anew", 10)) << agent.log();
+  put(1);
+  EXPECT_TRUE(agent.wait_durable(current_revision(cluster_))) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_store_failing"), 0);
   EXPECT_EQ(agent.terminate(), 0) << agent.log();
 }

@@ -225,6 +225,25 @@ TEST(TailStore, RefusesMoreThanItsBoundWhileTheStoreIsAway) {
   EXPECT_TRUE(t.publish(*tail, at));
 }
 
+TEST(TailStore, CountsWhatItRefusesTowardsItsBound) {
+  TailTest t;
+  const std::uint64_t each = content(5).size();
+  t.place("notes", Bytes(each));
+  Bytes spoilt = content(5);
+  spoilt[40] ^= std::byte{1};
+  t.place(name_of_segment(5), spoilt);
+  const auto tail = t.begin(3 * each);
+  ASSERT_TRUE(tail->wait_empty(kLong));
+  EXPECT_EQ(tail->state().refused, 2u);
+  t.gate->go_away();
+  ASSERT_TRUE(t.publish(*tail, 6));
+  ASSERT_FALSE(tail->wait_empty(kLong));
+  const auto refused = t.publish(*tail, 7);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kStorageFull);
+  EXPECT_THAT(refused.error().why(), HasSubstr("of refused files"));
+}
+
 TEST(TailStore, WritesPastAFolderThatTakesNothing) {
   TailTest t;
   const auto tail = t.begin();
