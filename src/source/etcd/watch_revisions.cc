@@ -12,6 +12,9 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr std::int64_t kWatchId = 1;
+// etcd sends each new revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time between
+// two flushes is not missed.
+constexpr std::chrono::milliseconds kGather{10};
 
 // When progress was asked for. etcd answers in order, and drops a question silently when its hands
 // are full: so an answer belongs to the oldest open question at the earliest, which is the safe
@@ -142,8 +145,9 @@ class RevisionWatch final : public WatchConversation {
 Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request,
                                      RevisionSink& sink, const std::function<bool()>& cancelled) {
   RevisionWatch watch(request, sink);
-  const auto end =
-      client.converse(request.endpoint, watch_terms(request.stall_timeout), watch, cancelled);
+  ConversationTerms terms = watch_terms(request.stall_timeout);
+  terms.gather = kGather;
+  const auto end = client.converse(request.endpoint, terms, watch, cancelled);
   return watch.outcome(end);
 }
 

@@ -3,22 +3,13 @@
 
 namespace lifeboat::source {
 
-namespace {
-
-// etcd sends each revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time between
-// two flushes is not missed.
-constexpr std::chrono::milliseconds kGather{10};
-
-}  // namespace
-
 // A member cut off from its leader ends the stream instead of falling silent.
 // Source: etcd v3.6 api/v3rpc/rpctypes/metadatafields.go (MetadataRequireLeaderKey).
 ConversationTerms watch_terms(std::chrono::milliseconds stall_timeout) {
   return {.method = "/etcdserverpb.Watch/Watch",
           .action = "the watch",
           .metadata = {{"hasleader", "true"}},
-          .stall_timeout = stall_timeout,
-          .gather = kGather};
+          .stall_timeout = stall_timeout};
 }
 
 Bytes join_pieces(std::span<const ByteView> pieces) {
