@@ -84,7 +84,7 @@ TEST(Agent, MakesWhatItHasDurableBeforeItLeaves) {
   ASSERT_TRUE(agent.wait_ready()) << agent.log();
   for (int i = 0; i < 5; ++i) cluster.etcdctl_ok({"put", "late", std::to_string(i)});
   const std::int64_t last = current_revision(cluster);
-  sleep_ms(500);
+  sleep_ms(2500);  // they have arrived, also on a busy machine
   EXPECT_LT(agent.durable(), last) << "it was not flushed before its time";
   EXPECT_EQ(agent.terminate(5), 0) << agent.log();
   EXPECT_EQ(newest_revision(repo), last);

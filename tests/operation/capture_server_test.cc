@@ -95,7 +95,7 @@ TEST(Capture, FlushesWhatWaitsWhenItIsStopped) {
   CaptureRun run(r, cluster, options);
   ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
   for (int i = 0; i < 3; ++i) cluster.etcdctl_ok({"put", "a", std::to_string(i)});
-  lifeboat::testing::sleep_ms(500);
+  lifeboat::testing::sleep_ms(2500);  // they have arrived, also on a busy machine
   run.stop();
   EXPECT_EQ(run.durable(), 4) << run.story();
 }
