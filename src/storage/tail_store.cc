@@ -252,8 +252,7 @@ void TailStore::run() {
       brought(next);
     } else if (is_of_the_file(done.error())) {
       refuse(next.name, next.bytes, done.error());
-      std::erase_if(waiting_, [&](const Waiting& w) { return w.name == next.name; });
-      bytes_ -= std::min(bytes_, next.bytes);
+      drop(next.name);
     } else {
       store_failed(done.error());
       pause = std::clamp<std::chrono::nanoseconds>(pause * 2, options_.retry, kLongestRetry);
@@ -294,19 +293,25 @@ Status TailStore::inspect(const std::string& name, ByteView bytes) {
 
 void TailStore::forget(const std::string& name) {
   const std::lock_guard lock(mutex_);
+  drop(name);
+  changed_.notify_all();
+}
+
+// What the store refused last says nothing of it any more once nothing is left to try it with.
+void TailStore::drop(const std::string& name) {
+  remove_waiting(name);
+  if (waiting_.empty()) failure_.reset();
+}
+
+void TailStore::remove_waiting(const std::string& name) {
   const auto at = std::ranges::find(waiting_, name, &Waiting::name);
   if (at == waiting_.end()) return;
   bytes_ -= at->bytes;
   waiting_.erase(at);
-  changed_.notify_all();
 }
 
 void TailStore::brought(const Waiting& object) {
-  const auto at = std::ranges::find(waiting_, object.name, &Waiting::name);
-  if (at != waiting_.end()) {
-    bytes_ -= at->bytes;
-    waiting_.erase(at);
-  }
+  remove_waiting(object.name);
   if (!failure_) return;
   failure_.reset();
   news_.push_back({TailNews::Kind::kStoreRecovered,

@@ -31,7 +31,7 @@ struct TailState {
   std::int64_t first_missing = 0;  // the lowest revision that waits; 0: none does
   std::optional<std::chrono::nanoseconds> oldest_age;  // since the oldest of them was published here
   std::uint64_t refused = 0;       // files that are not brought there, and stay
-  bool failing = false;            // the latest try was refused by the store
+  bool failing = false;            // the latest try was refused by the store, and something waits for the next
 };
 
 // What happened since it was last asked, for a log.
@@ -85,6 +85,8 @@ class TailStore final : public ObjectStore {
   Status bring(const Waiting& object);
   Status inspect(const std::string& name, ByteView bytes);
   void forget(const std::string& name);
+  void drop(const std::string& name);
+  void remove_waiting(const std::string& name);
   void brought(const Waiting& object);
   void refuse(const std::string& name, std::uint64_t bytes, const Error& error);
   void store_failed(const Error& error);

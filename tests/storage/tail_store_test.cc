@@ -244,6 +244,27 @@ TEST(TailStore, CountsWhatItRefusesTowardsItsBound) {
   EXPECT_THAT(refused.error().why(), HasSubstr("of refused files"));
 }
 
+TEST(TailStore, NoLongerCallsTheStoreAwayWhenNothingIsLeftToBring) {
+  TailTest t;
+  t.away = true;
+  const auto tail = t.begin();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  ASSERT_FALSE(tail->wait_empty(kLong));
+  EXPECT_TRUE(tail->state().failing);
+  Bytes spoilt = content(5);
+  spoilt[40] ^= std::byte{1};
+  ASSERT_TRUE(t.disk.open(io::join(kTail, name_of_segment(5)), {.write = true}).value()->write_at(0, spoilt));
+  for (int i = 0; i < 20'000 && tail->state().refused == 0; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(tail->state().refused, 1u);
+  EXPECT_FALSE(tail->state().failing) << "nothing would ever ask it again";
+  ASSERT_TRUE(tail->wait_empty(kLong));
+  EXPECT_FALSE(t.publish(*tail, 6) && tail->wait_empty(kLong));
+  EXPECT_TRUE(tail->state().failing);
+  t.gate->open();
+  for (int i = 0; i < 20'000 && tail->state().segments != 0; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_FALSE(tail->state().failing);
+}
+
 TEST(TailStore, WritesPastAFolderThatTakesNothing) {
   TailTest t;
   const auto tail = t.begin();
