@@ -52,7 +52,8 @@ class Verification {
     std::vector<Unread> unread;
     TRY(check_object(point, target.point->object, std::nullopt, unread));
     for (const auto& segment : manifest.segments) TRY(check_object(point, segment.object, segment.stored_bytes, unread));
-    // The objects are hashed while their content is read: what that says of damaged bytes is forgotten.
+    // The objects are hashed while their content is read: what that says of a point with damaged bytes is forgotten,
+    // and its other objects are read again for the next point.
     auto hashing = std::async(std::launch::async, [&] { return hash_objects(unread); });
     const Found before = found_;
     const std::vector<Finding> of_point = point.findings;
@@ -71,6 +72,7 @@ class Verification {
 
   VerifyReport take() {
     report_.findings = std::move(found_.findings);
+    report_.records = found_.records;
     return std::move(report_);
   }
 
@@ -82,6 +84,8 @@ class Verification {
   struct Found {
     std::vector<Finding> findings;
     std::map<std::string, Finding> by_object;
+    std::set<std::string> opened;  // segments that level 2 has read
+    std::uint64_t records = 0;
   };
 
   // Level 0, once an object; what level 1 has to read is added to `unread`.
@@ -145,7 +149,7 @@ class Verification {
     if (!sidecar) return found(point, target.point->object, sidecar.error());
     if (options_.level >= 3) return {};  // reading the log for the rules opens and digests all of it
     for (const auto& segment : target.point->manifest.segments) {
-      if (!opened_.insert(segment.object).second) continue;
+      if (!found_.opened.insert(segment.object).second) continue;
       const Status read = read_segment(segment);
       if (!read) TRY(found(point, segment.object, read.error()));
     }
@@ -158,7 +162,7 @@ class Verification {
     repository::DecodedBlock block;
     while (TRY(blocks->next(block))) {
       if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "verifying was interrupted");
-      report_.records += block.entry.records;
+      found_.records += block.entry.records;
       progress_.advance(block.text.size());
     }
     return {};
@@ -186,7 +190,7 @@ class Verification {
     const auto sidecar = [&](const BuiltDatabase&) { return repository::read_sidecar_at(repo_, target); };
     const auto built = build_database(repo_, world_, target, build, sidecar, nowhere, progress_);
     if (!built) return found(point, "", built.error());
-    report_.records += built->log_records;
+    found_.records += built->log_records;
     for (const auto& sentence : built->findings)
       TRY(found(point, "", Error(ErrorCode::kLogRuleBroken, "the log breaks a rule", sentence)));
     if (built->hashes.size() == build.hash_at.size()) return compare_hashes(point, target, build.hash_at, built->hashes);
@@ -262,7 +266,7 @@ class Verification {
   Progress& progress_;
   VerifyReport report_;
   Found found_;
-  std::set<std::string> seen_, opened_;
+  std::set<std::string> seen_;
 };
 
 }  // namespace

@@ -137,6 +137,40 @@ TEST(Damage, AMissingSegmentIsFoundAtLevelZeroAndAMissingKeyOrFormatAtOpening) {
   EXPECT_EQ(what_passes(repo, 3), "verify found nothing");
 }
 
+// Its hash is right, its manifests say something else of it: the base of two points, one of which has a spoilt object.
+TEST(Damage, ASegmentReadInVainBesideASpoiltOneIsReadForTheNextPoint) {
+  DamagedRepo repo;
+  const auto points = repo.w.catalogue();
+  ASSERT_EQ(points.points().size(), 2u);
+  for (const auto& point : points.points()) {
+    const auto sidecar = repository::read_sidecar(*repo.w.repo, point.object).value();
+    manifest::Manifest lying = point.manifest;
+    ++lying.segments.front().records;
+    ASSERT_TRUE(repo.w.store->remove(point.object));
+    ASSERT_TRUE(repository::publish_manifest(*repo.w.repo, repo.w.world, lying, sidecar.encode()));
+  }
+  const auto lying = repo.w.catalogue();
+  auto targets = repo.w.all_points(lying);
+  std::ranges::reverse(targets);
+  const auto& newest = targets.front().point->manifest.segments;
+  ASSERT_EQ(newest.size(), 2u);
+  Bytes spoilt = repo.objects.at(newest.back().object);
+  spoilt[spoilt.size() / 2] ^= std::byte{1};
+  repo.replace(newest.back().object, spoilt);
+  const VerifyOptions how{.level = 2, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .attest = false};
+  const auto verified = verify_points(*repo.w.repo, repo.w.world, lying, targets, how, repo.w.progress);
+  ASSERT_TRUE(verified) << repository::testing::why_not(verified);
+  ASSERT_EQ(verified->points.size(), 2u);
+  const auto named = [](const VerifiedPoint& point) {
+    std::vector<std::string> names;
+    for (const Finding& finding : point.findings) names.push_back(finding.object);
+    return names;
+  };
+  EXPECT_EQ(named(verified->points[0]), std::vector{newest.back().object});
+  EXPECT_EQ(named(verified->points[1]), std::vector{newest.front().object});
+  EXPECT_EQ(verified->findings.size(), 2u);
+}
+
 TEST(Damage, ObjectsInEachOthersPlaceAreFound) {
   DamagedRepo repo;
   for (const std::string kind : {"m/", "s/"}) {
