@@ -17,11 +17,12 @@ constexpr std::size_t kReaders = 4;  // they wait for the disk, mostly
 constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
 constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
-constexpr std::size_t kReadChunks = 2;  // a divisor of those of a write, whose numbers follow each other
+// Of one read; divisors of those of a write, whose numbers follow each other. Many runs share as much memory as a few.
+constexpr std::size_t kReadChunks = 2, kReadChunksOfMany = 1;
+constexpr std::size_t kManyRuns = 96;
 // Parts ahead of one run. A run gets deeper when its user had to wait; kDeeperParts more than one each, in all runs.
 constexpr std::size_t kDepthMax = 5;
 constexpr std::size_t kDeeperParts = 40;
-constexpr std::size_t kReadBytes = kReadChunks * io::Spool::kChunkBytes;
 constexpr std::uint64_t kSearchesMax = 10'000;
 constexpr std::size_t kPrefixBytes = 8;  // before each node of a run: its used bytes, then all its bytes, u32 each
 
@@ -34,9 +35,10 @@ std::size_t arena_bytes_for(std::uint64_t file_bytes) {
 
 // What one read brings. From the time it is wanted until it is `ready` it is a reader thread's.
 struct LeafRuns::Part {
+  explicit Part(std::size_t room) : bytes(room) {}
   const Run* run = nullptr;
   std::size_t index = 0;  // in its run
-  Buffer bytes{kReadBytes};
+  Buffer bytes;
   Status status;
   std::binary_semaphore ready{0};
 };
@@ -50,11 +52,11 @@ struct LeafRuns::Run {
   std::unique_ptr<Part> part;               // what is being read from
   std::deque<std::unique_ptr<Part>> ahead;  // wanted, in order
   std::size_t depth = 1;                    // as many as that are kept ahead
-  Buffer straddling;                        // a node that does not lie in one part
 
   Status read(io::Spool& spool, Part& into) const {
-    const std::size_t first = into.index * kReadChunks;
-    const std::size_t count = std::min(kReadChunks, chunks.size() - first);
+    const std::size_t whole = into.bytes.capacity() / io::Spool::kChunkBytes;
+    const std::size_t first = into.index * whole;
+    const std::size_t count = std::min(whole, chunks.size() - first);
     return spool.read(chunks[first], into.bytes.whole().first(count * io::Spool::kChunkBytes));
   }
 
@@ -71,7 +73,7 @@ struct LeafRuns::Run {
       if (next->index == index) part = std::move(next);
     }
     if (!part) {
-      part = spare ? std::move(spare) : std::make_unique<Part>();
+      part = spare ? std::move(spare) : std::make_unique<Part>(runs.part_bytes_);
       part->index = index;
       part->status = read(runs.spool_, *part);
     }
@@ -84,9 +86,9 @@ struct LeafRuns::Run {
 
   // Asks for the parts behind the loaded one; `spare` may be used again.
   Status look_ahead(LeafRuns& runs, std::unique_ptr<Part> spare) {
-    const std::size_t parts = (chunks.size() + kReadChunks - 1) / kReadChunks;
+    const std::size_t parts = (chunks.size() * io::Spool::kChunkBytes + runs.part_bytes_ - 1) / runs.part_bytes_;
     while (ahead.size() < depth && part->index + ahead.size() + 1 < parts) {
-      auto next = spare ? std::move(spare) : std::make_unique<Part>();
+      auto next = spare ? std::move(spare) : std::make_unique<Part>(runs.part_bytes_);
       next->run = this;
       next->index = part->index + ahead.size() + 1;
       TRY(runs.wanted_.push(next.get()));
@@ -99,17 +101,19 @@ struct LeafRuns::Run {
   // `count` bytes at `offset`, with memory behind them up to `reach`: in the part when it has all of that, else
   // copied.
   Result<ByteView> view(LeafRuns& runs, std::uint64_t offset, std::size_t count, std::size_t reach) {
-    if (offset % kReadBytes + reach <= kReadBytes) {
-      TRY(load(runs, offset / kReadBytes));
-      return ByteView(part->bytes.data() + offset % kReadBytes, reach);
+    const std::size_t part_bytes = runs.part_bytes_;
+    if (offset % part_bytes + reach <= part_bytes) {
+      TRY(load(runs, offset / part_bytes));
+      return ByteView(part->bytes.data() + offset % part_bytes, reach);
     }
+    Buffer& straddling = runs.straddling_;
     if (straddling.capacity() < reach) straddling = Buffer(kNodeBytesMax);
     straddling.clear();
     while (straddling.size() < count) {
       const std::uint64_t from = offset + straddling.size();
-      TRY(load(runs, from / kReadBytes));
-      const std::size_t piece = std::min(kReadBytes - from % kReadBytes, count - straddling.size());
-      straddling.append({part->bytes.data() + from % kReadBytes, piece});
+      TRY(load(runs, from / part_bytes));
+      const std::size_t piece = std::min(part_bytes - from % part_bytes, count - straddling.size());
+      straddling.append({part->bytes.data() + from % part_bytes, piece});
     }
     return ByteView(straddling.data(), reach);
   }
@@ -242,6 +246,7 @@ Status LeafRuns::finish() {
   free_.close();
   while (TRY(free_.pop())) {  // fails with the writer's error; frees the arenas
   }
+  part_bytes_ = (runs_.size() > kManyRuns ? kReadChunksOfMany : kReadChunks) * io::Spool::kChunkBytes;
   for (std::size_t i = 0; i < kReaders; ++i) readers_.emplace_back([this] { read_ahead(); });
   return {};
 }
