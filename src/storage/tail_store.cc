@@ -165,10 +165,12 @@ Result<PutOutcome> TailStore::put_beneath(const std::string& name, ByteView byte
 // Durable in the folder when it returns.
 Status TailStore::keep(const std::string& name, ByteView bytes) {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!begun_ || stop_) return fail(ErrorCode::kStorageFailed, "the tail is closed");
-    if (bytes_ + reserved_ + refused_bytes_ + bytes.size() > options_.max_bytes) {
-      const std::string beside = refused_bytes_ == 0 ? "" : fmt::format(" beside {} bytes of refused files", refused_bytes_);
+    if (!has_room(bytes.size())) forget_moved_away(lock);
+    if (!has_room(bytes.size())) {
+      const std::uint64_t refused = refused_bytes();
+      const std::string beside = refused == 0 ? "" : fmt::format(" beside {} bytes of refused files", refused);
       return fail(ErrorCode::kStorageFull, "the tail is full",
                   fmt::format("{} bytes wait in {} for the repo{}, {} may", bytes_, options_.directory, beside,
                               options_.max_bytes));
@@ -183,6 +185,29 @@ Status TailStore::keep(const std::string& name, ByteView bytes) {
   waiting_.push_back({name, bytes.size(), std::chrono::steady_clock::now(), false});
   wake_.notify_all();
   return {};
+}
+
+bool TailStore::has_room(std::uint64_t bytes) const {
+  return bytes_ + reserved_ + refused_bytes() + bytes <= options_.max_bytes;
+}
+
+std::uint64_t TailStore::refused_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, size] : refused_files_) bytes += size;
+  return bytes;
+}
+
+// A person was asked to move refused files away.
+void TailStore::forget_moved_away(std::unique_lock<std::mutex>& lock) {
+  const std::map<std::string, std::uint64_t> files = refused_files_;
+  lock.unlock();
+  std::vector<std::string> gone;
+  for (const auto& [name, size] : files) {
+    const auto found = local_->head(name);
+    if (!found && found.error().code() == ErrorCode::kObjectMissing) gone.push_back(name);
+  }
+  lock.lock();
+  for (const std::string& name : gone) refused_files_.erase(name);
 }
 
 bool TailStore::waits(const std::string& name) const {
@@ -321,7 +346,7 @@ void TailStore::brought(const Waiting& object) {
 
 void TailStore::refuse(const std::string& name, std::uint64_t bytes, const Error& error) {
   ++refused_;
-  refused_bytes_ += bytes;
+  refused_files_[name] = bytes;
   news_.push_back({TailNews::Kind::kRefused,
                    fmt::format("the tail's file {} is not brought to the repo and stays in {}: {}", name,
                                options_.directory, error.to_string())});

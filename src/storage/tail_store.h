@@ -80,6 +80,9 @@ class TailStore final : public ObjectStore {
   };
   bool waits(const std::string& name) const;
   Status keep(const std::string& name, ByteView bytes);
+  bool has_room(std::uint64_t bytes) const;
+  std::uint64_t refused_bytes() const;
+  void forget_moved_away(std::unique_lock<std::mutex>& lock);
   Result<PutOutcome> put_beneath(const std::string& name, ByteView bytes);
   void run();
   Status bring(const Waiting& object);
@@ -99,7 +102,8 @@ class TailStore final : public ObjectStore {
   mutable std::mutex mutex_;
   std::condition_variable wake_, changed_;
   std::deque<Waiting> waiting_;  // oldest first
-  std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0, refused_bytes_ = 0;
+  std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0;
+  std::map<std::string, std::uint64_t> refused_files_;  // and their sizes
   std::optional<Error> failure_;  // of the latest try
   std::vector<TailNews> news_;
   bool begun_ = false, stop_ = false, ended_ = false;

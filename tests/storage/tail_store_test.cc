@@ -244,6 +244,19 @@ TEST(TailStore, CountsWhatItRefusesTowardsItsBound) {
   EXPECT_THAT(refused.error().why(), HasSubstr("of refused files"));
 }
 
+TEST(TailStore, HasRoomAgainWhenARefusedFileWasMovedAway) {
+  TailTest t;
+  const std::uint64_t each = content(5).size();
+  t.place("notes", Bytes(2 * each));
+  const auto tail = t.begin(2 * each);
+  t.gate->go_away();
+  EXPECT_FALSE(t.publish(*tail, 5)) << "nor does the store take it";
+  EXPECT_THAT(t.in_tail(), ElementsAre("notes"));
+  ASSERT_TRUE(io::remove_tree(t.disk, io::join(kTail, "notes")));
+  EXPECT_TRUE(t.publish(*tail, 5));
+  EXPECT_THAT(t.in_tail(), ElementsAre(name_of_segment(5)));
+}
+
 TEST(TailStore, NoLongerCallsTheStoreAwayWhenNothingIsLeftToBring) {
   TailTest t;
   t.away = true;
