@@ -182,6 +182,7 @@ class Commit {
     lineage_.parent = head.manifest.lineage.id;
     lineage_.fork_revision = match.last_common;
     lineage_.parent_revision = head.manifest.revision;
+    lineage_.parent_seen = head.last_seen;
     lineage_.reason = std::move(reason);
     parent_cluster_ = head.manifest.source.cluster;
   }
@@ -205,7 +206,9 @@ class Commit {
       if (!request_.source.cluster.empty() && point.manifest.source.cluster == request_.source.cluster) newest = &point;
     if (newest == nullptr) return;
     lineage_.parent = newest->manifest.lineage.id;
-    lineage_.parent_revision = catalogue_.newest_of(lineage_.parent)->manifest.revision;
+    const Point& head = *catalogue_.newest_of(lineage_.parent);
+    lineage_.parent_revision = head.manifest.revision;
+    lineage_.parent_seen = head.last_seen;
     lineage_.reason = fmt::format("the cluster id changed from {} to {}", newest->manifest.source.cluster_id,
                                   request_.source.cluster_id.empty() ? "unknown" : request_.source.cluster_id);
   }

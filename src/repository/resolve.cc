@@ -163,10 +163,13 @@ class PointResolver {
     return whole(*newest);
   }
 
-  // The same cluster went on in a lineage parted from this one, which got nothing since.
+  // The same cluster went on in a lineage parted from this one, of which nothing was seen since: no revision, nor that
+  // it still stands where it stood, as an idle cluster does beside its copy.
   bool is_succeeded(const Point& head) const {
     return std::ranges::any_of(chosen_, [&](const LineageInfo* info) {
-      if (info->lineage.parent != lineage_of(head) || revision_of(head) > info->lineage.parent_revision) return false;
+      const manifest::Lineage& child = info->lineage;
+      if (child.parent != lineage_of(head) || revision_of(head) > child.parent_revision) return false;
+      if (head.last_seen > child.parent_seen) return false;
       const Point* successor = catalogue_.newest_of(info->lineage.id);
       const std::string& cluster_id = head.manifest.source.cluster_id;
       return successor != nullptr && !cluster_id.empty() && successor->manifest.source.cluster_id == cluster_id;

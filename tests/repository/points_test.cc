@@ -228,6 +228,7 @@ TEST_F(Resolve, LatestIsOfTheLineageThatTookAnothersPlaceWhateverTheClockSays) {
     manifest::Manifest b = manifest_of(kB, 5, {segment_ref(kB, 0, 170, 150)}, "prod");  // a clock that went back
     b.lineage.parent = kA;
     b.lineage.parent_revision = parent_revision;
+    b.lineage.parent_seen = all.back().latest;
     b.source.cluster_id = id_of_b;
     all.push_back(b);
     return found(catalogue_of(all), "latest");
@@ -237,6 +238,23 @@ TEST_F(Resolve, LatestIsOfTheLineageThatTookAnothersPlaceWhateverTheClockSays) {
   EXPECT_EQ(latest_of(0, "c1", "c1"), "180@180") << "nobody knows";
   EXPECT_EQ(latest_of(180, "c1", "c2"), "180@180") << "another cluster";
   EXPECT_EQ(latest_of(180, "", ""), "180@180") << "imported files";
+}
+
+TEST_F(Resolve, LatestIsOfAnIdleClusterThatWasSeenAfterItsCopy) {
+  auto all = points_of_a();
+  for (auto& m : all) m.source.cluster_id = "c1";
+  manifest::Manifest copy = manifest_of(kB, 40, {segment_ref(kB, 0, 190, 150)});
+  copy.source.cluster_id = "c1";
+  copy.lineage.parent = kA;
+  copy.lineage.parent_revision = all.back().revision;
+  copy.lineage.parent_seen = all.back().latest;
+  manifest::Manifest again = all.back();
+  again.earliest = at_minute(50);
+  again.latest = at_minute(51);
+  all.push_back(copy);
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "190@190");
+  all.push_back(again);
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
 }
 
 TEST_F(Resolve, AnIdPrefixNamesItsPoint) {

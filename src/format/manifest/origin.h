@@ -16,6 +16,7 @@ struct Lineage {
   std::string reason;              // why it began: "first backup", "cluster id changed", …
   // The newest revision that was stored of the parent when it began; one that has more lives on. 0: none or unknown.
   std::int64_t parent_revision = 0;
+  Timestamp parent_seen;  // when the parent was seen last by then; one that was seen later lives on. 0: none or unknown
   bool operator==(const Lineage&) const = default;
 };
 

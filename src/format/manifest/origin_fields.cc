@@ -15,6 +15,7 @@ Json lineage_fields(const Lineage& lineage) {
               {"fork_revision", static_cast<std::uint64_t>(lineage.fork_revision)},
               {"reason", lineage.reason}};
   if (lineage.parent_revision > 0) fields["parent_revision"] = static_cast<std::uint64_t>(lineage.parent_revision);
+  if (lineage.parent_seen.ns != 0) fields["parent_seen_ns"] = lineage.parent_seen.ns;
   return fields;
 }
 
@@ -24,6 +25,7 @@ Lineage read_lineage(Fields& in) {
   out.parent = in.id<LineageId>("parent");
   out.fork_revision = in.revision("fork_revision");
   if (in.has("parent_revision")) out.parent_revision = in.revision("parent_revision");
+  if (in.has("parent_seen_ns")) out.parent_seen = in.time("parent_seen_ns");
   out.reason = in.text("reason");
   return out;
 }
