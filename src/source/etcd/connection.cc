@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "source/etcd/pacer.h"
+
 namespace lifeboat::source {
 namespace {
 
@@ -207,7 +209,7 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
 class TalkCall {
  public:
   TalkCall(grpc::GenericStub& stub, const ConversationTerms& terms, std::string_view token)
-      : stall_timeout_(terms.stall_timeout), gather_(terms.gather) {
+      : stall_timeout_(terms.stall_timeout), pacer_(terms.gather) {
     add_token(context_, token);
     for (const auto& [name, value] : terms.metadata) context_.AddMetadata(name, value);
     call_ = stub.PrepareCall(&context_, terms.method, &queue_);
@@ -264,6 +266,7 @@ class TalkCall {
   }
 
   void hear(Conversation& talk) {
+    pacer_.heard(message_.Length());
     collect_pieces(message_, pieces_);
     const auto more = talk.message(pieces_);
     if (!more) failure_ = more.error();
@@ -279,9 +282,9 @@ class TalkCall {
 
   // Where messages come one by one, a pause lets the next ones come together; a burst is taken as it comes.
   const bool* take_next() {
-    if (gather_.count() > 0) {
+    if (pacer_.pauses()) {
       if (const bool* ready = take(Clock::time_point())) return ready;
-      if (sparse_) std::this_thread::sleep_for(gather_);
+      if (sparse_) std::this_thread::sleep_for(pacer_.pause(Steady::now()));
     }
     const auto began = Steady::now();
     const bool* done = take(Clock::now() + std::min(kCancelTick, stall_timeout_));
@@ -317,7 +320,8 @@ class TalkCall {
     return std::unexpected(RpcFailure{RpcCode::kUnavailable, "the server ended the stream"});
   }
 
-  const std::chrono::milliseconds stall_timeout_, gather_;
+  const std::chrono::milliseconds stall_timeout_;
+  Pacer pacer_;
   grpc::CompletionQueue queue_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;

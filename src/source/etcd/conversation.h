@@ -33,8 +33,8 @@ struct ConversationTerms {
   std::string action;    // for errors: "the watch"
   std::vector<std::pair<std::string, std::string>> metadata;  // beside the token
   std::chrono::milliseconds stall_timeout{60000};  // no message for so long: broken
-  // After a message that had to be waited for, the next ones are let come together for so long: one wake-up takes
-  // them all.
+  // After a message that had to be waited for, the next ones are let come together for so long, or less when much comes
+  // (Pacer): one wake-up takes them all.
   std::chrono::milliseconds gather{0};
 };
 
