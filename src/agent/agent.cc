@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "agent/audit.h"
+#include "agent/heavy_work.h"
 #include "agent/metrics_page.h"
 #include "agent/probe.h"
 #include "agent/readiness.h"
@@ -66,6 +67,8 @@ std::string_view event_name(Kind kind) {
   }
   return "";
 }
+
+enum class Round { kDone, kGaveWay };
 
 class Agent {
  public:
@@ -282,8 +285,10 @@ class Agent {
       };
       if (base_wanted_.exchange(false)) take_base(*client, progress);
       const auto began = seams_.world.clock.monotonic();
+      operation::CaptureOptions how = options().capture;
+      how.base_turn = [this](const std::function<bool()>& given_up) { return heavy_.base(given_up); };
       const auto done = seams_.capture(
-          *client, options().capture,
+          *client, how,
           [this](const operation::CaptureEvent& event) { on_capture(event); }, cancelled, progress);
       if (done || cancelled()) continue;
       if (!state_.snapshot().followed_once) return fail_with(done.error());
@@ -300,6 +305,8 @@ class Agent {
 
   // What is stored differs from what etcd has: a whole snapshot shows where, and history goes on from it.
   void take_base(source::Client& client, Progress& progress) {
+    const auto turn = heavy_.base([&] { return progress.cancelled(); });
+    if (!turn) return;
     const auto base = seams_.take_base(client, options().capture.backup, progress);
     if (!base) {
       if (!stop_.asked())
@@ -341,21 +348,28 @@ class Agent {
     } while (!stop_.wait(options().probe_interval));
   }
 
-  // Runs `round` again and again; the pause before the first is the shorter one.
+  // Runs `round` again and again, each with a turn of its own; the pause before the first is the shorter one. One that
+  // gave way is begun anew as soon as it can be.
   void repeat(Task task, std::chrono::nanoseconds first, std::chrono::nanoseconds AgentOptions::*interval,
-              const std::function<void()>& round) {
+              const std::function<Round()>& round) {
     auto due = seams_.world.clock.monotonic() + std::min(first, options().*interval);
     while (!stop_.wait(kTick)) {
       hearts_.beat(task);
       if (seams_.world.clock.monotonic() < due || !state_.snapshot().followed_once) continue;
-      round();
+      const auto turn = heavy_.background([&] {
+        hearts_.beat(task);
+        return stop_.asked();
+      });
+      if (!turn) return;
+      const Round ended = round();
       release_memory();
+      if (ended == Round::kGaveWay) continue;
       due = seams_.world.clock.monotonic() + options().*interval;
     }
   }
 
   void keep_up() {
-    TaskProgress progress(Task::kMerge, hearts_, stop_, seams_.log);
+    TaskProgress progress(Task::kMerge, hearts_, stop_, seams_.log, &heavy_);
     Upkeep upkeep(seams_.repo, seams_.world, state_, seams_.log);
     SteadyClock steady(seams_.world.clock, options().history_interval);
     auto next_history = seams_.world.clock.monotonic() + options().history_interval;
@@ -365,9 +379,11 @@ class Agent {
       const bool believed = steady.is_steady();
       if (done && believed && is_due(next_history, now.history_interval))
         done = upkeep.end_histories(history_policy(now), progress);
-      if (done || stop_.asked()) return;
+      if (done || stop_.asked()) return Round::kDone;
+      if (done.error().code() == ErrorCode::kInterrupted) return Round::kGaveWay;
       state_.on_merge_failure();
       warn("mergeFailed", "merging failed and is tried again: " + done.error().to_string());
+      return Round::kDone;
     });
   }
 
@@ -383,16 +399,25 @@ class Agent {
   }
 
   void audit() {
-    TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log);
+    TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log, &heavy_);
     Auditor auditor(seams_.repo, seams_.world, state_, seams_.log);
     std::chrono::nanoseconds next_base{};
     auto next_snapshot = seams_.world.clock.monotonic() + options().snapshot_audit_interval;
     repeat(Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
       const auto done = auditor.audit(*clients_.current(), options().capture.backup, progress);
       if (done && *done && is_due(next_base, kBetweenBases)) base_wanted_ = true;
+      if (gave_way(done)) return Round::kGaveWay;
       if (!done && !stop_.asked()) audit_failed(done.error());
-      if (is_due(next_snapshot, options().snapshot_audit_interval)) compare_snapshot(progress);
+      if (seams_.world.clock.monotonic() < next_snapshot) return Round::kDone;
+      if (!compare_snapshot(progress)) return Round::kGaveWay;
+      next_snapshot = seams_.world.clock.monotonic() + options().snapshot_audit_interval;
+      return Round::kDone;
     });
+  }
+
+  template <typename T>
+  bool gave_way(const Result<T>& done) const {
+    return !done && !stop_.asked() && done.error().code() == ErrorCode::kInterrupted;
   }
 
   void audit_failed(const Error& error) {
@@ -401,22 +426,24 @@ class Agent {
   }
 
   // A whole snapshot against the log, record by record, while capture goes on. Where they differ, the snapshot has
-  // begun a lineage of its own, which capture has to follow.
-  void compare_snapshot(Progress& progress) {
+  // begun a lineage of its own, which capture has to follow. False: it gave way.
+  bool compare_snapshot(Progress& progress) {
     const auto compared =
         seams_.take_base(*clients_.current(), options().capture.backup, progress);
+    if (gave_way(compared)) return false;
     if (!compared) {
       if (!stop_.asked()) audit_failed(compared.error());
-      return;
+      return true;
     }
     if (!compared->new_lineage) {
       info("snapshotAudit", fmt::format("a snapshot at revision {} holds what the log holds",
                                         compared->revision));
-      return;
+      return true;
     }
     say(Severity::kError, "snapshotAudit",
         "ALARM: a snapshot and the stored log differ: " + compared->lineage_reason);
     base_wanted_ = true;
+    return true;
   }
 
   // ---- answers ----
@@ -464,6 +491,7 @@ class Agent {
   State state_;
   Heartbeats hearts_;
   StopFlag stop_;
+  HeavyWork heavy_;
   Clients clients_;
   const Identity identity_;
   std::atomic<bool> reconnect_{false}, base_wanted_{false};

@@ -12,6 +12,10 @@ namespace lifeboat::agent {
 namespace {
 
 constexpr int kHeaps = 2;
+// What is larger goes back to the system when it is freed. glibc would raise this to the largest buffer it ever saw, and
+// keep every block's memory between those of longer lives.
+constexpr int kOwnMappingBytes = 1 << 20;
+constexpr int kKeptFreeBytes = 4 << 20;  // at the end of a heap
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -34,7 +38,11 @@ ProcessUsage process_usage() {
   return usage;
 }
 
-void keep_memory_flat() { ::mallopt(M_ARENA_MAX, kHeaps); }
+void keep_memory_flat() {
+  ::mallopt(M_ARENA_MAX, kHeaps);
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptFreeBytes);
+}
 
 void release_memory() { ::malloc_trim(0); }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/heavy_work.h"
 #include "agent/log.h"
 #include "base/progress.h"
 #include "io/world.h"
@@ -47,17 +48,19 @@ class Heartbeats {
   std::array<std::atomic<std::int64_t>, kTasks> last_ns_;  // monotonic
 };
 
-// The progress of background work: it beats, notes go to the log, and it is cancelled by the stop.
+// The progress of background work: it beats, notes go to the log, and it is cancelled by the stop, or when it is to
+// give way.
 class TaskProgress final : public Progress {
  public:
-  TaskProgress(Task task, Heartbeats& hearts, const StopFlag& stop, const Log& log)
-      : task_(task), hearts_(hearts), stop_(stop), log_(log) {}
+  // `heavy`: of work that has a background turn; nullptr: of none.
+  TaskProgress(Task task, Heartbeats& hearts, const StopFlag& stop, const Log& log, const HeavyWork* heavy = nullptr)
+      : task_(task), hearts_(hearts), stop_(stop), log_(log), heavy_(heavy) {}
   void stage(std::string_view, std::uint64_t) override { hearts_.beat(task_); }
   void advance(std::uint64_t) override { hearts_.beat(task_); }
   void note(std::string_view sentence) override;
   bool cancelled() const override {
     hearts_.beat(task_);
-    return stop_.asked();
+    return stop_.asked() || (heavy_ != nullptr && heavy_->give_way());
   }
 
  private:
@@ -65,6 +68,7 @@ class TaskProgress final : public Progress {
   Heartbeats& hearts_;
   const StopFlag& stop_;
   const Log& log_;
+  const HeavyWork* heavy_;
 };
 
 }  // namespace lifeboat::agent

@@ -19,7 +19,10 @@ namespace lifeboat::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kTailPatience{400};
-constexpr std::uint64_t kIndexMemoryBytes = 32ull << 20;  // of bases and audits
+// What one base, audit or merge may take of 128 MiB; agent::HeavyWork lets one run at a time.
+constexpr std::uint64_t kIndexMemoryBytes = 32ull << 20;
+constexpr std::uint64_t kReceiveMemoryBytes = 36ull << 20;
+constexpr int kAdditionZstd = 9;
 
 agent::AgentOptions options_of(const app::App& app) {
   const app::Settings& settings = app.settings();
@@ -30,6 +33,8 @@ agent::AgentOptions options_of(const app::App& app) {
   options.capture.backup.purpose = manifest::kForCapture;
   options.capture.backup.threads = shared.threads;
   options.capture.backup.index_memory_bytes = kIndexMemoryBytes;
+  options.capture.backup.receive_memory_bytes = kReceiveMemoryBytes;
+  options.capture.backup.addition_zstd = kAdditionZstd;
   options.capture.flush =
       std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);
   options.rpo = std::chrono::nanoseconds(settings.duration_ns("objectives.rpo"));

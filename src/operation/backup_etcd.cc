@@ -46,7 +46,7 @@ Result<Committed> take_snapshot(const repository::Repository& repo, io::World& w
   request.source.kind = "snapshot";
   request.source.cluster = options.cluster;
 
-  source::SnapshotReader snapshot(world, options.spool_directory, progress);
+  source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
   const auto info = TRY(client.snapshot(options.endpoint, snapshot, progress));
   request.latest = world.clock.now();
   request.source.file_sha256 = info.sha256_hex;

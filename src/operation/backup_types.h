@@ -19,7 +19,9 @@ struct BackupOptions {
   bool full = false;              // a snapshot also where the revisions since the last point would do
   bool prove = true;              // compare HashKV with live members after the commit
   unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;
+  std::uint64_t index_memory_bytes = 96ull << 20;    // of Visibility
+  std::uint64_t receive_memory_bytes = 96ull << 20;  // of LeafRuns, while a snapshot arrives and is read
+  int addition_zstd = 13;         // of what is new since the last point: 21 MB of tables; 9 takes 7
   std::size_t chain_max = 64;     // a chain with so many additions to its base is ended by a base that needs no other
 };
 

@@ -294,6 +294,8 @@ class Capture {
 
   // The watch stands before the base is streamed, so that no compaction slips between the two.
   Status take_base(const std::vector<source::MemberStatus>& live) {
+    const auto turn = options_.base_turn ? options_.base_turn(cancelled_) : nullptr;
+    if (options_.base_turn && !turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());
     const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
     CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1},

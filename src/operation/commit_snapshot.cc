@@ -18,7 +18,6 @@ using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
 constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
-constexpr int kBackupZstd = 13;    // little data, kept long, while a snapshot arrives
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
 // Counts what a snapshot holds, and checks the per-key rules, as its records pass by.
@@ -139,7 +138,7 @@ class Commit {
                                         .lo = head.revision,
                                         .complete_from = std::max(compact_, head.revision),
                                         .removed = gap ? match.removed : std::vector<etcd::Revision>{},
-                                        .zstd_level = kBackupZstd,
+                                        .zstd_level = options_.addition_zstd,
                                         .by_key = true,
                                         .block_bytes = kBackupBlockBytes,
                                         .threads = 1});

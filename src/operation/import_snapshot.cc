@@ -110,7 +110,7 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   auto file = TRY(world.files.open(path, {}));
   const auto encoding = TRY(encoding_of(*file));
 
-  source::SnapshotReader snapshot(world, options.spool_directory, progress);
+  source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
   progress.stage("read the file", info.size_bytes);
   TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
   TrailerSplitter splitter(snapshot);

@@ -27,6 +27,7 @@ LogReadOptions read_options(const BackupOptions& options) {
 
 constexpr std::chrono::seconds kCatchUpTimeout{10};
 constexpr std::chrono::milliseconds kCatchUpPoll{100};
+constexpr std::uint64_t kCancelEvery = 4096;  // records
 
 // A member's hash. One that lags behind the member the snapshot came from calls the point's revision a future one:
 // it gets a moment to catch up.
@@ -137,8 +138,10 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
   for (const auto compact : compact_revisions) hashes.emplace_back(compact, revision);
   const std::size_t together = any_live ? hashes.size() : 1;
   repository::SeenRecord seen;
-  while (TRY(reader->next(seen)))
+  for (std::uint64_t count = 1; TRY(reader->next(seen)); ++count) {
+    if (count % kCancelEvery == 0 && progress.cancelled()) return fail(ErrorCode::kInterrupted, "hashing the log was interrupted");
     for (std::size_t i = 0; i < together; ++i) hashes[i].add(seen.record, seen.visible, seen.live_at_compaction);
+  }
 
   std::vector<std::uint32_t> out;
   for (std::size_t i = 0; i < hashes.size(); ++i) {

@@ -13,6 +13,9 @@ namespace lifeboat::repository {
 // and few where there is one thread, as in a daemon that is to stay small.
 inline std::size_t blocks_in_flight(unsigned threads) { return threads == 1 ? 3 : 4 * std::size_t{threads} + 1; }
 
+// Of larger ones there are fewer: no further block is begun while those in flight have so many bytes each on average.
+inline constexpr std::uint64_t kBytesOfBlockInFlight = std::uint64_t{2} << 20;
+
 class CodecPool {
  public:
   explicit CodecPool(std::function<object::Codec()> make) : make_(std::move(make)) {}

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -173,12 +174,17 @@ class BlockPool {
         segments_(std::move(segments)),
         floors_(floors_of(segments_)),
         skip_known_(skip_known),
+        in_flight_bytes_max_(blocks_in_flight(threads) * kBytesOfBlockInFlight),
         pool_(threads, blocks_in_flight(threads), std::move(decode)) {}
 
   Result<std::optional<Product>> next() {
     if (pool_.half_empty())
-      while (!pool_.full() && TRY(submit_next())) {
+      while (!pool_.full() && in_flight_bytes_ < in_flight_bytes_max_ && TRY(submit_next())) {
       }
+    if (!weights_.empty()) {
+      in_flight_bytes_ -= weights_.front();
+      weights_.pop_front();
+    }
     return pool_.next();
   }
   void give_back(Buffer buffer) {
@@ -207,6 +213,8 @@ class BlockPool {
       spare_.pop_back();
     }
     ++next_block_;
+    weights_.push_back(task.entry.plain_bytes + std::uint64_t{task.entry.records} * sizeof(segment::Head));
+    in_flight_bytes_ += weights_.back();
     TRY(pool_.submit(std::move(task)));
     return true;
   }
@@ -220,6 +228,9 @@ class BlockPool {
   const std::vector<manifest::SegmentRef> segments_;
   const std::vector<std::int64_t> floors_;  // of segments_
   const bool skip_known_;
+  const std::uint64_t in_flight_bytes_max_;
+  std::uint64_t in_flight_bytes_ = 0;  // of weights_
+  std::deque<std::uint64_t> weights_;  // what those in flight take once decoded, oldest first
   std::vector<Buffer> spare_;
   std::shared_ptr<OpenedSegment> open_;
   std::size_t next_segment_ = 0, next_block_ = 0;

@@ -58,7 +58,7 @@ class RecordStream {
 };
 
 struct ReadOptions {
-  unsigned threads = 2;                   // decoding ahead; at most blocks_in_flight(threads) are in memory
+  unsigned threads = 2;                   // decoding ahead; at most blocks_in_flight(threads) blocks are in memory, and of large ones fewer
   bool check_digests = false;             // compare each segment's content digest and counts at its end
 };
 // The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads. Where

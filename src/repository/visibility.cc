@@ -14,17 +14,21 @@ namespace {
 constexpr std::size_t kPartitions = 64;
 constexpr std::size_t kFindingsMax = 20;
 
+constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
+
 // The newest record seen of one key. Tombstones and removed records stay as "dead", so that what they ended is
 // known to be ended.
 struct Latest {
   crypto::KeyHash hash{};
   std::uint64_t ordinal = 0;
-  std::int64_t main = 0;
-  std::int64_t version = 0;  // 0: dead
+  std::int64_t main = -1;    // -1: an empty slot of a table
+  std::int64_t version = 0;  // 0: dead; kRemovedUnseen
   std::int64_t create_revision = 0;
-  bool occupied = false;
-  bool checkable = true;  // false: removed unseen, its end is not in the log
+
+  bool occupied() const { return main >= 0; }
+  bool alive() const { return version != 0 && version != kRemovedUnseen; }
 };
+static_assert(sizeof(Latest) == 48);  // a million keys make 64 MiB of tables
 
 class Bitmap {
  public:
@@ -58,7 +62,7 @@ class LatestTable {
   Latest& find(const crypto::KeyHash& hash) {
     const std::size_t mask = slots_.size() - 1;
     std::size_t i = hash.high & mask;
-    while (slots_[i].occupied && slots_[i].hash != hash) i = (i + 1) & mask;
+    while (slots_[i].occupied() && slots_[i].hash != hash) i = (i + 1) & mask;
     return slots_[i];
   }
   void took_slot() { ++used_; }
@@ -67,7 +71,7 @@ class LatestTable {
   void grow() {
     LatestTable bigger(slots_.size() * 2);
     for (const auto& slot : slots_) {
-      if (!slot.occupied) continue;
+      if (!slot.occupied()) continue;
       bigger.find(slot.hash) = slot;
       bigger.took_slot();
     }
@@ -171,14 +175,14 @@ struct Visibility::State {
   }
 
   void check_continues(const Latest& previous, const Latest& next) {
-    if (next.version == 0 || !previous.checkable || crosses_gap(previous.main, next)) return;
+    if (!next.alive() || previous.version == kRemovedUnseen || crosses_gap(previous.main, next)) return;
     const bool begins = previous.version == 0;
     check_version(next, begins ? 1 : previous.version + 1, begins ? next.main : previous.create_revision);
   }
 
   // A key that no record named before begins here, unless a base brought it.
   void check_begins(const Latest& first) {
-    if (!options.check_versions || first.version == 0 || crosses_gap(0, first)) return;
+    if (!options.check_versions || !first.alive() || crosses_gap(0, first)) return;
     check_version(first, 1, first.main);
   }
 
@@ -194,7 +198,7 @@ struct Visibility::State {
     if (spill) return spill->add(entry);
     LatestTable& table = tables[entry.hash.low % kPartitions];
     Latest& slot = table.find(entry.hash);
-    if (slot.occupied) {
+    if (slot.occupied()) {
       supersede(slot, entry);
       slot = entry;
       return {};
@@ -214,9 +218,12 @@ struct Visibility::State {
   Status start_spilling() {
     first_spilled = records;
     spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
-    for (const auto& table : tables)
+    // One by one: what a partition gathers before it is written takes the room of the table it had.
+    for (auto& table : tables) {
       for (const auto& slot : table.slots())
-        if (slot.occupied) TRY(spill->add(slot));
+        if (slot.occupied()) TRY(spill->add(slot));
+      table = LatestTable(0);
+    }
     tables = {};
     return {};
   }
@@ -225,7 +232,7 @@ struct Visibility::State {
     LatestTable latest;
     return spill->visit(partition, [&](const Latest& entry) {
       Latest& slot = latest.find(entry.hash);
-      if (slot.occupied) {
+      if (slot.occupied()) {
         supersede(slot, entry);
         slot = entry;
         return;
@@ -265,10 +272,8 @@ Status Visibility::add_head(const segment::Head& head) {
   const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
                      .ordinal = s.records,
                      .main = revision.main,
-                     .version = alive ? head.version : 0,
-                     .create_revision = head.create_revision,
-                     .occupied = true,
-                     .checkable = !removed};
+                     .version = alive ? head.version : removed ? kRemovedUnseen : 0,
+                     .create_revision = head.create_revision};
   const bool compacted = revision.main <= s.options.compaction;
   s.visible.push(alive);
   s.live_at_compaction.push(alive && compacted);
@@ -293,7 +298,7 @@ std::uint64_t Visibility::records() const { return state_->records; }
 std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
 bool Visibility::has_key(ByteView user_key) const {
   const auto hash = crypto::key_hash(user_key, state_->seed);
-  return state_->tables[hash.low % kPartitions].find(hash).occupied;
+  return state_->tables[hash.low % kPartitions].find(hash).occupied();
 }
 
 Bytes Visibility::encode() const {

@@ -15,7 +15,7 @@ namespace lifeboat::repository {
 struct VisibilityOptions {
   std::int64_t revision = 0;                 // records above it are counted, not seen
   std::int64_t compaction = -1;              // also mark what a compaction there keeps (for HashKV); -1: not
-  std::uint64_t memory_bytes = 96ull << 20;  // beyond it, entries spill to encrypted scratch in `spool_directory`
+  std::uint64_t memory_bytes = 96ull << 20;  // of the index; beyond it, entries spill to encrypted scratch in `spool_directory`
   std::string spool_directory;
   bool check_versions = false;               // find records whose version or create revision does not continue
   // Ranges (lo, complete_from) whose revisions nobody stored: a key may change there unseen.

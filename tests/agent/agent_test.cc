@@ -150,6 +150,28 @@ TEST_F(AgentTest, ComparesSnapshotsWithTheLogBesideCapture) {
   for (const std::string& line : lines()) EXPECT_THAT(line, ::testing::Not(HasSubstr("disagree")));
 }
 
+TEST_F(AgentTest, AuditsNothingWhileCaptureTakesABase) {
+  options_.audit_interval = options_.snapshot_audit_interval = 10ms;
+  std::atomic<bool> base_wanted{true}, base_runs{false};
+  start([&](source::Client&, const operation::CaptureOptions& how, const operation::CaptureListener& listener,
+            const std::function<bool()>& cancelled, Progress&) -> Status {
+    auto turn = how.base_turn(cancelled);
+    listener(event(CaptureEvent::Kind::kFollowing, 6));
+    base_runs = turn != nullptr;
+    while (base_wanted && !cancelled()) testing::sleep_ms(1);
+    turn.reset();
+    while (!cancelled()) testing::sleep_ms(1);
+    return {};
+  });
+  ASSERT_TRUE(testing::wait_until([&] { return base_runs.load(); }, 10));
+  const int before = bases_;
+  testing::sleep_ms(400);
+  EXPECT_EQ(bases_, before);
+  base_wanted = false;
+  EXPECT_TRUE(testing::wait_until([&] { return bases_ > before; }, 10));
+  stop();
+}
+
 TEST_F(AgentTest, FollowsTheNewLineageOfASnapshotThatDiffersFromTheLog) {
   options_.audit_interval = options_.snapshot_audit_interval = 30ms;
   base_report_.revision = 9;

@@ -98,6 +98,17 @@ TEST(SegmentBlock, TheBuilderIsFullAtTheTargetAndEmptyAfterTake) {
   EXPECT_EQ(read(next.text).value().size(), 1u);
 }
 
+TEST(SegmentBlock, TheBuilderIsFullAtSoManyRecordsHoweverSmallTheyAre) {
+  BlockBuilder builder(std::size_t{4} << 20);
+  const Bytes value(12);
+  std::int64_t sub = 0;
+  while (!builder.full()) builder.add({{{7, sub++}, true}, value});
+  const auto block = builder.take();
+  EXPECT_EQ(block.records, kBlockTargetRecords);
+  EXPECT_EQ(read(block.text).value().size(), kBlockTargetRecords);
+  EXPECT_FALSE(builder.full());
+}
+
 TEST(SegmentBlock, TheDigestIsThatOfItsRecordsHoweverTheyAreCut) {
   const auto records = random_records(3, 200, 500);
   crypto::ContentDigest expected;

@@ -57,10 +57,10 @@ void expect_in_order(LeafRuns& runs, const std::vector<bbolt::Pgid>& ids) {
   }
 }
 
-TEST(LeafRuns, GiveBackWholeNodesOfWhichOnlyTheUsedBytesWereKept) {
+void fill_and_read(std::uint64_t memory_bytes) {
   TestWorld world;
   const auto spool = io::Spool::create(world.world, "/").value();
-  LeafRuns runs(*spool, kNodes * kPage);
+  LeafRuns runs(*spool, kNodes * kPage, memory_bytes);
   const auto ids = scrambled_ids();
   std::vector<std::int64_t> revisions(kNodes);
   for (std::size_t i = 0; i < kNodes; ++i) revisions[ids[i] - 2] = static_cast<std::int64_t>(i);
@@ -75,6 +75,11 @@ TEST(LeafRuns, GiveBackWholeNodesOfWhichOnlyTheUsedBytesWereKept) {
   expect_in_order(runs, ids);
   expect_in_order(runs, ids);  // from the front again
 }
+
+TEST(LeafRuns, GiveBackWholeNodesOfWhichOnlyTheUsedBytesWereKept) { fill_and_read(LeafRuns::kMemoryBytes); }
+
+// Runs of a megabyte, of most of which nothing can be read ahead.
+TEST(LeafRuns, DoTheSameInLittleMemory) { fill_and_read(std::uint64_t{2} << 20); }
 
 }  // namespace
 }  // namespace lifeboat::source

@@ -119,7 +119,9 @@ void BlockBuilder::add(const etcd::Record& record) {
   if (record.key.tombstone) ++next_.tombstones;
 }
 
-bool BlockBuilder::full() const { return values_.size() + columns_.size_bytes() >= target_bytes_; }
+bool BlockBuilder::full() const {
+  return values_.size() + columns_.size_bytes() >= target_bytes_ || next_.records >= kBlockTargetRecords;
+}
 
 bool BlockBuilder::empty() const { return next_.records == 0; }
 

@@ -12,6 +12,9 @@
 namespace lifeboat::segment {
 
 inline constexpr std::size_t kBlockTargetBytes = 1u << 20;
+// What a block takes while it is made or read grows with its records, too: about 100 bytes each. A block of tiny
+// records ends here, which costs it nothing: what is alike in so many is found. A reader takes blocks with more.
+inline constexpr std::uint32_t kBlockTargetRecords = 1u << 15;
 
 // What follows the values in a block's text: how long each is, and its revision.
 class BlockColumns {
@@ -35,7 +38,7 @@ class BlockBuilder {
   explicit BlockBuilder(std::size_t target_bytes = kBlockTargetBytes);
   // Records ascend over the life of the segment. Copies.
   void add(const etcd::Record& record);
-  bool full() const;  // reached the target
+  bool full() const;  // reached the target, or kBlockTargetRecords
   bool empty() const;
   struct Block {
     Bytes text;

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kArenas = 3;
 constexpr std::size_t kReaders = 4;  // they wait for the disk, mostly
-constexpr std::size_t kArenaBytesMin = std::size_t{16} << 20;
-constexpr std::size_t kArenaBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
 // Of one read; divisors of those of a write, whose numbers follow each other. Many runs share as much memory as a few.
 constexpr std::size_t kReadChunks = 2, kReadChunksOfMany = 1;
@@ -27,8 +25,9 @@ constexpr std::uint64_t kSearchesMax = 10'000;
 constexpr std::size_t kPrefixBytes = 8;  // before each node of a run: its used bytes, then all its bytes, u32 each
 
 // Larger files get larger runs, so that the one buffer a run that reading needs stays small in all.
-std::size_t arena_bytes_for(std::uint64_t file_bytes) {
-  return std::clamp<std::size_t>(file_bytes / 96, kArenaBytesMin, kArenaBytesMax);
+std::size_t arena_bytes_for(std::uint64_t file_bytes, std::uint64_t memory_bytes) {
+  const std::uint64_t most = std::max<std::uint64_t>(memory_bytes / kArenas, 2 * LeafRuns::kNodeBytesMax);
+  return std::clamp<std::uint64_t>(file_bytes / kManyRuns, most / 2, most);
 }
 
 }  // namespace
@@ -66,6 +65,7 @@ struct LeafRuns::Run {
     while (!ahead.empty() && !part) {
       std::unique_ptr<Part> next = std::move(ahead.front());
       ahead.pop_front();
+      ++runs.ahead_left_;
       if (!next->ready.try_acquire()) {
         next->ready.acquire();
         if (depth < kDepthMax && runs.deeper_left_ > 0) ++depth, --runs.deeper_left_;
@@ -87,12 +87,13 @@ struct LeafRuns::Run {
   // Asks for the parts behind the loaded one; `spare` may be used again.
   Status look_ahead(LeafRuns& runs, std::unique_ptr<Part> spare) {
     const std::size_t parts = (chunks.size() * io::Spool::kChunkBytes + runs.part_bytes_ - 1) / runs.part_bytes_;
-    while (ahead.size() < depth && part->index + ahead.size() + 1 < parts) {
+    while (ahead.size() < depth && runs.ahead_left_ > 0 && part->index + ahead.size() + 1 < parts) {
       auto next = spare ? std::move(spare) : std::make_unique<Part>(runs.part_bytes_);
       next->run = this;
       next->index = part->index + ahead.size() + 1;
       TRY(runs.wanted_.push(next.get()));
       ahead.push_back(std::move(next));
+      --runs.ahead_left_;
     }
     if (part->index + ahead.size() + 1 >= parts) runs.deeper_left_ += std::exchange(depth, 1) - 1;
     return {};
@@ -129,13 +130,14 @@ struct LeafRuns::Run {
   }
 };
 
-LeafRuns::LeafRuns(io::Spool& spool, std::uint64_t file_bytes)
+LeafRuns::LeafRuns(io::Spool& spool, std::uint64_t file_bytes, std::uint64_t memory_bytes)
     : spool_(spool),
-      arena_bytes_(arena_bytes_for(file_bytes)),
+      arena_bytes_(arena_bytes_for(file_bytes, memory_bytes)),
       free_(kArenas),
       full_(kArenas),
       wanted_(kNoRun + kDeeperParts),
       deeper_left_(kDeeperParts),
+      ahead_left_(memory_bytes / 2 / (kReadChunks * io::Spool::kChunkBytes)),
       writer_([this] { write_runs(); }) {
   for (std::size_t i = 0; i < kArenas; ++i) (void)free_.push(std::make_unique<Arena>(arena_bytes_));
 }

@@ -19,8 +19,12 @@ namespace lifeboat::source {
 class LeafRuns {
  public:
   static constexpr std::size_t kNodeBytesMax = std::size_t{1} << 20;
+  static constexpr std::uint64_t kMemoryBytes = std::uint64_t{96} << 20;
 
-  LeafRuns(io::Spool& spool, std::uint64_t file_bytes);
+  // Three runs at once are gathered, sorted and written: they take at most `memory_bytes`. Reading takes a part of
+  // 256 KiB of each run (128 where they are more than 96), and half of `memory_bytes` at most for parts read ahead; runs are the larger the more
+  // memory there is, from a sixth to a third of it: 96 of them and fewer up to 32 times `memory_bytes`.
+  LeafRuns(io::Spool& spool, std::uint64_t file_bytes, std::uint64_t memory_bytes = kMemoryBytes);
   ~LeafRuns();
 
  private:
@@ -81,6 +85,7 @@ class LeafRuns {
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
   io::BoundedQueue<Part*> wanted_;
   std::size_t deeper_left_;  // parts that may still be kept ahead beyond one a run
+  std::size_t ahead_left_;   // parts that may still be kept ahead in all
   std::thread writer_;
   std::vector<std::thread> readers_;
 };

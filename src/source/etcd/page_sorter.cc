@@ -43,11 +43,12 @@ std::size_t used_bytes(const bbolt::PageHeader& header, ByteView page, std::size
 
 }  // namespace
 
-PageSorter::PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes, std::uint64_t high_water)
+PageSorter::PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes, std::uint64_t high_water,
+                       std::uint64_t memory_bytes)
     : spool_(std::move(spool)),
       page_bytes_(page_bytes),
       high_water_(high_water),
-      runs_(*spool_, high_water * page_bytes),
+      runs_(*spool_, high_water * page_bytes, memory_bytes),
       packed_(*spool_) {}
 
 Status PageSorter::add(bbolt::Pgid id, ByteView page) {

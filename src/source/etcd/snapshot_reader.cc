@@ -13,8 +13,13 @@ constexpr std::string_view kKeyBucket = "key";
 constexpr std::uint64_t kSidecarBytesMax = std::uint64_t{1} << 30;
 }  // namespace
 
-SnapshotReader::SnapshotReader(io::World& world, std::string spool_directory, Progress& progress)
-    : world_(world), spool_directory_(std::move(spool_directory)), progress_(progress), front_(kFrontBytes) {}
+SnapshotReader::SnapshotReader(io::World& world, std::string spool_directory, Progress& progress,
+                               std::uint64_t memory_bytes)
+    : world_(world),
+      spool_directory_(std::move(spool_directory)),
+      progress_(progress),
+      memory_bytes_(memory_bytes),
+      front_(kFrontBytes) {}
 SnapshotReader::~SnapshotReader() = default;
 
 Status SnapshotReader::begin(std::uint64_t file_bytes, const std::string& origin) {
@@ -53,7 +58,7 @@ Status SnapshotReader::start_pages() {
     return fail(ErrorCode::kSnapshotTruncated, "the database is cut short", "it ends within its first two pages");
   meta_ = TRY(bbolt::choose_meta(front_.view(), page_bytes));
   pages_ = std::make_unique<PageSorter>(TRY(io::Spool::create(world_, spool_directory_)), page_bytes,
-                                        meta_->high_water);
+                                        meta_->high_water, memory_bytes_);
   next_page_ = 2;
   ByteView rest = front_.view().subspan(2 * page_bytes);
   return take_pages(rest);

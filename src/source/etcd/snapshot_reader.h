@@ -21,7 +21,9 @@ namespace lifeboat::source {
 // used otherwise, so which nodes live is decided only at the end, from the root.
 class PageSorter final : public bbolt::NodeSource {
  public:
-  PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes, std::uint64_t high_water);
+  // `memory_bytes`: of LeafRuns.
+  PageSorter(std::unique_ptr<io::Spool> spool, std::size_t page_bytes, std::uint64_t high_water,
+             std::uint64_t memory_bytes = LeafRuns::kMemoryBytes);
 
   // Page `id`; ids ascend from 2 without holes.
   Status add(bbolt::Pgid id, ByteView page);
@@ -59,7 +61,9 @@ class PageSorter final : public bbolt::NodeSource {
 // Usage: feed it through SnapshotSink, then open().
 class SnapshotReader final : public SnapshotSink {
  public:
-  SnapshotReader(io::World& world, std::string spool_directory, Progress& progress);
+  // `memory_bytes`: of LeafRuns, which is most of what a reader takes.
+  SnapshotReader(io::World& world, std::string spool_directory, Progress& progress,
+                 std::uint64_t memory_bytes = LeafRuns::kMemoryBytes);
   ~SnapshotReader() override;
 
   // `file_bytes` 0: unknown (a compressed file). Refuses with kNotEnoughSpace when the scratch would not fit.
@@ -90,6 +94,7 @@ class SnapshotReader final : public SnapshotSink {
   io::World& world_;
   const std::string spool_directory_;
   Progress& progress_;
+  const std::uint64_t memory_bytes_;
   std::uint64_t received_ = 0;
   Buffer front_;              // the first bytes, until the page size is known
   Bytes partial_;             // a page cut by the end of a write

@@ -1,0 +1,40 @@
+#include "agent/heavy_work.h"
+
+#include <chrono>
+#include <thread>
+
+namespace lifeboat::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{20};
+
+}  // namespace
+
+HeavyWork::Turn HeavyWork::try_take() {
+  const std::lock_guard lock(mutex_);
+  if (taken_) return nullptr;
+  taken_ = true;
+  return Turn(this, [](HeavyWork* of) {
+    const std::lock_guard ending(of->mutex_);
+    of->taken_ = false;
+  });
+}
+
+HeavyWork::Turn HeavyWork::background(const std::function<bool()>& cancelled) {
+  while (!cancelled()) {
+    if (!give_way())
+      if (Turn turn = try_take()) return turn;
+    std::this_thread::sleep_for(kTick);
+  }
+  return nullptr;
+}
+
+HeavyWork::Turn HeavyWork::base(const std::function<bool()>& cancelled) {
+  ++bases_waiting_;
+  Turn turn;
+  while (!cancelled() && !(turn = try_take())) std::this_thread::sleep_for(kTick);
+  --bases_waiting_;
+  return turn;
+}
+
+}  // namespace lifeboat::agent
