@@ -286,7 +286,7 @@ class Agent {
       if (base_wanted_.exchange(false)) take_base(*client, progress);
       const auto began = seams_.world.clock.monotonic();
       operation::CaptureOptions how = options().capture;
-      how.base_turn = [this](const std::function<bool()>& given_up) { return heavy_.base(given_up); };
+      how.heavy_turn = [this](const std::function<bool()>& given_up) { return heavy_.capture(given_up); };
       const auto done = seams_.capture(
           *client, how,
           [this](const operation::CaptureEvent& event) { on_capture(event); }, cancelled, progress);
@@ -305,7 +305,7 @@ class Agent {
 
   // What is stored differs from what etcd has: a whole snapshot shows where, and history goes on from it.
   void take_base(source::Client& client, Progress& progress) {
-    const auto turn = heavy_.base([&] { return progress.cancelled(); });
+    const auto turn = heavy_.capture([&] { return progress.cancelled(); });
     if (!turn) return;
     const auto base = seams_.take_base(client, options().capture.backup, progress);
     if (!base) {

@@ -29,11 +29,11 @@ HeavyWork::Turn HeavyWork::background(const std::function<bool()>& cancelled) {
   return nullptr;
 }
 
-HeavyWork::Turn HeavyWork::base(const std::function<bool()>& cancelled) {
-  ++bases_waiting_;
+HeavyWork::Turn HeavyWork::capture(const std::function<bool()>& cancelled) {
+  ++captures_waiting_;
   Turn turn;
   while (!cancelled() && !(turn = try_take())) std::this_thread::sleep_for(kTick);
-  --bases_waiting_;
+  --captures_waiting_;
   return turn;
 }
 

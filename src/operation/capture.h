@@ -21,9 +21,9 @@ struct CaptureOptions {
   std::uint64_t waiting_bytes = 32ull << 20;   // more than this is never held: the watch waits, then is begun anew
   std::chrono::seconds sidecar_poll{30};       // leases, members, auth revision
   std::chrono::milliseconds retry{1000};       // after a failure; doubles up to 30 s
-  // Asked before a base is taken, which needs much memory: waits until nothing else does; what it returns is held
-  // until the base is stored. nullptr: cancelled. Empty: bases need not wait.
-  std::function<std::shared_ptr<void>(const std::function<bool()>& cancelled)> base_turn;
+  // Asked before a base is taken or a long backlog is read, which needs much memory: waits until nothing else does;
+  // what it returns is held until that is done. nullptr: cancelled. Empty: neither need wait.
+  std::function<std::shared_ptr<void>(const std::function<bool()>& cancelled)> heavy_turn;
 };
 
 // What happens, as it happens; called from the capturing thread.

@@ -187,6 +187,8 @@ class Capture {
       told = true;
     };
     if (backlog > kLongBacklog) {
+      const auto turn = options_.heavy_turn ? options_.heavy_turn(cancelled_) : nullptr;
+      if (options_.heavy_turn && !turn) return {};
       const source::CatchUpRequest request{
           .endpoint = member.endpoint, .from = log_.head().revision + 1, .to = member.revision};
       const auto outcome = source::catch_up(client_, request, follower, cancelled_);
@@ -294,12 +296,12 @@ class Capture {
 
   // The watch stands before the base is streamed, so that no compaction slips between the two.
   Status take_base(const std::vector<source::MemberStatus>& live) {
-    const auto turn = options_.base_turn ? options_.base_turn(cancelled_) : nullptr;
-    if (options_.base_turn && !turn) return {};
+    const auto turn = options_.heavy_turn ? options_.heavy_turn(cancelled_) : nullptr;
+    if (options_.heavy_turn && !turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());
     const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
     CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1},
-                       options_.waiting_bytes);
+                       options_.waiting_bytes / 2);  // beside a base
     spool.wait_opened(cancelled_);
     BackupOptions backup = options_.backup;
     if (backup.endpoint.empty()) backup.endpoint = member.endpoint;

@@ -155,7 +155,7 @@ TEST_F(AgentTest, AuditsNothingWhileCaptureTakesABase) {
   std::atomic<bool> base_wanted{true}, base_runs{false};
   start([&](source::Client&, const operation::CaptureOptions& how, const operation::CaptureListener& listener,
             const std::function<bool()>& cancelled, Progress&) -> Status {
-    auto turn = how.base_turn(cancelled);
+    auto turn = how.heavy_turn(cancelled);
     listener(event(CaptureEvent::Kind::kFollowing, 6));
     base_runs = turn != nullptr;
     while (base_wanted && !cancelled()) testing::sleep_ms(1);

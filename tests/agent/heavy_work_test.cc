@@ -20,7 +20,7 @@ TEST(HeavyWork, OneRunsAtATime) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       for (int round = 0; round < 5; ++round) {
-        const auto turn = i == 0 ? heavy.base(kNever) : heavy.background(kNever);
+        const auto turn = i == 0 ? heavy.capture(kNever) : heavy.background(kNever);
         ASSERT_TRUE(turn);
         most = std::max<int>(most, ++running);
         testing::sleep_ms(1);
@@ -41,7 +41,7 @@ TEST(HeavyWork, ABaseThatWaitsAsksTheBackgroundToGiveWayAndGoesBeforeIt) {
   std::atomic<bool> base_has_it{false}, next_has_it{false};
   HeavyWork::Turn of_base;
   std::thread base([&] {
-    of_base = heavy.base(kNever);
+    of_base = heavy.capture(kNever);
     base_has_it = true;
   });
   ASSERT_TRUE(testing::wait_until([&] { return heavy.give_way(); }, 10));
@@ -67,13 +67,13 @@ TEST(HeavyWork, WhoeverIsCancelledWaitsNoLonger) {
   const auto running = heavy.background(kNever);
   const std::function<bool()> at_once = [] { return true; };
   EXPECT_FALSE(heavy.background(at_once));
-  EXPECT_FALSE(heavy.base(at_once));
+  EXPECT_FALSE(heavy.capture(at_once));
   EXPECT_FALSE(heavy.give_way());
 }
 
 TEST(HeavyWork, ATurnMayEndOnAnotherThread) {
   HeavyWork heavy;
-  auto turn = heavy.base(kNever);
+  auto turn = heavy.capture(kNever);
   std::thread([mine = std::move(turn)]() mutable { mine.reset(); }).join();
   EXPECT_TRUE(heavy.background(kNever));
 }
