@@ -371,12 +371,12 @@ class Agent {
   void keep_up() {
     TaskProgress progress(Task::kMerge, hearts_, stop_, seams_.log, &heavy_);
     Upkeep upkeep(seams_.repo, seams_.world, state_, seams_.log);
-    SteadyClock steady(seams_.world.clock, options().history_interval);
+    SteadyClock steady(seams_.world.clock);
     auto next_history = seams_.world.clock.monotonic() + options().history_interval;
     repeat(Task::kMerge, kFirstUpkeep, &AgentOptions::merge_interval, [&] {
       const AgentOptions now = options();
       Status done = upkeep.round(now.merge, progress);
-      const bool believed = steady.is_steady();
+      const bool believed = steady.is_steady(now.history_interval);
       if (done && believed && is_due(next_history, now.history_interval))
         done = upkeep.end_histories(history_policy(now), progress);
       if (done || stop_.asked()) return Round::kDone;

@@ -82,13 +82,12 @@ Status Upkeep::round(const repository::MergePolicy& policy, Progress& progress) 
   return {};
 }
 
-SteadyClock::SteadyClock(io::Clock& clock, std::chrono::nanoseconds settle)
-    : clock_(clock), settle_(settle), wall_(clock.now()), monotonic_(clock.monotonic()) {}
+SteadyClock::SteadyClock(io::Clock& clock) : clock_(clock), wall_(clock.now()), monotonic_(clock.monotonic()) {}
 
-bool SteadyClock::is_steady() {
+bool SteadyClock::is_steady(std::chrono::nanoseconds settle) {
   const auto passed = clock_.monotonic() - monotonic_;
   const auto jumped = clock_.now().ns - wall_.ns - passed.count();
-  if (std::abs(jumped) <= std::chrono::nanoseconds(kMostDrift).count()) return passed >= settle_;
+  if (std::abs(jumped) <= std::chrono::nanoseconds(kMostDrift).count()) return passed >= settle;
   wall_ = clock_.now();
   monotonic_ = clock_.monotonic();
   return false;

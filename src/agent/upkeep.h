@@ -14,13 +14,12 @@ namespace lifeboat::agent {
 // history.
 class SteadyClock {
  public:
-  SteadyClock(io::Clock& clock, std::chrono::nanoseconds settle);
-  // To be asked now and then; after a jump it has to settle again.
-  bool is_steady();
+  explicit SteadyClock(io::Clock& clock);
+  // To be asked now and then; after a jump it has to settle for that long again.
+  bool is_steady(std::chrono::nanoseconds settle);
 
  private:
   io::Clock& clock_;
-  const std::chrono::nanoseconds settle_;
   Timestamp wall_;
   std::chrono::nanoseconds monotonic_;
 };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
@@ -23,6 +24,7 @@ constexpr std::chrono::milliseconds kTailPatience{400};
 constexpr std::uint64_t kIndexMemoryBytes = 32ull << 20;
 constexpr std::uint64_t kReceiveMemoryBytes = 36ull << 20;
 constexpr int kAdditionZstd = 9;
+constexpr int kLooksAHistory = 24;  // an hour is the longest pause
 
 agent::AgentOptions options_of(const app::App& app) {
   const app::Settings& settings = app.settings();
@@ -45,6 +47,9 @@ agent::AgentOptions options_of(const app::App& app) {
   options.merge.grace =
       std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);
   options.history = std::chrono::nanoseconds(settings.duration_ns("etcd.history"));  // forever: zero
+  if (options.history.count() > 0)
+    options.history_interval = std::clamp<std::chrono::nanoseconds>(options.history / kLooksAHistory, std::chrono::seconds(1),
+                                                                    options.history_interval);
   if (settings.text("agent.listen") != "off") options.listen = settings.text("agent.listen");
   return options;
 }

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "format/etcd/cluster.h"
 #include "repository/coverage.h"
+#include "repository/history_end.h"
 #include "repository/layout.h"
 #include "repository/visibility.h"
 
@@ -17,6 +18,7 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
+constexpr int kMostPlans = 3;
 constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
@@ -53,7 +55,23 @@ class Commit {
         progress_(progress),
         compact_(compact_revision_of(snapshot.sidecar())) {}
 
+  // Planned anew where merges or the end of a history took what was compared with.
   Result<Committed> run() {
+    const BackupReport blank = report_;
+    auto done = run_once();
+    for (int plans = 1; plans < kMostPlans && !done && done.error().code() == ErrorCode::kObjectMissing; ++plans) {
+      TRY(snapshot_.rewind());
+      report_ = blank;
+      lineage_ = {};
+      segments_.clear();
+      parent_cluster_.clear();
+      done = run_once();
+    }
+    return done;
+  }
+
+ private:
+  Result<Committed> run_once() {
     catalogue_ = TRY(Catalogue::load(repo_));
     for (const Point* head : candidate_heads()) {
       if (TRY(continue_lineage(*head))) return publish();
@@ -63,7 +81,6 @@ class Commit {
     return publish();
   }
 
- private:
   // The newest point of every lineage this snapshot might continue, likeliest first.
   std::vector<const Point*> candidate_heads() const {
     std::vector<const Point*> heads;
@@ -98,7 +115,7 @@ class Commit {
   Result<bool> continue_lineage(const Point& head) {
     begin_census();
     writer_.reset();
-    consolidate_ = false;
+    consolidate_ = stands_alone_ = false;
     const auto agree = [&](const SnapshotMatch& match) { return begin_backup_segment(head, match); };
     const auto match = TRY(match_snapshot(repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
                                           [&](const etcd::Record& record) { return add_new(record); },
@@ -161,9 +178,12 @@ class Commit {
     return true;
   }
 
-  // Older than the head. What the lineage covers needs nothing stored; else the snapshot stands alone in it.
+  // Older than the head. What the lineage covers needs nothing stored; else, or where its history is about to go, the
+  // snapshot stands alone in it.
   Result<bool> add_older(const Point& head) {
-    if (repository::covers(repository::coverage_of(head.manifest.segments), revision_)) {
+    const repository::LineageInfo* const info = catalogue_.lineage(lineage_.id);
+    const bool goes = info != nullptr && info->history_from > revision_;
+    if (!goes && repository::covers(repository::coverage_of(head.manifest.segments), revision_)) {
       for (const auto& segment : head.manifest.segments)
         if (segment.lo < revision_) segments_.push_back(segment);
       return true;
@@ -222,6 +242,7 @@ class Commit {
   }
 
   Status write_base() {
+    stands_alone_ = true;
     begin_census();
     segments_.clear();
     writer_ = std::make_unique<repository::SegmentWriter>(
@@ -269,12 +290,23 @@ class Commit {
     out.manifest = TRY(compose());
     const Bytes sidecar = snapshot_.sidecar().encode();
     out.object = TRY(repository::publish_manifest(repo_, world_, out.manifest, sidecar));
+    if (is_shared() && TRY(repository::is_history_ended_above(repo_, lineage_.id, revision_))) {
+      // What it shares may be gone by now: it stands alone instead.
+      TRY(repo_.store().remove(out.object));
+      TRY(snapshot_.rewind());
+      TRY(write_base());
+      out.manifest = TRY(compose());
+      out.object = TRY(repository::publish_manifest(repo_, world_, out.manifest, sidecar));
+    }
     report_.stored_bytes += TRY(repo_.store().head(out.object)).size_bytes;
     if (const Status swept = repo_.store().sweep(); !swept)
       report_.warnings.push_back("leftovers of earlier writers stay: " + swept.error().to_string());
     report();
     return out;
   }
+
+  // Whether it names what the lineage had before.
+  bool is_shared() const { return report_.previous_revision != 0 && !stands_alone_; }
 
   Result<manifest::Manifest> compose() {
     manifest::Manifest m;
@@ -324,7 +356,8 @@ class Commit {
   Catalogue catalogue_;
   std::unique_ptr<SnapshotCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
-  bool consolidate_ = false;  // a long chain is ended
+  bool consolidate_ = false;   // a long chain is ended
+  bool stands_alone_ = false;  // a base of its own was written
   manifest::Lineage lineage_;
   std::string parent_cluster_;
   std::int64_t revision_ = 0;

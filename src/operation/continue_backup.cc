@@ -10,6 +10,7 @@
 #include "operation/live_sidecar.h"
 #include "operation/member_source.h"
 #include "repository/captured.h"
+#include "repository/history_end.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -109,7 +110,7 @@ class Continuing {
       changes = TRY(sidecar_changes(client_, head_.sidecar, wanted_, wanted_, kMostNewLeases));
     }
     for (const auto& change : changes) manifest::apply(change, head_.sidecar);
-    TRY(publish(out));
+    if (auto reason = TRY(publish(out))) return Continued{{}, *reason};
     return Continued{std::move(out), {}};
   }
 
@@ -278,7 +279,7 @@ class Continuing {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(live, 0));
   }
 
-  Status publish(Committed& out) {
+  Result<WhyNot> publish(Committed& out) {
     manifest::Manifest& m = out.manifest;
     m.latest = world_.clock.now();
     m.live_keys = static_cast<std::uint64_t>(static_cast<std::int64_t>(TRY(live_before())) + live_delta_);
@@ -286,6 +287,11 @@ class Continuing {
     for (const auto& segment : m.segments) m.records += segment.records;
     m.leases = TRY(head_.sidecar.leases()).size();
     out.object = TRY(repository::publish_manifest(repo_, world_, m, head_.sidecar.encode()));
+    if (TRY(repository::is_history_ended_above(repo_, m.lineage.id, m.revision))) {
+      // What it shares may be gone by now.
+      TRY(repo_.store().remove(out.object));
+      return WhyNot(fmt::format("the history up to revision {} was ended meanwhile", m.revision));
+    }
     report_.stored_bytes += TRY(repo_.store().head(out.object)).size_bytes;
     report_.continued = true;
     report_.point = repository::point_id(m.lineage.id, m.revision);
@@ -297,7 +303,7 @@ class Continuing {
     report_.complete_from = coverage.empty() ? m.revision : coverage.back().from;
     report_.live_keys = m.live_keys;
     report_.warnings.insert(report_.warnings.end(), m.source.warnings.begin(), m.source.warnings.end());
-    return {};
+    return WhyNot();
   }
 
   const repository::Repository& repo_;

@@ -165,6 +165,9 @@ class EndOfHistory {
         target && target->point->manifest.revision == wanted_.rbegin()->first) {
       end_ = target->revision;
       target_ = *std::move(target);
+      // Another log than the one that was asked before: what it does not have stays as it is.
+      const auto own = coverage_of(target_.point->manifest.segments);
+      std::erase_if(wanted_, [&](const auto& entry) { return !covers(own, entry.first); });
     }
   }
 
@@ -271,6 +274,7 @@ class EndOfHistory {
   }
 
   Result<bool> write_states() {
+    began_ = {world_.clock.now(), world_.clock.monotonic()};
     State state;
     if (const StoredManifest* found = bottom()) {
       state.revision = found->manifest.revision;
@@ -285,11 +289,10 @@ class EndOfHistory {
       next.revision = at;
       if (!TRY(write_state(state, next)) || !TRY(reads_back(next))) return false;
       TRY(attest(next));
-      if (const auto list = wanted_.find(at); list != wanted_.end()) TRY(make_anew(list->second, next));
+      if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(make_anew(list->second, next))) return false;
       state = std::move(next);
     }
-    TRY(publish_end(state));
-    return true;
+    return publish_end(state);
   }
 
   // The state at `to.revision` as what is added to `from`; a base where that is none.
@@ -385,7 +388,7 @@ class EndOfHistory {
   }
 
   // Everything that a manifest says but its segments stays.
-  Status make_anew(const std::vector<const StoredManifest*>& old, const State& state) {
+  Result<bool> make_anew(const std::vector<const StoredManifest*>& old, const State& state) {
     for (const StoredManifest* stored : old) {
       Manifest m = stored->manifest;
       m.segments = state.segments;
@@ -393,14 +396,14 @@ class EndOfHistory {
       m.replaces = {stored->object};
       ++m.sequence;
       const etcd::Sidecar sidecar = TRY(read_sidecar(repo_, stored->object));
-      TRY(publish_manifest(repo_, world_, m, sidecar.encode()));
+      if (!TRY(publish(m, sidecar.encode()))) return false;
       ++report_.points;
     }
-    return {};
+    return true;
   }
 
   // The last write: from here on history may begin there.
-  Status publish_end(const State& state) {
+  Result<bool> publish_end(const State& state) {
     const etcd::Sidecar sidecar = TRY(read_sidecar_at(repo_, target_));
     Manifest m = target_.point->manifest;
     m.revision = state.revision;
@@ -414,8 +417,27 @@ class EndOfHistory {
     m.purpose = manifest::kEndsHistory;
     m.replaces.clear();
     m.writer_version = kLifeboatVersion;
-    TRY(publish_manifest(repo_, world_, m, sidecar.encode()));
-    return {};
+    return publish(m, sidecar.encode());
+  }
+
+  // Segments that nobody names are removed after the orphan age. Whoever removes them and has not seen the manifest looked
+  // before it was there; when they were young even afterwards, he has let them be.
+  Result<bool> publish(const Manifest& m, ByteView sidecar) {
+    if (took_too_long()) return refuse_late();
+    const std::string object = TRY(publish_manifest(repo_, world_, m, sidecar));
+    if (!took_too_long()) return true;
+    TRY(repo_.store().remove(object));
+    return refuse_late();
+  }
+
+  // By the clock that stands still while the machine sleeps, or by the one that may be set.
+  bool took_too_long() const {
+    const auto passed = std::max(std::chrono::nanoseconds(world_.clock.now().ns - began_.wall.ns),
+                                 world_.clock.monotonic() - began_.monotonic);
+    return passed > policy_.orphan_age / 2;
+  }
+  bool refuse_late() {
+    return refuse("it took so long that another agent may have removed what was written; the next try writes it anew");
   }
 
   const Repository& repo_;
@@ -426,6 +448,10 @@ class EndOfHistory {
   HistoryReport report_;
   LineageObjects objects_;
   Catalogue catalogue_;
+  struct {
+    Timestamp wall;
+    std::chrono::nanoseconds monotonic{};
+  } began_;  // before the first write
   std::int64_t merged_to_ = 0, end_ = 0;
   Catalogue::Target target_;  // its log is what is merged
   std::map<std::int64_t, std::vector<const StoredManifest*>> wanted_;  // below the end, to be made anew

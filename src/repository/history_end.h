@@ -44,4 +44,9 @@ Result<HistoryReport> end_history(const Repository& repo, io::World& world, cons
 Result<MergeReport> remove_ended(const Repository& repo, io::World& world, const HistoryPolicy& policy,
                                  Progress& progress);
 
+// Whether such a merge ended the lineage's history above `revision`. A point that was published below it, and that rests
+// on the lineage's segments, may have been overlooked by a removal when this is so after it was published; when not, every
+// removal sees it.
+Result<bool> is_history_ended_above(const Repository& repo, const LineageId& lineage, std::int64_t revision);
+
 }  // namespace lifeboat::repository

@@ -66,11 +66,11 @@ Timestamp LineageObjects::stored_at(const std::string& object) const {
   return found == stored_at_.end() ? newest_ : found->second;
 }
 
-const StoredManifest* LineageObjects::end() const {
+const StoredManifest* LineageObjects::end(const Counts& counts) const {
   const StoredManifest* end = nullptr;
   for (const StoredManifest& stored : manifests_) {
     const manifest::Manifest& m = stored.manifest;
-    if (m.purpose != manifest::kEndsHistory || !is_whole(m)) continue;
+    if (m.purpose != manifest::kEndsHistory || !is_whole(m) || !counts(stored)) continue;
     if (end == nullptr || m.revision > end->manifest.revision) end = &stored;
   }
   return end;

@@ -1,6 +1,7 @@
 // What is stored of one lineage, as far as its history's end is concerned.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,8 +38,9 @@ class LineageObjects {
   const std::unordered_set<std::string>& replaced() const { return replaced_; }
   Timestamp stored_at(const std::string& object) const;  // manifests and segments
   Timestamp newest() const { return newest_; }           // of the store's times
-  // The manifest of purpose kEndsHistory with the highest revision that is whole.
-  const StoredManifest* end() const;
+  // The manifest of purpose kEndsHistory with the highest revision that is whole, and that `counts`.
+  using Counts = std::function<bool(const StoredManifest&)>;
+  const StoredManifest* end(const Counts& counts = [](const StoredManifest&) { return true; }) const;
   // Of the attestations, the hash that a restore of this revision must give; nullopt: none, or they differ.
   std::optional<std::uint32_t> restore_hash(std::int64_t revision) const;
 

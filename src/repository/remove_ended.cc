@@ -19,8 +19,9 @@ class Removal {
       : repo_(repo), world_(world), policy_(policy), objects_(objects), progress_(progress) {}
 
   Result<MergeReport> run() {
-    const StoredManifest* end = objects_.end();
-    if (end == nullptr || !is_older_than(end->object, policy_.grace)) return report_;
+    // Not the last one: where history ends more often than the grace is long, that is always too young.
+    const StoredManifest* end = objects_.end([&](const auto& stored) { return is_older_than(stored.object, policy_.grace); });
+    if (end == nullptr) return report_;
     find_manifests(end->manifest);
     std::string why_not;
     const auto needed = objects_.needed(end->manifest, manifests_, why_not);
@@ -71,12 +72,18 @@ class Removal {
       if (segment.ref.hi == end.revision && std::ranges::find(changes, end.revision, &manifest::SidecarChange::after) != changes.end())
         newer.insert(segment.ref.object);
     }
+    // What goes with its manifest was named, and waits for no writer: states of earlier ends, above all.
+    std::unordered_set<std::string_view> released;
+    for (const StoredManifest& stored : objects_.manifests()) {
+      if (!manifests_.contains(stored.object)) continue;
+      for (const manifest::SegmentRef& segment : stored.manifest.segments) released.insert(segment.object);
+    }
     for (const storage::ObjectInfo& object : objects_.segments()) {
       const auto name = parse_segment_name(object.name);
       if (!name || name->hi > end.revision || needed.contains(object.name) || newer.contains(object.name)) continue;
       if (name->lo == name->hi && name->hi == end.revision) continue;
-      const bool captured = objects_.is_captured_name(object.name);
-      if (captured || is_older_than(object.name, policy_.orphan_age)) segments_.insert(object.name);
+      const bool goes = objects_.is_captured_name(object.name) || released.contains(object.name);
+      if (goes || is_older_than(object.name, policy_.orphan_age)) segments_.insert(object.name);
     }
   }
 
@@ -146,6 +153,18 @@ Result<MergeReport> remove_ended(const Repository& repo, io::World& world, const
     all.removed_bytes += removed.removed_bytes;
   }
   return all;
+}
+
+Result<bool> is_history_ended_above(const Repository& repo, const LineageId& lineage, std::int64_t revision) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/" + lineage.text() + "/"))) {
+    const auto name = parse_manifest_name(object.name);
+    if (!name || name->revision <= revision) continue;
+    const auto found = read_manifest(repo, object.name);
+    if (!found && found.error().code() == ErrorCode::kObjectMissing) continue;  // removed since it was listed
+    if (!found) return std::unexpected(found.error());
+    if (found->purpose == manifest::kEndsHistory) return true;
+  }
+  return false;
 }
 
 }  // namespace lifeboat::repository

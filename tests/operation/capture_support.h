@@ -175,11 +175,12 @@ class Recorded {
   std::unique_ptr<source::Client> client_;
 };
 
-inline Result<State> read_state(CaptureRepo& r, const repository::Catalogue& catalogue, std::int64_t revision) {
-  const auto target = TRY(catalogue.resolve("rev:" + std::to_string(revision), "", r.clock->now()));
-  auto log = TRY(repository::LogReader::open(*r.repo, r.world, target.point->manifest,
-                                             {.revision = revision, .threads = 1, .spool_directory = "/", .check = true},
-                                             r.progress));
+inline Result<State> read_state(const repository::Repository& repo, io::World& world,
+                                const repository::Catalogue::Target& target, const std::string& spool = "/") {
+  NoProgress progress;
+  auto log = TRY(repository::LogReader::open(
+      repo, world, target.point->manifest,
+      {.revision = target.revision, .threads = 1, .spool_directory = spool, .check = true}, progress));
   State state;
   repository::SeenRecord seen;
   while (TRY(log->next(seen))) {
@@ -189,6 +190,11 @@ inline Result<State> read_state(CaptureRepo& r, const repository::Catalogue& cat
   }
   if (!log->findings().empty()) return fail(ErrorCode::kLogRuleBroken, log->findings().front());
   return state;
+}
+
+inline Result<State> read_state(CaptureRepo& r, const repository::Catalogue& catalogue, std::int64_t revision) {
+  const auto target = TRY(catalogue.resolve("rev:" + std::to_string(revision), "", r.clock->now()));
+  return read_state(*r.repo, r.world, target);
 }
 
 inline void expect_states(CaptureRepo& r, const Recorded& recorded) {

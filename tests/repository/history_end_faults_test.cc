@@ -1,9 +1,13 @@
 // What must hold a merge that ends a history back, or a removal behind it.
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <utility>
+
 #include "repository/captured_support.h"
 #include "repository/history_end.h"
 #include "repository/layout.h"
+#include "repository/lineage_objects.h"
 #include "storage/forwarding_store.h"
 
 namespace lifeboat::repository {
@@ -234,6 +238,136 @@ TEST(EndOfHistory, AProofThatABaseOfItsOwnExplainsSaysNothingAboutTheLog) {
   std::swap(cluster, h.model);
   const auto ended = h.end(keeping(6));
   EXPECT_EQ(ended.ended_at, 0) << "the proof at " << own.manifest.revision << " was computed from the base alone";
+}
+
+// Does something else when a manifest is about to be published.
+class InterruptedStore final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  std::function<void()> work;  // once
+
+ protected:
+  Status before(const storage::StoreCall& call) override {
+    if (call.operation != storage::StoreOperation::kPublish || !call.name.starts_with("m/")) return {};
+    if (const auto now = std::exchange(work, nullptr)) now();
+    return {};
+  }
+};
+
+manifest::Manifest make_point(History& h) {
+  const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
+  const Point* newest = catalogue.newest_of(lineage_id(1));
+  manifest::Manifest m = newest->manifest;
+  m.live_keys = h.model.latest_live(m.revision).size();
+  const auto sidecar = read_sidecar_at(*h.t.repo, {newest, m.revision});
+  EXPECT_TRUE(publish_manifest(*h.t.repo, h.t.world.world, m, sidecar->encode()));
+  return m;
+}
+
+void expect_states(History& h, std::int64_t from, std::int64_t to) {
+  const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
+  for (std::int64_t at = from; at <= to; ++at) {
+    const auto target = catalogue.resolve("rev:" + std::to_string(at), "", {});
+    ASSERT_TRUE(target) << why_not(target);
+    const auto state = state_at(h.t, *target);
+    ASSERT_TRUE(state) << at << ": " << why_not(state);
+    ASSERT_TRUE(same_state(*state, h.model.latest_live(at))) << at;
+  }
+}
+
+TEST(EndOfHistory, AWriterThatWasSuspendedForADayWithdrawsWhatItPublished) {
+  for (const bool with_point : {true, false}) {
+    SCOPED_TRACE(with_point);
+    History h(6);
+    h.go_on(20);
+    if (with_point) make_point(h);
+    h.go_on(20);
+    h.prove(h.model.revision);
+    const auto before = names_in(h.t.store);
+    InterruptedStore store(h.t.store);
+    const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
+    HistoryPolicy policy = keeping(5);
+    policy.orphan_age = std::chrono::hours(24);
+    store.work = [&] {  // another agent removes what nobody has named for a day
+      h.t.world.clock.time.ns += 25 * 3600 * kSecond;
+      for (const auto& name : names_in(h.t.store)) {
+        const bool is_new = name.starts_with("s/") && std::ranges::find(before, name) == before.end();
+        EXPECT_TRUE(!is_new || h.t.store.remove(name));
+      }
+    };
+    const auto late = end_history(*repo, h.t.world.world, lineage_id(1), policy, h.progress);
+    ASSERT_TRUE(late) << why_not(late);
+    EXPECT_EQ(late->ended_at, 0);
+    EXPECT_THAT(late->why_not, HasSubstr("took so long"));
+    EXPECT_EQ(h.t.store.list("m/")->size(), with_point ? 2u : 1u);
+    expect_states(h, h.base.manifest.revision, h.model.revision);
+    if (::testing::Test::HasFatalFailure()) return;
+    EXPECT_GT(h.end(policy).ended_at, 0);
+  }
+}
+
+TEST(RemoveEnded, DoesNotWaitForTheLastOfManyEnds) {
+  History h(7);
+  h.go_on(30);
+  h.prove(h.model.revision);
+  const std::int64_t first = h.end(keeping(5)).ended_at;
+  ASSERT_GT(first, 0);
+  h.go_on(60);
+  h.prove(h.model.revision, first);
+  const std::int64_t second = h.end(keeping(5)).ended_at;
+  ASSERT_GT(second, first);
+  HistoryPolicy policy = keeping(5);
+  policy.grace = seconds(5);  // an object of the store takes one
+  const auto removed = h.remove(policy);
+  EXPECT_GT(removed.removed_objects, 0u);
+  const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
+  EXPECT_FALSE(catalogue.resolve("rev:" + std::to_string(first - 1), "", {}));
+  expect_states(h, first, h.model.revision);
+}
+
+TEST(EndOfHistory, LeavesAloneAPointThatTheLogOfTheLastOneIsNotAboveWithManyPoints) {
+  History h(8);
+  h.go_on(12);
+  const manifest::Manifest first = make_point(h);
+  h.go_on(8);
+  h.model.compact(h.model.revision - 1);
+  publish_base(h.t, h.model);  // knows nothing of the first point
+  h.go_on(8);
+  const manifest::Manifest second = make_point(h);
+  h.go_on(8);
+  // A point of the first base's history again, above both.
+  std::string reason;
+  const auto objects = LineageObjects::load(*h.t.repo, lineage_id(1), reason).value();
+  manifest::Manifest third = first;
+  for (const CapturedSegment* segment : chain_from(objects->captured(), first.revision))
+    if (segment->ref.hi > third.segments.back().hi) third.segments.push_back(segment->ref);
+  third.revision = third.segments.back().hi;
+  third.live_keys = h.model.latest_live(third.revision).size();
+  ASSERT_EQ(third.revision, h.model.revision);
+  const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
+  const auto sidecar = read_sidecar_at(*h.t.repo, {catalogue.newest_of(lineage_id(1)), third.revision});
+  ASSERT_TRUE(publish_manifest(*h.t.repo, h.t.world.world, third, sidecar->encode()));
+  h.go_on(4);
+  h.prove(h.model.revision, second.revision - 1);
+  HistoryPolicy policy = keeping(1);
+  policy.points_max = 2;
+  const auto ended = h.end(policy);
+  EXPECT_EQ(ended.ended_at, second.revision) << ended.why_not;
+  EXPECT_EQ(ended.points, 1u);
+  h.remove(policy);
+  expect_states(h, first.revision, first.revision);
+  expect_states(h, second.revision, h.model.revision);
+}
+
+TEST(EndOfHistory, IsToldToWritersOfPointsBelowIt) {
+  History h(9);
+  h.go_on(30);
+  h.prove(h.model.revision);
+  EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(1), 1));
+  const std::int64_t end = h.end(keeping(5)).ended_at;
+  EXPECT_TRUE(*is_history_ended_above(*h.t.repo, lineage_id(1), end - 1));
+  EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(1), end));
+  EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(2), end - 1));
 }
 
 }  // namespace
