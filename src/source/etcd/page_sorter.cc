@@ -12,7 +12,7 @@ constexpr std::size_t kOpenLargeMax = 64;
 // Stale headers may cover pages twice; more than this over the file's size is an attack, not a database.
 constexpr std::uint64_t kSpoolFactor = 3;
 constexpr std::uint64_t kSpoolSlack = std::uint64_t{256} << 20;
-constexpr std::uint64_t kBranchBytesMax = std::uint64_t{24} << 20;
+constexpr std::uint64_t kBranchBytesMax = std::uint64_t{16} << 20;
 
 // The revision in the first key of a leaf of the `key` bucket; nullopt for every other leaf.
 std::optional<etcd::Revision> first_revision(ByteView page) {
