@@ -118,7 +118,10 @@ class Agent {
     tell_tail();
     if (seams_.reload_asked()) reload_wanted_ = true;
     if (reconnect_.exchange(false)) reconnect("capture asked for it");
-    if (!is_repo_away()) take_what_is_new();
+    if (is_repo_away())
+      tell_to_wait();
+    else
+      take_what_is_new();
     if (is_due(next_summary_, options().summary_interval)) summarize();
   }
 
@@ -130,11 +133,11 @@ class Agent {
   }
 
   // Connecting anew means asking the repo where to go on. While it is away, capture goes on into the tail as it is.
-  bool is_repo_away() {
-    const bool away = seams_.tail != nullptr && seams_.tail->state().failing;
-    if (away && reload_wanted_ && !std::exchange(told_to_wait_, true))
+  bool is_repo_away() const { return seams_.tail != nullptr && seams_.tail->state().failing; }
+
+  void tell_to_wait() {
+    if (reload_wanted_ && !std::exchange(told_to_wait_, true))
       info("reload", "the settings and certificates are read anew when the repo is back");
-    return away;
   }
 
   void take_what_is_new() {
@@ -379,8 +382,8 @@ class Agent {
       const bool believed = steady.is_steady(now.history_interval);
       if (done && believed && is_due(next_history, now.history_interval))
         done = upkeep.end_histories(history_policy(now), progress);
+      if (gave_way(done)) return Round::kGaveWay;
       if (done || stop_.asked()) return Round::kDone;
-      if (done.error().code() == ErrorCode::kInterrupted) return Round::kGaveWay;
       state_.on_merge_failure();
       warn("mergeFailed", "merging failed and is tried again: " + done.error().to_string());
       return Round::kDone;

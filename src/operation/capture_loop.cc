@@ -187,8 +187,8 @@ class Capture {
       told = true;
     };
     if (backlog > kLongBacklog) {
-      const auto turn = options_.heavy_turn ? options_.heavy_turn(cancelled_) : nullptr;
-      if (options_.heavy_turn && !turn) return {};
+      const HeavyTurn turn = heavy_turn();
+      if (!turn) return {};
       const source::CatchUpRequest request{
           .endpoint = member.endpoint, .from = log_.head().revision + 1, .to = member.revision};
       const auto outcome = source::catch_up(client_, request, follower, cancelled_);
@@ -294,10 +294,16 @@ class Capture {
     return !auth_base_at_ || world_.clock.monotonic() - *auth_base_at_ >= kAuthBaseInterval;
   }
 
+  // Held while much memory is needed; nullptr: cancelled.
+  using HeavyTurn = std::shared_ptr<void>;
+  HeavyTurn heavy_turn() const {
+    return options_.heavy_turn ? options_.heavy_turn(cancelled_) : std::make_shared<bool>();
+  }
+
   // The watch stands before the base is streamed, so that no compaction slips between the two.
   Status take_base(const std::vector<source::MemberStatus>& live) {
-    const auto turn = options_.heavy_turn ? options_.heavy_turn(cancelled_) : nullptr;
-    if (options_.heavy_turn && !turn) return {};
+    const HeavyTurn turn = heavy_turn();
+    if (!turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());
     const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
     CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1},

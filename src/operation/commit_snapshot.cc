@@ -1,12 +1,14 @@
 #include "operation/commit_snapshot.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/version.h"
 #include "format/etcd/cluster.h"
 #include "repository/coverage.h"
+#include "repository/fresh_plan.h"
 #include "repository/history_end.h"
 #include "repository/layout.h"
 #include "repository/visibility.h"
@@ -18,7 +20,6 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
-constexpr int kMostPlans = 3;
 constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
@@ -58,19 +59,22 @@ class Commit {
   // Planned anew where merges or the end of a history took what was compared with.
   Result<Committed> run() {
     const BackupReport blank = report_;
-    auto done = run_once();
-    for (int plans = 1; plans < kMostPlans && !done && done.error().code() == ErrorCode::kObjectMissing; ++plans) {
-      TRY(snapshot_.rewind());
-      report_ = blank;
-      lineage_ = {};
-      segments_.clear();
-      parent_cluster_.clear();
-      done = run_once();
-    }
-    return done;
+    bool again = false;
+    return repository::with_fresh_plan([&]() -> Result<Committed> {
+      if (std::exchange(again, true)) TRY(start_over(blank));
+      return run_once();
+    });
   }
 
  private:
+  Status start_over(const BackupReport& blank) {
+    report_ = blank;
+    lineage_ = {};
+    segments_.clear();
+    parent_cluster_.clear();
+    return snapshot_.rewind();
+  }
+
   Result<Committed> run_once() {
     catalogue_ = TRY(Catalogue::load(repo_));
     for (const Point* head : candidate_heads()) {

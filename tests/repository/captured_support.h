@@ -2,6 +2,7 @@
 #pragma once
 
 #include "repository/captured.h"
+#include "repository/history_end.h"
 #include "repository/log_reader.h"
 #include "repository/manifest_store.h"
 #include "repository/mvcc_model.h"
@@ -121,6 +122,44 @@ inline bool same_state(const testing_model::RecordMap& a, const testing_model::R
   return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
     return x.first == y.first && x.second.key == y.second.key && x.second.value == y.second.value;
   });
+}
+
+// Keeps what it is told; `stop` cancels.
+class Notes final : public Progress {
+ public:
+  void stage(std::string_view, std::uint64_t) override {}
+  void advance(std::uint64_t) override {}
+  void note(std::string_view sentence) override { sentences.emplace_back(sentence); }
+  bool cancelled() const override { return stop; }
+  std::vector<std::string> sentences;
+  bool stop = false;
+};
+
+// A revision takes a second in these tests; a store's object, too.
+inline HistoryPolicy policy_of(std::int64_t keep_seconds) {
+  HistoryPolicy policy;
+  policy.keep = std::chrono::seconds(keep_seconds);
+  policy.grace = std::chrono::seconds(0);
+  policy.orphan_age = std::chrono::seconds(0);
+  policy.worth = 0;
+  policy.spool_directory = "/";
+  return policy;
+}
+
+// What a member that compacted at `compaction` answers, compared with the log.
+inline manifest::Attestation proof_of(const TestRepo& t, const testing_model::MvccModel& model, std::int64_t revision,
+                                      std::int64_t compaction = -1, std::uint32_t off_by = 0) {
+  manifest::Attestation a;
+  a.lineage = lineage_id(1);
+  a.revision = revision;
+  a.made = t.world.clock.time;
+  a.kind = "hashkv";
+  a.agreed = off_by == 0;
+  const std::uint32_t hash = model.hash_kv(compaction, revision);
+  a.members = {{"51", "http://127.0.0.1:2379", compaction, hash + off_by, hash}};
+  a.restore_hash = model.hash_kv(revision, revision);
+  a.writer_version = "0.1.0";
+  return a;
 }
 
 }  // namespace lifeboat::repository::testing

@@ -22,16 +22,6 @@ using testing_model::write_some;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kYear = 365 * 86'400 * kSecond;
 
-HistoryPolicy keeping(std::int64_t keep_seconds) {
-  HistoryPolicy policy;
-  policy.keep = seconds(keep_seconds);
-  policy.grace = seconds(0);
-  policy.orphan_age = seconds(0);
-  policy.worth = 0;
-  policy.spool_directory = "/";
-  return policy;
-}
-
 // A base, and segments of four revisions each behind it.
 struct History {
   explicit History(unsigned seed = 1) : random(seed) {
@@ -48,17 +38,7 @@ struct History {
   }
 
   std::string prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    manifest::Attestation a;
-    a.lineage = lineage_id(1);
-    a.revision = revision;
-    a.made = t.world.clock.time;
-    a.kind = "hashkv";
-    a.agreed = off_by == 0;
-    const std::uint32_t hash = model.hash_kv(compaction, revision);
-    a.members = {{"51", "http://127.0.0.1:2379", compaction, hash + off_by, hash}};
-    a.restore_hash = model.hash_kv(revision, revision);
-    a.writer_version = "0.1.0";
-    return publish_attestation(*t.repo, t.world.world, a).value();
+    return publish_attestation(*t.repo, t.world.world, proof_of(t, model, revision, compaction, off_by)).value();
   }
 
   HistoryReport end(const HistoryPolicy& policy) {
@@ -86,12 +66,12 @@ TEST(RemoveEnded, KeepsAMergedSegmentThatSaysWhatChangedWhileTheStoreStoodAtTheE
   const std::int64_t newest = h.model.revision;
   h.prove(newest);
   h.t.world.clock.time = Timestamp{reached_at(newest).ns + 100 * kSecond};
-  ASSERT_EQ(h.end(keeping(5)).ended_at, newest);
+  ASSERT_EQ(h.end(policy_of(5)).ended_at, newest);
   // A merge put what came later into one segment with the records before.
   auto merged = commit_of(lineage_id(1), newest - 3, newest);
   merged.changes = {change_of(newest, newest, "row", "later")};
   ASSERT_TRUE(publish(h.t, h.model, merged, 1));
-  h.remove(keeping(5));
+  h.remove(policy_of(5));
   h.go_on(1);
   const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
   const auto target = catalogue.resolve("latest", "", {}).value();
@@ -121,7 +101,7 @@ TEST(RemoveEnded, WaitsAlsoWhereOneObjectWasStoredWhileTheClockWasAYearAhead) {
   History h(2);
   h.go_on(40);
   h.prove(h.model.revision);
-  const auto ended = h.end(keeping(5));
+  const auto ended = h.end(policy_of(5));
   ASSERT_GT(ended.ended_at, 0) << ended.why_not;
   // Another agent, or an import, has written this and not named it yet.
   manifest::SegmentRef unnamed;
@@ -141,7 +121,7 @@ TEST(RemoveEnded, WaitsAlsoWhereOneObjectWasStoredWhileTheClockWasAYearAhead) {
   for (const auto& object : segments)
     if (parse_segment_name(object.name)->hi == h.model.revision) store.ahead = object.name;
   const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
-  HistoryPolicy policy = keeping(5);
+  HistoryPolicy policy = policy_of(5);
   policy.grace = std::chrono::minutes(15);
   policy.orphan_age = std::chrono::hours(24);
   const auto removed = remove_ended(*repo, h.t.world.world, policy, h.progress);
@@ -165,7 +145,7 @@ TEST(EndOfHistory, AClockThatJumpedAYearAndStayedThereDoesNotEndWhatIsYoung) {
   commit.flushes = {{h.model.revision, h.t.world.clock.time, h.t.world.clock.time, true}};
   ASSERT_TRUE(publish(h.t, h.model, commit));
   h.prove(h.model.revision);
-  const auto ended = h.end(keeping(7 * day));
+  const auto ended = h.end(policy_of(7 * day));
   EXPECT_EQ(ended.ended_at, 0) << "of " << h.model.revision;
 }
 
@@ -184,13 +164,13 @@ TEST(RemoveEnded, KeepsEverythingWhileAPointAboveLacksWhatOnlyItHad) {
   own.purpose = manifest::kForCapture;
   ASSERT_TRUE(publish_manifest(*h.t.repo, h.t.world.world, own, read_sidecar(*h.t.repo, h.base.object)->encode()));
   ASSERT_TRUE(h.t.store.remove(h.base.object));
-  const auto ended = h.end(keeping(5));
+  const auto ended = h.end(policy_of(5));
   ASSERT_GT(ended.ended_at, 0) << ended.why_not;
   // The folder is copied back piece by piece.
   const std::string missing = backup.manifest.segments.back().object;
   const Bytes kept = storage::get(h.t.store, missing, 1u << 24).value();
   ASSERT_TRUE(h.t.store.remove(missing));
-  h.remove(keeping(5));
+  h.remove(policy_of(5));
   h.t.store.overwrite(missing, kept);
   const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
   const auto target = catalogue.resolve("rev:" + std::to_string(backup.manifest.revision), "", {});
@@ -209,7 +189,7 @@ TEST(EndOfHistory, ADamagedDisagreementStillHoldsItBack) {
   Bytes bytes = storage::get(h.t.store, disagreement, 1u << 20).value();
   bytes[bytes.size() / 2] ^= std::byte{1};
   h.t.store.overwrite(disagreement, bytes);
-  const auto ended = h.end(keeping(5));
+  const auto ended = h.end(policy_of(5));
   EXPECT_EQ(ended.ended_at, 0);
 }
 
@@ -219,7 +199,7 @@ TEST(EndOfHistory, ADisagreementAboveTheProofHoldsItBack) {
   h.prove(h.model.revision);
   h.go_on(10);
   h.prove(h.model.revision, -1, 7);
-  const auto ended = h.end(keeping(12));
+  const auto ended = h.end(policy_of(12));
   EXPECT_EQ(ended.ended_at, 0);
 }
 
@@ -236,7 +216,7 @@ TEST(EndOfHistory, AProofThatABaseOfItsOwnExplainsSaysNothingAboutTheLog) {
   std::swap(cluster, h.model);
   h.prove(own.manifest.revision, own.manifest.revision - 3);
   std::swap(cluster, h.model);
-  const auto ended = h.end(keeping(6));
+  const auto ended = h.end(policy_of(6));
   EXPECT_EQ(ended.ended_at, 0) << "the proof at " << own.manifest.revision << " was computed from the base alone";
 }
 
@@ -286,7 +266,7 @@ TEST(EndOfHistory, AWriterThatWasSuspendedForADayWithdrawsWhatItPublished) {
     const auto before = names_in(h.t.store);
     InterruptedStore store(h.t.store);
     const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
-    HistoryPolicy policy = keeping(5);
+    HistoryPolicy policy = policy_of(5);
     policy.orphan_age = std::chrono::hours(24);
     store.work = [&] {  // another agent removes what nobody has named for a day
       h.t.world.clock.time.ns += 25 * 3600 * kSecond;
@@ -310,13 +290,13 @@ TEST(RemoveEnded, DoesNotWaitForTheLastOfManyEnds) {
   History h(7);
   h.go_on(30);
   h.prove(h.model.revision);
-  const std::int64_t first = h.end(keeping(5)).ended_at;
+  const std::int64_t first = h.end(policy_of(5)).ended_at;
   ASSERT_GT(first, 0);
   h.go_on(60);
   h.prove(h.model.revision, first);
-  const std::int64_t second = h.end(keeping(5)).ended_at;
+  const std::int64_t second = h.end(policy_of(5)).ended_at;
   ASSERT_GT(second, first);
-  HistoryPolicy policy = keeping(5);
+  HistoryPolicy policy = policy_of(5);
   policy.grace = seconds(5);  // an object of the store takes one
   const auto removed = h.remove(policy);
   EXPECT_GT(removed.removed_objects, 0u);
@@ -349,7 +329,7 @@ TEST(EndOfHistory, LeavesAloneAPointThatTheLogOfTheLastOneIsNotAboveWithManyPoin
   ASSERT_TRUE(publish_manifest(*h.t.repo, h.t.world.world, third, sidecar->encode()));
   h.go_on(4);
   h.prove(h.model.revision, second.revision - 1);
-  HistoryPolicy policy = keeping(1);
+  HistoryPolicy policy = policy_of(1);
   policy.points_max = 2;
   const auto ended = h.end(policy);
   EXPECT_EQ(ended.ended_at, second.revision) << ended.why_not;
@@ -364,7 +344,7 @@ TEST(EndOfHistory, IsToldToWritersOfPointsBelowIt) {
   h.go_on(30);
   h.prove(h.model.revision);
   EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(1), 1));
-  const std::int64_t end = h.end(keeping(5)).ended_at;
+  const std::int64_t end = h.end(policy_of(5)).ended_at;
   EXPECT_TRUE(*is_history_ended_above(*h.t.repo, lineage_id(1), end - 1));
   EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(1), end));
   EXPECT_FALSE(*is_history_ended_above(*h.t.repo, lineage_id(2), end - 1));

@@ -26,27 +26,6 @@ using std::chrono::seconds;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-class Notes final : public Progress {
- public:
-  void stage(std::string_view, std::uint64_t) override {}
-  void advance(std::uint64_t) override {}
-  void note(std::string_view sentence) override { sentences.emplace_back(sentence); }
-  bool cancelled() const override { return stop; }
-  std::vector<std::string> sentences;
-  bool stop = false;
-};
-
-// A revision takes a second in these tests; a store's object, too.
-HistoryPolicy policy_of(std::int64_t keep_seconds) {
-  HistoryPolicy policy;
-  policy.keep = seconds(keep_seconds);
-  policy.grace = seconds(0);
-  policy.orphan_age = seconds(0);
-  policy.worth = 0;
-  policy.spool_directory = "/";
-  return policy;
-}
-
 MergePolicy merges() { return {.spans = {seconds(5), seconds(10), seconds(20), seconds(40)}, .grace = seconds(0)}; }
 
 struct Ending {
@@ -88,17 +67,7 @@ struct Ending {
 
   // What a member that compacted at `compaction` answers, compared with the log.
   void prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    manifest::Attestation a;
-    a.lineage = lineage_id(1);
-    a.revision = revision;
-    a.made = t.world.clock.time;
-    a.kind = "hashkv";
-    a.agreed = off_by == 0;
-    const std::uint32_t hash = model.hash_kv(compaction, revision);
-    a.members = {{"51", "http://127.0.0.1:2379", compaction, hash + off_by, hash}};
-    a.restore_hash = model.hash_kv(revision, revision);
-    a.writer_version = "0.1.0";
-    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world, a));
+    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world, proof_of(t, model, revision, compaction, off_by)));
   }
 
   std::vector<storage::ObjectInfo> segments() { return t.store.list("s/").value(); }

@@ -28,16 +28,6 @@ MergePolicy short_policy(seconds grace = seconds(0)) {
   return {.spans = {seconds(5), seconds(10), seconds(20), seconds(40)}, .grace = grace};
 }
 
-class Notes final : public Progress {
- public:
-  void stage(std::string_view, std::uint64_t) override {}
-  void advance(std::uint64_t) override {}
-  void note(std::string_view sentence) override { sentences.emplace_back(sentence); }
-  bool cancelled() const override { return stop; }
-  std::vector<std::string> sentences;
-  bool stop = false;
-};
-
 struct Merging {
   explicit Merging(unsigned seed = 1) : random(seed) {
     write_some(model, random, 15, 6);

@@ -109,11 +109,6 @@ Aad make_aad(const HeaderBytes& header, std::uint32_t number, std::uint32_t leng
   return aad;
 }
 
-void make_room(Buffer& buffer, std::size_t size) {
-  if (buffer.capacity() < size) buffer = Buffer(std::bit_ceil(size));
-  buffer.resize(size);
-}
-
 // Keeps what is in it.
 void extend(Buffer& buffer, std::size_t by) {
   const std::size_t size = buffer.size() + by;
@@ -123,6 +118,12 @@ void extend(Buffer& buffer, std::size_t by) {
     buffer = std::move(larger);
   }
   buffer.resize(size);
+}
+
+// What was in it is lost.
+void make_room(Buffer& buffer, std::size_t size) {
+  buffer.clear();
+  extend(buffer, size);
 }
 
 }  // namespace
