@@ -90,7 +90,8 @@ TEST_F(BboltDamage, FindsACycle) {
 }
 
 TEST_F(BboltDamage, FindsAPageThatOverlapsTheOverflowOfAnother) {
-  store_le(editor_.page(key_leaf(0)) + 12, std::uint32_t{1});
+  const std::uint32_t overflow = editor_.node(key_leaf(0)).header().overflow;
+  store_le(editor_.page(key_leaf(0)) + 12, overflow + 1);
   EXPECT_THAT(finding(file_), HasSubstr("reached twice"));
 }
 
@@ -169,13 +170,13 @@ TEST_F(BboltDamage, FindsAKeyNotBelowTheNextBranchKey) {
 }
 
 TEST_F(BboltDamage, FindsALeafAboveTheBoundOfItsGrandparent) {
-  Bytes file = write_database({{"key", numbered_records(200, 17, 900)}}, kPage).value();
+  Bytes file = write_database({{"key", numbered_records(3000, 17, 900)}}, kPage).value();
   Editor editor(file, kPage);
   const NodeView root = editor.node(editor.bucket_root("key"));
   ASSERT_GE(root.count(), 2u);
   const NodeView branch = editor.node(root.branch(0).child);
   const NodeView leaf = editor.node(branch.branch(branch.count() - 1).child);
-  file[leaf.leaf(0).key.data() - file.data()] = std::byte{'z'};
+  file[leaf.leaf(leaf.count() - 1).key.data() - file.data()] = std::byte{'z'};
   EXPECT_THAT(finding(file), HasSubstr("its last key is not below the next branch key"));
 }
 
@@ -301,7 +302,7 @@ TEST_F(BboltDamage, FindsAnEmptyLeafBelowABranch) {
 }
 
 TEST_F(BboltDamage, FindsLeavesAtDifferentDepths) {
-  Bytes file = write_database({{"key", numbered_records(200, 17, 900)}}, kPage).value();
+  Bytes file = write_database({{"key", numbered_records(3000, 17, 900)}}, kPage).value();
   Editor editor(file, kPage);
   const Pgid root = editor.bucket_root("key");
   const Pgid branch = editor.node(root).branch(1).child;

@@ -50,8 +50,17 @@ void expect_round_trip(const Contents& contents, std::size_t page_size = kPage) 
   EXPECT_FALSE(read->other_meta_damage);
 }
 
-// One record a leaf: 17-byte keys as etcd's, values that leave no room for a second.
-Records one_record_a_leaf(std::size_t leaves) { return numbered_records(leaves, 17, 3000); }
+// One record a leaf: 17-byte keys as etcd's, values that fill a page.
+Records one_record_a_leaf(std::size_t leaves) { return numbered_records(leaves, 17, 4000); }
+
+// Of a file, but for its metas, freelist and root, the share that is neither records nor their
+// elements.
+double waste_of(const Bytes& file, const Contents& contents, std::size_t page_size) {
+  std::size_t used = 0;
+  for (const auto& [name, records] : contents)
+    for (const auto& [key, value] : records) used += kElementBytes + key.size() + value.size();
+  return 1.0 - static_cast<double>(used) / static_cast<double>(file.size() - 4 * page_size);
+}
 
 TEST(BboltRoundTrip, KeepsTheTenBucketsOfAnEmptyEtcd) {
   expect_round_trip({{"alarm", {}},
@@ -126,17 +135,45 @@ TEST(BboltRoundTrip, GivesABranchOfHugeKeysTwoChildrenAndOverflow) {
   }
 }
 
-TEST(BboltRoundTrip, FillsALeafToTheLastByteAndNoFurther) {
+TEST(BboltRoundTrip, EndsALeafWhereItsPagesAreFull) {
   const std::size_t room = kPage - kPageHeaderBytes - 2 * kElementBytes - 2 * 17;
   for (const std::size_t over : {0, 1}) {
     const Contents contents{{"key",
                              {{std::string(17, 'a'), std::string(room / 2, 'x')},
-                              {std::string(17, 'b'), std::string(room - room / 2 + over, 'y')}}}};
+                              {std::string(17, 'b'), std::string(room - room / 2 + over, 'y')},
+                              {std::string(17, 'c'), std::string(room, 'z')}}}};
     auto file = write_database(contents);
     ASSERT_TRUE(file);
-    EXPECT_EQ(shape_of(*file, "key").leaves, 1 + over);
+    EXPECT_EQ(shape_of(*file, "key").leaves, over == 0 ? 2u : 1u);
     EXPECT_TRUE(read_database(*file)->contents == contents);
   }
+}
+
+TEST(BboltRoundTrip, WastesLittleWhateverTheSizesOfRecords) {
+  for (const std::size_t page_size : {4096, 16384, 65536}) {
+    for (const std::size_t value_bytes : {1, 90, 700, 1500, 2200, 3000, 5000, 9000, 20'000}) {
+      const Contents contents{
+          {"key", numbered_records(16'000'000 / (value_bytes + 33), 17, value_bytes)}};
+      const auto file = write_database(contents, page_size);
+      ASSERT_TRUE(file);
+      EXPECT_LT(waste_of(*file, contents, page_size), 0.045)
+          << value_bytes << " bytes in pages of " << page_size;
+    }
+  }
+}
+
+TEST(BboltRoundTrip, KeepsRecordsOfEverySizeBesideEachOther) {
+  std::mt19937 random(20261121);
+  Records records = numbered_records(3000, 17, 0);
+  for (auto& [key, value] : records) {
+    const int kind = static_cast<int>(random() % 100);
+    value.assign(random() % (kind == 0   ? 300'000
+                             : kind < 20 ? 20'000
+                                         : 3000),
+                 static_cast<char>('a' + random() % 26));
+  }
+  expect_round_trip({{"key", records}});
+  expect_round_trip({{"key", records}}, kMaxPageBytes);
 }
 
 TEST(BboltRoundTrip, GivesOneRecordAboveAPageAnOverflowPage) {

@@ -17,18 +17,32 @@ std::uint32_t overflow_of(std::size_t node_bytes, std::size_t page_size) {
 
 }  // namespace
 
-void LeafBuilder::encode(Pgid id, std::uint32_t flags, MutableByteView out) const {
-  const std::size_t count = sizes_.size();
-  write_header(out, id, PageType::kLeaf, static_cast<std::uint16_t>(count), 0);
-  std::byte* element = out.data() + kPageHeaderBytes;
-  std::size_t position = count * kElementBytes;  // from the element at hand to its data
+void LeafBuilder::encode_front(Pgid id, std::uint32_t overflow, std::uint32_t flags) {
+  front_.resize(kPageHeaderBytes + sizes_.size() * kElementBytes);
+  write_header(front_, id, PageType::kLeaf, static_cast<std::uint16_t>(sizes_.size()), overflow);
+  std::byte* element = front_.data() + kPageHeaderBytes;
+  std::size_t position = sizes_.size() * kElementBytes;  // from the element at hand to its data
   for (const Sizes& sizes : sizes_) {
     write_leaf_element(element, flags, position, sizes.key, sizes.value);
     element += kElementBytes;
     position += sizes.key + sizes.value - kElementBytes;
   }
-  std::memcpy(element, data_.data(), data_.size());
-  std::memset(element + data_.size(), 0, out.size() - size());
+}
+
+Result<Pgid> LeafBuilder::write(PageStream& pages, std::uint32_t flags) {
+  const Pgid id = pages.next_page();
+  encode_front(id, overflow_of(size(), pages.page_size()), flags);
+  TRY(pages.put(front_));
+  TRY(pages.put(data_.view()));
+  pages.pad();
+  return id;
+}
+
+Bytes LeafBuilder::image(std::uint32_t flags) {
+  encode_front(0, 0, flags);
+  Bytes page = front_;
+  append(page, data_.view());
+  return page;
 }
 
 Result<Pgid> write_large_leaf(PageStream& pages, std::uint32_t flags, ByteView key,

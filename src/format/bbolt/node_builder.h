@@ -1,4 +1,4 @@
-// The nodes under construction: a leaf that is filled to one page, a branch that may outgrow it.
+// The nodes under construction: a leaf that ends where its pages are filled, a branch of a page.
 #pragma once
 
 #include <vector>
@@ -7,10 +7,13 @@
 
 namespace lifeboat::bbolt {
 
-// Records of one leaf, no larger than a page.
+// Records of one leaf. A page holds one Kubernetes object, or one and a half: leaves of a page each
+// would leave a third of the file empty, so a leaf goes on over further pages until what is left of
+// the last one is little.
 class LeafBuilder {
  public:
-  explicit LeafBuilder(std::size_t page_size) : page_size_(page_size), data_(page_size) {
+  explicit LeafBuilder(std::size_t page_size)
+      : page_size_(page_size), data_(kLeafPages * page_size) {
     sizes_.reserve(page_size / kElementBytes);
   }
 
@@ -19,8 +22,14 @@ class LeafBuilder {
   std::size_t size() const {
     return kPageHeaderBytes + sizes_.size() * kElementBytes + data_.size();
   }
+  // False for a record that no leaf takes, too: it becomes a node of its own.
   bool fits(std::size_t key_bytes, std::size_t value_bytes) const {
-    return size() + kElementBytes + key_bytes + value_bytes <= page_size_;
+    return size() + kElementBytes + key_bytes + value_bytes <= data_.capacity();
+  }
+  // Whether its pages are as good as full.
+  bool is_full() const {
+    const std::size_t over = size() % page_size_;
+    return over == 0 || (page_size_ - over) * kWasteShare <= size();
   }
   // Only when it fits. The view is of the stored key and stays valid until the next add after a
   // clear.
@@ -38,20 +47,28 @@ class LeafBuilder {
     data_.clear();
     sizes_.clear();
   }
-  // The node as page `id`, zeros behind it. `flags` is every element's; out.size() >= size().
-  void encode(Pgid id, std::uint32_t flags, MutableByteView out) const;
+  // Writes the node, zeros behind it: its id. `flags` is every element's.
+  Result<Pgid> write(PageStream& pages, std::uint32_t flags);
+  // The node as the value of an inline bucket: page 0, and nothing behind it.
+  Bytes image(std::uint32_t flags);
 
  private:
+  static constexpr std::size_t kLeafPages = 16;
+  static constexpr std::size_t kWasteShare = 32;
+
   struct Sizes {
     std::uint32_t key;
     std::uint32_t value;
   };
+  void encode_front(Pgid id, std::uint32_t overflow, std::uint32_t flags);
+
   std::size_t page_size_;
   Buffer data_;  // keys and values in record order
   std::vector<Sizes> sizes_;
+  Bytes front_;  // header and elements, while it is written
 };
 
-// Writes one record that is larger than a page as a node of its own. The id of the node.
+// Writes one record that is larger than a leaf as a node of its own. The id of the node.
 Result<Pgid> write_large_leaf(PageStream& pages, std::uint32_t flags, ByteView key, ByteView value);
 
 class BranchBuilder {

@@ -31,7 +31,7 @@ Status TreeWriter::add(ByteView key, ByteView value) {
     if (!leaf_.fits(key.size(), value.size())) return add_large(key, value);
   }
   last_key_ = leaf_.add(key, value);
-  return {};
+  return leaf_.is_full() ? flush_leaf() : Status{};
 }
 
 Status TreeWriter::check(ByteView key, ByteView value) const {
@@ -53,15 +53,11 @@ Status TreeWriter::add_large(ByteView key, ByteView value) {
   return add_child(0, key, id);
 }
 
-Bytes TreeWriter::end_inline() const {
-  Bytes page(leaf_.size());
-  leaf_.encode(0, flags_, page);
-  return page;
-}
+Bytes TreeWriter::end_inline() { return leaf_.image(flags_); }
 
 // Levels end from the leaves' parents upward until one has a single child: the root.
 Result<Pgid> TreeWriter::end() {
-  if (leaf_.empty() && !leaf_written_) return write_empty_root();
+  if (leaf_.empty() && !leaf_written_) return leaf_.write(pages_, flags_);
   TRY(flush_leaf());
   for (std::size_t at = 0;; ++at) {
     const Level& level = levels_[at];
@@ -70,16 +66,9 @@ Result<Pgid> TreeWriter::end() {
   }
 }
 
-Result<Pgid> TreeWriter::write_empty_root() {
-  const Pgid id = pages_.next_page();
-  leaf_.encode(id, flags_, TRY(pages_.page()));
-  return id;
-}
-
 Status TreeWriter::flush_leaf() {
   if (leaf_.empty()) return {};
-  const Pgid id = pages_.next_page();
-  leaf_.encode(id, flags_, TRY(pages_.page()));
+  const Pgid id = TRY(leaf_.write(pages_, flags_));
   TRY(add_child(0, leaf_.first_key(), id));
   leaf_.clear();
   leaf_written_ = true;

@@ -20,7 +20,7 @@ class TreeWriter {
   // Whether the tree is one leaf of at most a quarter page: bbolt keeps such a bucket inline.
   bool fits_inline() const { return !leaf_written_ && leaf_.size() <= page_size_ / 4; }
   // Ends the tree without writing pages: its page image. Only when fits_inline().
-  Bytes end_inline() const;
+  Bytes end_inline();
   // Ends the tree: its root page.
   Result<Pgid> end();
 
@@ -34,7 +34,6 @@ class TreeWriter {
   Status check(ByteView key, ByteView value) const;
   Status add_large(ByteView key, ByteView value);
   Status flush_leaf();
-  Result<Pgid> write_empty_root();
   Status add_child(std::size_t at, ByteView key, Pgid id);
   Status write_branch(std::size_t at, BranchBuilder& node);
   Status end_level(std::size_t at);

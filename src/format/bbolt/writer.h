@@ -14,7 +14,7 @@ struct WrittenDatabase {
 };
 
 // Usage: begin_bucket, add in strictly ascending key order, end_bucket; buckets in any order;
-// finish. Leaves are filled to the page; no branch has fewer than two children; small buckets
+// finish. Leaves take as many pages as fill well; no branch has fewer than two children; small buckets
 // become inline; an empty freelist page is written; unused bytes are zero. Memory: one open node a
 // level. Hot path: millions of adds of small records, gigabytes of values: no allocation per
 // record.
