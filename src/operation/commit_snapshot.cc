@@ -59,16 +59,18 @@ class Commit {
   // Planned anew where merges or the end of a history took what was compared with.
   Result<Committed> run() {
     const BackupReport blank = report_;
+    const std::string cluster = request_.source.cluster;
     bool again = false;
     return repository::with_fresh_plan([&]() -> Result<Committed> {
-      if (std::exchange(again, true)) TRY(start_over(blank));
+      if (std::exchange(again, true)) TRY(start_over(blank, cluster));
       return run_once();
     });
   }
 
  private:
-  Status start_over(const BackupReport& blank) {
+  Status start_over(const BackupReport& blank, const std::string& cluster) {
     report_ = blank;
+    request_.source.cluster = cluster;
     lineage_ = {};
     segments_.clear();
     parent_cluster_.clear();

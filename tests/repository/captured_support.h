@@ -147,12 +147,12 @@ inline HistoryPolicy policy_of(std::int64_t keep_seconds) {
 }
 
 // What a member that compacted at `compaction` answers, compared with the log.
-inline manifest::Attestation proof_of(const TestRepo& t, const testing_model::MvccModel& model, std::int64_t revision,
-                                      std::int64_t compaction = -1, std::uint32_t off_by = 0) {
+inline manifest::Attestation proof_of(const LineageId& lineage, Timestamp made, const testing_model::MvccModel& model,
+                                      std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
   manifest::Attestation a;
-  a.lineage = lineage_id(1);
+  a.lineage = lineage;
   a.revision = revision;
-  a.made = t.world.clock.time;
+  a.made = made;
   a.kind = "hashkv";
   a.agreed = off_by == 0;
   const std::uint32_t hash = model.hash_kv(compaction, revision);

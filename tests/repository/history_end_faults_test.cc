@@ -38,7 +38,7 @@ struct History {
   }
 
   std::string prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    return publish_attestation(*t.repo, t.world.world, proof_of(t, model, revision, compaction, off_by)).value();
+    return publish_attestation(*t.repo, t.world.world, proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by)).value();
   }
 
   HistoryReport end(const HistoryPolicy& policy) {

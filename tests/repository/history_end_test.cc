@@ -67,7 +67,7 @@ struct Ending {
 
   // What a member that compacted at `compaction` answers, compared with the log.
   void prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world, proof_of(t, model, revision, compaction, off_by)));
+    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world, proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by)));
   }
 
   std::vector<storage::ObjectInfo> segments() { return t.store.list("s/").value(); }
