@@ -37,6 +37,7 @@ fuzz:
 format:
 	@scripts/bootstrap lint
 	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+	@git ls-files '*.go' | xargs gofmt -w
 
 tidy:
 	@scripts/bootstrap lint

@@ -18,8 +18,7 @@ lifeboat::app::Environment read_environment() {
   for (char** row = ::environ; row != nullptr && *row != nullptr; ++row) {
     const std::string_view text(*row);
     const auto equals = text.find('=');
-    if (equals != std::string_view::npos)
-      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return environment;
 }
@@ -32,13 +31,10 @@ int run(int argc, char** argv) {
   const auto console = lifeboat::app::system_console();
   lifeboat::io::World world{*files, *clock, *random, *processes};
   const lifeboat::app::Environment environment = read_environment();
-  std::error_code
-      no_directory;  // a removed working directory is no reason to stop: paths may be absolute
+  std::error_code no_directory;  // a removed working directory is no reason to stop: paths may be absolute
   const std::string here = std::filesystem::current_path(no_directory).string();
-  const lifeboat::app::Surroundings surroundings{world, *console, environment,
-                                                 here.empty() ? "/" : here};
-  return lifeboat::cli::run(std::vector<std::string>(argv + 1, argv + argc), surroundings,
-                            std::cout, std::cerr);
+  const lifeboat::app::Surroundings surroundings{world, *console, environment, here.empty() ? "/" : here};
+  return lifeboat::cli::run(std::vector<std::string>(argv + 1, argv + argc), surroundings, std::cout, std::cerr);
 }
 
 }  // namespace

@@ -102,12 +102,11 @@ class Agent {
 
   Status serve() {
     if (options_.listen.empty()) return {};
-    server_ = TRY(web::HttpServer::start(options_.listen,
-                                         [this](std::string_view path) { return answer(path); }));
+    server_ = TRY(web::HttpServer::start(options_.listen, [this](std::string_view path) { return answer(path); }));
     log({.severity = Severity::kInfo,
          .event = "listening",
-         .text = fmt::format("answering /healthz, /readyz and /metrics on port {} of {}",
-                             server_->port(), options_.listen),
+         .text =
+             fmt::format("answering /healthz, /readyz and /metrics on port {} of {}", server_->port(), options_.listen),
          .revision = 0,
          .lineage = {}});
     return {};
@@ -169,8 +168,7 @@ class Agent {
       info("certificates", "the certificates on disk changed and are in use now");
     } else if (found != refused_certificates_) {
       refused_certificates_ = found;
-      warn("certificates",
-           "the certificates on disk changed and cannot be used yet: " + made.error().to_string());
+      warn("certificates", "the certificates on disk changed and cannot be used yet: " + made.error().to_string());
     }
   }
 
@@ -205,9 +203,8 @@ class Agent {
     if (summary.flushes == 0) return;
     log({.severity = Severity::kInfo,
          .event = "flushes",
-         .text = fmt::format("stored {} segment{} ({}), at most {:.2f} s after the first change",
-                             summary.flushes, summary.flushes == 1 ? "" : "s",
-                             size_text(summary.bytes), summary.slowest_seconds),
+         .text = fmt::format("stored {} segment{} ({}), at most {:.2f} s after the first change", summary.flushes,
+                             summary.flushes == 1 ? "" : "s", size_text(summary.bytes), summary.slowest_seconds),
          .revision = summary.revision,
          .lineage = {}});
   }
@@ -216,8 +213,7 @@ class Agent {
     stop_.ask();
     server_.reset();
     const auto deadline = seams_.world.clock.monotonic() + options().stop_within;
-    while (!all_ended() && seams_.world.clock.monotonic() < deadline)
-      std::this_thread::sleep_for(5ms);
+    while (!all_ended() && seams_.world.clock.monotonic() < deadline) std::this_thread::sleep_for(5ms);
     if (!all_ended()) leave();
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
@@ -240,9 +236,7 @@ class Agent {
   // flushed was not acknowledged.
   void leave() {
     for (std::size_t i = 0; i < kTasks; ++i) {
-      if (!ended_[i])
-        warn("stopped", fmt::format("left without waiting for {}",
-                                    task_name(static_cast<Task>(i))));
+      if (!ended_[i]) warn("stopped", fmt::format("left without waiting for {}", task_name(static_cast<Task>(i))));
     }
     seams_.leave(ended_[static_cast<std::size_t>(Task::kCapture)]);
   }
@@ -261,8 +255,7 @@ class Agent {
       try {
         (this->*work)();
       } catch (const std::exception& error) {
-        fail_with(Error(ErrorCode::kInternal,
-                        fmt::format("{} ended unexpectedly", task_name(task)), error.what()));
+        fail_with(Error(ErrorCode::kInternal, fmt::format("{} ended unexpectedly", task_name(task)), error.what()));
       }
       ended_[index] = true;
     });
@@ -291,14 +284,13 @@ class Agent {
       operation::CaptureOptions how = options().capture;
       how.heavy_turn = [this](const std::function<bool()>& given_up) { return heavy_.capture(given_up); };
       const auto done = seams_.capture(
-          *client, how,
-          [this](const operation::CaptureEvent& event) { on_capture(event); }, cancelled, progress);
+          *client, how, [this](const operation::CaptureEvent& event) { on_capture(event); }, cancelled, progress);
       if (done || cancelled()) continue;
       if (!state_.snapshot().followed_once) return fail_with(done.error());
       if (seams_.world.clock.monotonic() - began > kRetryMost) pause = kRetryLeast;
-      warn("captureFailed", fmt::format("capture failed and begins anew in {}: {}",
-                                        duration_text(std::chrono::duration<double>(pause).count()),
-                                        done.error().to_string()));
+      warn("captureFailed",
+           fmt::format("capture failed and begins anew in {}: {}",
+                       duration_text(std::chrono::duration<double>(pause).count()), done.error().to_string()));
       stop_.wait(pause);
       hearts_.beat(Task::kCapture);
       pause = std::min<std::chrono::nanoseconds>(pause * 2, kRetryMost);
@@ -312,8 +304,7 @@ class Agent {
     if (!turn) return;
     const auto base = seams_.take_base(client, options().capture.backup, progress);
     if (!base) {
-      if (!stop_.asked())
-        warn("baseFailed", "the new base was not taken: " + base.error().to_string());
+      if (!stop_.asked()) warn("baseFailed", "the new base was not taken: " + base.error().to_string());
       return;
     }
     operation::CaptureEvent event;
@@ -345,15 +336,15 @@ class Agent {
     Prober prober(seams_.world.clock);
     do {
       hearts_.beat(Task::kProbe);
-      const auto asked = prober.ask(*clients_.current(), state_.snapshot().durable_revision,
-                                    [this] { hearts_.beat(Task::kProbe); });
+      const auto asked =
+          prober.ask(*clients_.current(), state_.snapshot().durable_revision, [this] { hearts_.beat(Task::kProbe); });
       if (asked) state_.on_probe(*asked);
     } while (!stop_.wait(options().probe_interval));
   }
 
   // Runs `round` again and again, each with a turn of its own; the pause before the first is the shorter one. One that
   // gave way is begun anew as soon as it can be.
-  void repeat(Task task, std::chrono::nanoseconds first, std::chrono::nanoseconds AgentOptions::*interval,
+  void repeat(Task task, std::chrono::nanoseconds first, std::chrono::nanoseconds AgentOptions::* interval,
               const std::function<Round()>& round) {
     auto due = seams_.world.clock.monotonic() + std::min(first, options().*interval);
     while (!stop_.wait(kTick)) {
@@ -431,20 +422,17 @@ class Agent {
   // A whole snapshot against the log, record by record, while capture goes on. Where they differ, the snapshot has
   // begun a lineage of its own, which capture has to follow. False: it gave way.
   bool compare_snapshot(Progress& progress) {
-    const auto compared =
-        seams_.take_base(*clients_.current(), options().capture.backup, progress);
+    const auto compared = seams_.take_base(*clients_.current(), options().capture.backup, progress);
     if (gave_way(compared)) return false;
     if (!compared) {
       if (!stop_.asked()) audit_failed(compared.error());
       return true;
     }
     if (!compared->new_lineage) {
-      info("snapshotAudit", fmt::format("a snapshot at revision {} holds what the log holds",
-                                        compared->revision));
+      info("snapshotAudit", fmt::format("a snapshot at revision {} holds what the log holds", compared->revision));
       return true;
     }
-    say(Severity::kError, "snapshotAudit",
-        "ALARM: a snapshot and the stored log differ: " + compared->lineage_reason);
+    say(Severity::kError, "snapshotAudit", "ALARM: a snapshot and the stored log differ: " + compared->lineage_reason);
     base_wanted_ = true;
     return true;
   }
@@ -480,12 +468,8 @@ class Agent {
   void say(Severity severity, std::string_view event, std::string text) const {
     log({.severity = severity, .event = event, .text = std::move(text), .revision = 0, .lineage = {}});
   }
-  void info(std::string_view event, std::string text) const {
-    say(Severity::kInfo, event, std::move(text));
-  }
-  void warn(std::string_view event, std::string text) const {
-    say(Severity::kWarning, event, std::move(text));
-  }
+  void info(std::string_view event, std::string text) const { say(Severity::kInfo, event, std::move(text)); }
+  void warn(std::string_view event, std::string text) const { say(Severity::kWarning, event, std::move(text)); }
 
   mutable std::mutex mutex_;  // of options_ and fatal_
   AgentOptions options_;

@@ -20,10 +20,10 @@ struct AgentOptions {
   repository::MergePolicy merge;
   std::chrono::nanoseconds history{0};  // every revision of so long is kept; zero: of all times
   std::chrono::nanoseconds history_interval = std::chrono::hours(1);  // between looks at whether history can end
-  std::chrono::nanoseconds rpo = std::chrono::seconds(30);  // the objective of /readyz
+  std::chrono::nanoseconds rpo = std::chrono::seconds(30);            // the objective of /readyz
   std::chrono::nanoseconds audit_interval = std::chrono::minutes(5);
   std::chrono::nanoseconds snapshot_audit_interval = std::chrono::hours(6);  // looked at after an audit
-  std::string listen;  // "127.0.0.1:2390"; empty: nowhere
+  std::string listen;                                                        // "127.0.0.1:2390"; empty: nowhere
   std::chrono::nanoseconds merge_interval = std::chrono::minutes(1);
   std::chrono::nanoseconds probe_interval = std::chrono::seconds(2);
   std::chrono::nanoseconds certificate_interval = std::chrono::seconds(3);
@@ -36,17 +36,17 @@ struct AgentSeams {
   const repository::Repository& repo;
   io::World& world;
   Connect connect;
-  std::function<Sha256()> certificates;           // changes with the content of the TLS files
-  std::function<bool()> stop_asked;               // a signal came
-  std::function<bool()> reload_asked;             // true once for each SIGHUP
-  std::function<Result<AgentOptions>()> reload;   // settings as they are now; `listen` is not taken anew
-  std::function<void(bool flushed)> leave;        // ends the process: a thread does not end in time
+  std::function<Sha256()> certificates;          // changes with the content of the TLS files
+  std::function<bool()> stop_asked;              // a signal came
+  std::function<bool()> reload_asked;            // true once for each SIGHUP
+  std::function<Result<AgentOptions>()> reload;  // settings as they are now; `listen` is not taken anew
+  std::function<void(bool flushed)> leave;       // ends the process: a thread does not end in time
   Log log;
   std::function<Status(source::Client&, const operation::CaptureOptions&, const operation::CaptureListener&,
                        const std::function<bool()>& cancelled, Progress&)>
       capture;  // operation::capture on `repo`, or a test's stand-in
   std::function<Result<operation::BackupReport>(source::Client&, const operation::BackupOptions&, Progress&)>
-      take_base;  // likewise
+      take_base;                       // likewise
   storage::TailStore* tail = nullptr;  // before the repo's store, when there is one
 };
 

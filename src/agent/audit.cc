@@ -10,8 +10,7 @@ using repository::Proof;
 
 bool Auditor::is_known(const LineageId& lineage, std::int64_t revision) const {
   const auto last = state_.snapshot().last_proof;
-  return last && last->proof != Proof::kUnproven && last->lineage == lineage &&
-         last->revision == revision;
+  return last && last->proof != Proof::kUnproven && last->lineage == lineage && last->revision == revision;
 }
 
 void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& report) const {
@@ -22,9 +21,8 @@ void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& re
                .lineage = outcome.lineage};
   switch (report.proof) {
     case Proof::kProven:
-      line.text = fmt::format("the log is proven: its hash equals that of {} member{}, in {}",
-                              report.members_compared, report.members_compared == 1 ? "" : "s",
-                              duration_text(report.seconds));
+      line.text = fmt::format("the log is proven: its hash equals that of {} member{}, in {}", report.members_compared,
+                              report.members_compared == 1 ? "" : "s", duration_text(report.seconds));
       break;
     case Proof::kUnproven:
       line.severity = Severity::kWarning;
@@ -38,15 +36,13 @@ void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& re
   log_(line);
 }
 
-Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptions& options,
-                            Progress& progress) {
+Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptions& options, Progress& progress) {
   const LineageId lineage = state_.snapshot().lineage;
   const auto catalogue = TRY(repository::Catalogue::load(repo_, &cache_));
   cache_.end_round();
   const repository::Point* newest = catalogue.newest_of(lineage);
   if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return false;
-  const auto report =
-      TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
+  const auto report = TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
   const ProofOutcome outcome{.proof = report.proof,
                              .revision = newest->manifest.revision,
                              .lineage = lineage,

@@ -14,8 +14,8 @@ enum class Severity { kInfo, kWarning, kError };
 
 struct LogLine {
   Severity severity = Severity::kInfo;
-  std::string_view event;  // "following", "flushes", "base", …: stable, for programs
-  std::string text;        // a sentence
+  std::string_view event;     // "following", "flushes", "base", …: stable, for programs
+  std::string text;           // a sentence
   std::int64_t revision = 0;  // 0: it is about none
   LineageId lineage;          // zero: none
 };

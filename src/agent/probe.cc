@@ -9,10 +9,7 @@ constexpr std::chrono::seconds kPauseAfterSilence{20};
 
 std::optional<Probe> Prober::ask(source::Client& client, std::int64_t durable_revision,
                                  const std::function<void()>& beat) {
-  Probe probe{.revision = 0,
-              .has_leader = false,
-              .durable_before = durable_revision,
-              .begun = clock_.monotonic()};
+  Probe probe{.revision = 0, .has_leader = false, .durable_before = durable_revision, .begun = clock_.monotonic()};
   bool any = false;
   for (const std::string& endpoint : client.endpoints()) {
     beat();

@@ -14,8 +14,7 @@ class Prober {
  public:
   explicit Prober(io::Clock& clock) : clock_(clock) {}
   // nullopt when none answered. `beat` is called before each question.
-  std::optional<Probe> ask(source::Client& client, std::int64_t durable_revision,
-                           const std::function<void()>& beat);
+  std::optional<Probe> ask(source::Client& client, std::int64_t durable_revision, const std::function<void()>& beat);
 
  private:
   io::Clock& clock_;

@@ -12,8 +12,8 @@ namespace lifeboat::agent {
 namespace {
 
 constexpr int kHeaps = 2;
-// What is larger goes back to the system when it is freed. glibc would raise this to the largest buffer it ever saw, and
-// keep every block's memory between those of longer lives.
+// What is larger goes back to the system when it is freed. glibc would raise this to the largest buffer it ever saw,
+// and keep every block's memory between those of longer lives.
 constexpr int kOwnMappingBytes = 1 << 20;
 constexpr int kKeptFreeBytes = 4 << 20;  // at the end of a heap
 
@@ -29,12 +29,10 @@ ProcessUsage process_usage() {
   if (std::ifstream("/proc/self/statm") >> total_pages >> resident_pages)
     usage.resident_bytes = resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::error_code error;
-  for (std::filesystem::directory_iterator at("/proc/self/fd", error), end; !error && at != end;
-       at.increment(error))
+  for (std::filesystem::directory_iterator at("/proc/self/fd", error), end; !error && at != end; at.increment(error))
     ++usage.open_files;
   rusage times{};
-  if (::getrusage(RUSAGE_SELF, &times) == 0)
-    usage.cpu_seconds = seconds(times.ru_utime) + seconds(times.ru_stime);
+  if (::getrusage(RUSAGE_SELF, &times) == 0) usage.cpu_seconds = seconds(times.ru_utime) + seconds(times.ru_stime);
   return usage;
 }
 

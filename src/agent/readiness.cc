@@ -30,8 +30,8 @@ Verdict readiness(const Snapshot& state, double rpo_seconds) {
   const std::string cause = state.trouble.empty() ? "" : ": " + one_line(state.trouble);
   if (state.durable_revision == 0) return {false, "nothing is stored yet" + cause};
   if (!state.age_seconds) {
-    return {false, fmt::format("revision {} is stored, but not known to be the newest{}",
-                               state.durable_revision, cause)};
+    return {false,
+            fmt::format("revision {} is stored, but not known to be the newest{}", state.durable_revision, cause)};
   }
   const bool yes = *state.age_seconds <= rpo_seconds;
   return {yes, fmt::format("revision {} is durable{} and was the newest {} ago; the objective is {}{}",

@@ -6,8 +6,7 @@ namespace lifeboat::agent {
 namespace {
 
 // Flushes happen every second or so: fine around that, coarse beyond.
-const std::vector<double> kFlushBounds{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1,
-                                       1.25, 1.5,   2,    3,   5,    10,  30,   60};
+const std::vector<double> kFlushBounds{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10, 30, 60};
 
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -85,8 +84,8 @@ void State::on_probe(const Probe& probe) {
   now_.etcd_revision = probe.revision;
   probed_at_ = clock_.monotonic();
   // A member that is behind what is stored says nothing about what is newer elsewhere.
-  const bool nothing_newer = probe.has_leader && probe.revision >= probe.durable_before &&
-                             probe.revision <= now_.durable_revision;
+  const bool nothing_newer =
+      probe.has_leader && probe.revision >= probe.durable_before && probe.revision <= now_.durable_revision;
   if (nothing_newer && now_.durable_revision != 0)
     current_at_ = current_at_ ? std::max(*current_at_, probe.begun) : probe.begun;
 }

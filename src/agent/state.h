@@ -23,10 +23,10 @@ namespace lifeboat::agent {
 
 // What the members of the cluster answered.
 struct Probe {
-  std::int64_t revision = 0;        // the highest of all that answered
-  bool has_leader = false;          // the one with that revision follows a leader
-  std::int64_t durable_before = 0;  // the newest durable revision before they were asked
-  std::chrono::nanoseconds begun{}; // monotonic, before they were asked
+  std::int64_t revision = 0;         // the highest of all that answered
+  bool has_leader = false;           // the one with that revision follows a leader
+  std::int64_t durable_before = 0;   // the newest durable revision before they were asked
+  std::chrono::nanoseconds begun{};  // monotonic, before they were asked
 };
 
 struct ProofOutcome {
@@ -63,17 +63,17 @@ struct Snapshot {
   bool following = false;
   std::string endpoint;
   LineageId lineage;
-  std::int64_t durable_revision = 0;   // 0: none yet
-  std::optional<double> age_seconds;   // since it was certainly the newest
-  std::int64_t etcd_revision = 0;      // 0: not known
+  std::int64_t durable_revision = 0;  // 0: none yet
+  std::optional<double> age_seconds;  // since it was certainly the newest
+  std::int64_t etcd_revision = 0;     // 0: not known
   std::optional<double> probe_age_seconds;
-  std::string trouble;                 // the sentence of what fails now; empty when nothing does
+  std::string trouble;  // the sentence of what fails now; empty when nothing does
   bool store_failing = false;
   web::Histogram flush_seconds{{}};
   Counts counts;
   std::optional<ProofOutcome> last_proof;
   Inventory inventory;
-  std::optional<storage::TailState> tail;  // nullopt: there is none
+  std::optional<storage::TailState> tail;    // nullopt: there is none
   std::optional<double> stored_age_seconds;  // the same of the newest revision in the repo, about
 
   // Newest one in the repo: what is durable in the tail alone is not.
@@ -81,9 +81,7 @@ struct Snapshot {
     const bool waits = tail && tail->first_missing != 0;
     return waits ? std::min(durable_revision, tail->first_missing - 1) : durable_revision;
   }
-  std::int64_t lag_revisions() const {
-    return etcd_revision > durable_revision ? etcd_revision - durable_revision : 0;
-  }
+  std::int64_t lag_revisions() const { return etcd_revision > durable_revision ? etcd_revision - durable_revision : 0; }
 };
 
 // Usable from several threads. Ages are told by the monotonic clock, so that a jump of the wall
@@ -111,7 +109,7 @@ class State {
 
   io::Clock& clock_;
   mutable std::mutex mutex_;
-  Snapshot now_;  // but for the ages
+  Snapshot now_;                                                    // but for the ages
   std::optional<std::chrono::nanoseconds> current_at_, probed_at_;  // monotonic
   FlushSummary since_asked_;
 };

@@ -76,16 +76,13 @@ Heartbeats::Heartbeats(io::Clock& clock) : clock_(clock) {
 }
 
 void Heartbeats::beat(Task task) {
-  last_ns_[static_cast<std::size_t>(task)].store(clock_.monotonic().count(),
-                                                 std::memory_order_relaxed);
+  last_ns_[static_cast<std::size_t>(task)].store(clock_.monotonic().count(), std::memory_order_relaxed);
 }
 
 std::optional<std::string> Heartbeats::stuck() const {
   for (std::size_t i = 0; i < kTasks; ++i) {
     const auto task = static_cast<Task>(i);
-    const auto silent =
-        clock_.monotonic() -
-        std::chrono::nanoseconds(last_ns_[i].load(std::memory_order_relaxed));
+    const auto silent = clock_.monotonic() - std::chrono::nanoseconds(last_ns_[i].load(std::memory_order_relaxed));
     if (silent > patience(task))
       return fmt::format("{} has not moved for {}", task_name(task),
                          duration_text(std::chrono::duration<double>(silent).count()));
@@ -95,11 +92,7 @@ std::optional<std::string> Heartbeats::stuck() const {
 
 void TaskProgress::note(std::string_view sentence) {
   hearts_.beat(task_);
-  log_({.severity = Severity::kInfo,
-        .event = "note",
-        .text = std::string(sentence),
-        .revision = 0,
-        .lineage = {}});
+  log_({.severity = Severity::kInfo, .event = "note", .text = std::string(sentence), .revision = 0, .lineage = {}});
 }
 
 }  // namespace lifeboat::agent

@@ -12,7 +12,7 @@ namespace lifeboat::agent {
 namespace {
 
 constexpr std::chrono::minutes kMostDrift{5};  // of the wall clock, between two looks at it
-constexpr unsigned kMergeThreads = 1;  // there is time; capture comes first
+constexpr unsigned kMergeThreads = 1;          // there is time; capture comes first
 
 // The part of an object's name between the n-th slash and the next.
 std::string_view part_of(std::string_view name, std::size_t n) {
@@ -45,8 +45,7 @@ Inventory inventory_of(const std::vector<storage::ObjectInfo>& objects) {
 
 Result<std::set<LineageId>> Upkeep::lineages() const {
   std::set<LineageId> found;
-  if (const LineageId captured = state_.snapshot().lineage; !captured.is_zero())
-    found.insert(captured);
+  if (const LineageId captured = state_.snapshot().lineage; !captured.is_zero()) found.insert(captured);
   if (!first_) return found;
   for (const storage::ObjectInfo& object : TRY(repo_.store().list("s/"))) {
     if (const auto id = LineageId::parse(part_of(object.name, 1))) found.insert(*id);
@@ -57,8 +56,8 @@ Result<std::set<LineageId>> Upkeep::lineages() const {
 Status Upkeep::round(const repository::MergePolicy& policy, Progress& progress) {
   repository::MergeReport all;
   for (const LineageId& lineage : TRY(lineages())) {
-    const auto merged = TRY(
-        repository::merge_captured(repo_, world_, lineage, policy, kMergeThreads, progress, &cache_));
+    const auto merged =
+        TRY(repository::merge_captured(repo_, world_, lineage, policy, kMergeThreads, progress, &cache_));
     all.merged_segments += merged.merged_segments;
     all.new_segments += merged.new_segments;
     all.written_bytes += merged.written_bytes;
@@ -73,9 +72,9 @@ Status Upkeep::round(const repository::MergePolicy& policy, Progress& progress) 
   if (all.new_segments + all.removed_objects != 0) {
     log_({.severity = Severity::kInfo,
           .event = "merge",
-          .text = fmt::format("merged {} segments into {} ({}), removed {} replaced ones ({})",
-                              all.merged_segments, all.new_segments, size_text(all.written_bytes),
-                              all.removed_objects, size_text(all.removed_bytes)),
+          .text = fmt::format("merged {} segments into {} ({}), removed {} replaced ones ({})", all.merged_segments,
+                              all.new_segments, size_text(all.written_bytes), all.removed_objects,
+                              size_text(all.removed_bytes)),
           .revision = 0,
           .lineage = {}});
   }
@@ -119,8 +118,7 @@ Status Upkeep::end_histories(const repository::HistoryPolicy& policy, Progress& 
     if (!done) error = done.error();
   }
   auto removed = TRY(repository::remove_ended(repo_, world_, policy, progress));
-  const std::size_t attestations =
-      TRY(repository::remove_superseded_attestations(repo_, {}, progress, &cache_));
+  const std::size_t attestations = TRY(repository::remove_superseded_attestations(repo_, {}, progress, &cache_));
   removed.removed_objects += attestations;
   state_.on_merge(removed);
   if (removed.removed_objects > 0)

@@ -33,8 +33,8 @@ Result<storage::ObjectStore*> App::store() {
 Result<const repository::Repository*> App::repo() {
   if (repo_ == nullptr) {
     storage::ObjectStore* objects = TRY(store());
-    const auto credential = TRY(find_credential(
-        {settings_, surroundings_.environment, world().files, console(), warnings_}));
+    const auto credential =
+        TRY(find_credential({settings_, surroundings_.environment, world().files, console(), warnings_}));
     repo_ = TRY(repository::Repository::open(*objects, credential));
   }
   return repo_.get();
@@ -43,17 +43,15 @@ Result<const repository::Repository*> App::repo() {
 Result<repository::Repository::InitReport> App::init_repo(bool new_key) {
   storage::ObjectStore* objects = TRY(store());
   const auto credentials = TRY(credentials_for_new_repo(
-      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random,
-      new_key));
+      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random, new_key));
   auto report = make_repo(*objects, credentials);
   if (!report && new_key)
-    static_cast<void>(
-        world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
+    static_cast<void>(world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
   return report;
 }
 
-Result<repository::Repository::InitReport> App::make_repo(
-    storage::ObjectStore& objects, const std::vector<repository::Credential>& credentials) {
+Result<repository::Repository::InitReport> App::make_repo(storage::ObjectStore& objects,
+                                                          const std::vector<repository::Credential>& credentials) {
   TRY(storage::create_local_root(world().files, repo_path()));
   return repository::Repository::init(objects, world(), credentials, crypto::Argon2Cost{});
 }
@@ -63,8 +61,8 @@ Result<std::string> App::read_text(const std::string& setting) {
   if (path.empty()) return std::string();
   const auto bytes = io::read_whole(world().files, path, kMaxPemBytes);
   if (bytes) return to_string(*bytes);
-  return fail(ErrorCode::kClientCertificateUnusable,
-              fmt::format("--{} {} is not readable", setting, path), bytes.error().why());
+  return fail(ErrorCode::kClientCertificateUnusable, fmt::format("--{} {} is not readable", setting, path),
+              bytes.error().why());
 }
 
 Result<std::unique_ptr<source::Client>> App::etcd() {
@@ -77,9 +75,8 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
   ::explicit_bzero(key.data(), key.size());
   options.user = settings_.text("user");
   if (!settings_.text("password-file").empty()) {
-    options.password = TRY(read_secret_file(
-        {settings_, surroundings_.environment, world().files, console(), warnings_},
-        settings_.text("password-file"), "password file"));
+    options.password = TRY(read_secret_file({settings_, surroundings_.environment, world().files, console(), warnings_},
+                                            settings_.text("password-file"), "password file"));
   } else {
     options.password = crypto::Secret(as_bytes(settings_.text("password")));
   }
@@ -103,20 +100,17 @@ Sha256 App::etcd_files_digest() const {
 }
 
 Status App::reload_settings() {
-  SettingSources sources{{}, surroundings_.environment, world().files,
-                         surroundings_.working_directory};
+  SettingSources sources{{}, surroundings_.environment, world().files, surroundings_.working_directory};
   for (const Setting& setting : settings_.all()) {
-    if (setting.origin == Origin::kFlag)
-      sources.flags.emplace(setting.spec->name, setting.value);
+    if (setting.origin == Origin::kFlag) sources.flags.emplace(setting.spec->name, setting.value);
   }
   settings_ = TRY(Settings::load(sources));
   return {};
 }
 
 Error App::explain_etcd_error(const Error& error) const {
-  const bool may_be_tls =
-      error.code() == ErrorCode::kTlsRefused || error.code() == ErrorCode::kEndpointUnreachable ||
-      error.code() == ErrorCode::kSnapshotStreamBroken || error.code() == ErrorCode::kTimeout;
+  const bool may_be_tls = error.code() == ErrorCode::kTlsRefused || error.code() == ErrorCode::kEndpointUnreachable ||
+                          error.code() == ErrorCode::kSnapshotStreamBroken || error.code() == ErrorCode::kTimeout;
   if (!may_be_tls || settings_.is_given("cert")) return error;
   const auto file = [](std::string_view name) { return io::join(kKubeadmFolder, name); };
   for (const char* name : {"ca.crt", "healthcheck-client.crt", "healthcheck-client.key"}) {

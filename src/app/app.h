@@ -28,9 +28,7 @@ struct Surroundings {
 class App {
  public:
   App(const Surroundings& surroundings, Settings settings)
-      : surroundings_(surroundings),
-        settings_(std::move(settings)),
-        warnings_(settings_.warnings()) {}
+      : surroundings_(surroundings), settings_(std::move(settings)), warnings_(settings_.warnings()) {}
 
   const Settings& settings() const { return settings_; }
   io::World& world() const { return surroundings_.world; }
@@ -60,8 +58,8 @@ class App {
   operation::InspectOptions inspect_options() const;
 
  private:
-  Result<repository::Repository::InitReport> make_repo(
-      storage::ObjectStore& objects, const std::vector<repository::Credential>& credentials);
+  Result<repository::Repository::InitReport> make_repo(storage::ObjectStore& objects,
+                                                       const std::vector<repository::Credential>& credentials);
   Result<std::string> read_text(const std::string& setting);
 
   Surroundings surroundings_;

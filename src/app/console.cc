@@ -58,8 +58,7 @@ void say(const std::string& text) {
 // Waits so that a signal is noticed: a plain read would be taken up again after it.
 Status wait_for_input() {
   for (;;) {
-    if (stop_signal() != 0)
-      return fail(ErrorCode::kInterrupted, "stopped while waiting for an answer");
+    if (stop_signal() != 0) return fail(ErrorCode::kInterrupted, "stopped while waiting for an answer");
     pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
     if (::poll(&input, 1, 200) > 0) return {};
   }
@@ -111,11 +110,10 @@ class SystemConsole final : public Console {
     auto secret = read_up_to(::fileno(pipe), limit, false, "the output of the passphrase command");
     const int status = ::pclose(pipe);
     if (status != 0) {
-      return fail(
-          ErrorCode::kUnreadableInput, "the passphrase command failed",
-          WIFEXITED(status) ? fmt::format("it ended with exit code {}", WEXITSTATUS(status))
-                            : std::string("it did not end by itself"),
-          "Run the command of LIFEBOAT_PASSPHRASE_COMMAND by hand and look at what it says.");
+      return fail(ErrorCode::kUnreadableInput, "the passphrase command failed",
+                  WIFEXITED(status) ? fmt::format("it ended with exit code {}", WEXITSTATUS(status))
+                                    : std::string("it did not end by itself"),
+                  "Run the command of LIFEBOAT_PASSPHRASE_COMMAND by hand and look at what it says.");
     }
     return secret;
   }

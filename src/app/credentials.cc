@@ -23,17 +23,15 @@ crypto::Secret without_newline(crypto::Secret secret) {
   return crypto::Secret(ByteView(secret.view()).first(size));
 }
 
-void warn_when_others_can_read(const CredentialSources& sources, const std::string& path,
-                               const std::string& what) {
+void warn_when_others_can_read(const CredentialSources& sources, const std::string& path, const std::string& what) {
   const auto info = sources.files.stat(path);
   if (!info || info->kind != io::FileKind::kFile || (info->mode & kOthersMode) == 0) return;
-  sources.warnings.push_back(fmt::format("{} {} can be read by others (mode {:04o}): chmod 600 {}",
-                                         what, path, info->mode, path));
+  sources.warnings.push_back(
+      fmt::format("{} {} can be read by others (mode {:04o}): chmod 600 {}", what, path, info->mode, path));
 }
 
 Result<Credential> from_passphrase_file(const CredentialSources& sources, const std::string& path) {
-  return Credential{RecipientKind::kPassphrase,
-                    TRY(read_secret_file(sources, path, "passphrase file"))};
+  return Credential{RecipientKind::kPassphrase, TRY(read_secret_file(sources, path, "passphrase file"))};
 }
 
 Result<Credential> from_key_file(const CredentialSources& sources, const std::string& path) {
@@ -42,8 +40,7 @@ Result<Credential> from_key_file(const CredentialSources& sources, const std::st
 
 Result<Credential> from_command(const CredentialSources& sources, const std::string& command) {
   auto secret = without_newline(TRY(sources.console.output_of(command, kMaxSecretBytes)));
-  if (secret.empty())
-    return fail(ErrorCode::kUnreadableInput, "the passphrase command printed nothing");
+  if (secret.empty()) return fail(ErrorCode::kUnreadableInput, "the passphrase command printed nothing");
   return Credential{RecipientKind::kPassphrase, std::move(secret)};
 }
 
@@ -52,9 +49,8 @@ struct Candidate {
   const char* setting;
   Result<Credential> (*read)(const CredentialSources&, const std::string&);
 };
-constexpr Candidate kCandidates[] = {{"repo-key-file", from_key_file},
-                                     {"passphrase-file", from_passphrase_file},
-                                     {"passphrase-command", from_command}};
+constexpr Candidate kCandidates[] = {
+    {"repo-key-file", from_key_file}, {"passphrase-file", from_passphrase_file}, {"passphrase-command", from_command}};
 
 const Candidate* strongest(const Settings& settings) {
   const Candidate* best = nullptr;
@@ -72,8 +68,7 @@ Result<std::optional<Credential>> from_systemd(const CredentialSources& sources)
   const std::string key = io::join(*folder, "lifeboat-repo-key");
   const std::string passphrase = io::join(*folder, "lifeboat-passphrase");
   if (TRY(io::exists(sources.files, key))) return TRY(from_key_file(sources, key));
-  if (TRY(io::exists(sources.files, passphrase)))
-    return TRY(from_passphrase_file(sources, passphrase));
+  if (TRY(io::exists(sources.files, passphrase))) return TRY(from_passphrase_file(sources, passphrase));
   return std::nullopt;
 }
 
@@ -92,8 +87,7 @@ Result<Credential> typed_twice(const CredentialSources& sources) {
   return Credential{RecipientKind::kPassphrase, std::move(first)};
 }
 
-Status make_key_file(const CredentialSources& sources, io::Random& random,
-                     const std::string& path) {
+Status make_key_file(const CredentialSources& sources, io::Random& random, const std::string& path) {
   crypto::Secret bytes(kNewKeyBytes);
   random.fill(bytes.view());
   crypto::Secret text(2 * kNewKeyBytes + 1);
@@ -123,15 +117,13 @@ Result<crypto::Secret> read_secret_file(const CredentialSources& sources, const 
   } else {
     auto bytes = io::read_whole(sources.files, path, kMaxSecretBytes);
     if (!bytes) {
-      return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is not readable", what, path),
-                  bytes.error().why());
+      return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is not readable", what, path), bytes.error().why());
     }
     secret = without_newline(crypto::Secret(ByteView(*bytes)));
     ::explicit_bzero(bytes->data(), bytes->size());
     warn_when_others_can_read(sources, path, what);
   }
-  if (secret.empty())
-    return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is empty", what, path));
+  if (secret.empty()) return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is empty", what, path));
   return secret;
 }
 
@@ -149,18 +141,17 @@ Result<Credential> find_credential(const CredentialSources& sources) {
   return Credential{RecipientKind::kPassphrase, std::move(typed)};
 }
 
-Result<std::vector<Credential>> credentials_for_new_repo(const CredentialSources& sources,
-                                                         io::Random& random, bool new_key) {
+Result<std::vector<Credential>> credentials_for_new_repo(const CredentialSources& sources, io::Random& random,
+                                                         bool new_key) {
   const std::string& key_file = sources.settings.text("repo-key-file");
   if (new_key && key_file.empty()) {
-    return fail(ErrorCode::kUsage, "--new-key needs to know where to",
-                "no --repo-key-file is given", "Pass --repo-key-file FILE with --new-key.");
+    return fail(ErrorCode::kUsage, "--new-key needs to know where to", "no --repo-key-file is given",
+                "Pass --repo-key-file FILE with --new-key.");
   }
   std::vector<Credential> found;
   for (const Candidate& candidate : kCandidates) {
     const std::string& value = sources.settings.text(candidate.setting);
-    const bool second_passphrase =
-        !found.empty() && found.back().kind == RecipientKind::kPassphrase;
+    const bool second_passphrase = !found.empty() && found.back().kind == RecipientKind::kPassphrase;
     if (value.empty() || second_passphrase) continue;
     if (new_key && candidate.read == from_key_file) TRY(make_key_file(sources, random, value));
     found.push_back(TRY(candidate.read(sources, value)));
@@ -170,8 +161,7 @@ Result<std::vector<Credential>> credentials_for_new_repo(const CredentialSources
   }
   if (found.empty() && can_ask(sources)) found.push_back(TRY(typed_twice(sources)));
   if (found.empty()) {
-    return fail(ErrorCode::kNoKeyGiven, "a repo needs a key",
-                "neither a passphrase nor a key file was given",
+    return fail(ErrorCode::kNoKeyGiven, "a repo needs a key", "neither a passphrase nor a key file was given",
                 "Pass --repo-key-file FILE --new-key to make one, or --passphrase-file FILE.");
   }
   return found;

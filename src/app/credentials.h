@@ -27,8 +27,8 @@ Result<repository::Credential> find_credential(const CredentialSources& sources)
 
 // Every one that is named, for a new repo; a passphrase typed twice at the terminal when none is.
 // With `new_key` the key file is made (32 random bytes in hex, mode 0600) and must not exist.
-Result<std::vector<repository::Credential>> credentials_for_new_repo(
-    const CredentialSources& sources, io::Random& random, bool new_key);
+Result<std::vector<repository::Credential>> credentials_for_new_repo(const CredentialSources& sources,
+                                                                     io::Random& random, bool new_key);
 
 // The content of a file that holds one secret, without its trailing newline; "-" is standard input.
 Result<crypto::Secret> read_secret_file(const CredentialSources& sources, const std::string& path,

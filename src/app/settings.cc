@@ -16,8 +16,7 @@ namespace {
 
 using enum SettingType;
 
-std::unexpected<Error> bad(const SettingSpec& spec, std::string_view value, std::string_view where,
-                           std::string why) {
+std::unexpected<Error> bad(const SettingSpec& spec, std::string_view value, std::string_view where, std::string why) {
   return fail(ErrorCode::kBadSetting,
               fmt::format("{} has the unusable value \"{}\" ({})", spec.name,
                           spec.secret ? "…" : printable(as_bytes(value)), where),
@@ -34,15 +33,13 @@ bool is_one_of(std::string_view choices, std::string_view value) {
 // Of a span: no end to it.
 bool is_endless(std::string_view value) { return value == "forever" || value == "0"; }
 
-Result<std::string> checked_switch(const SettingSpec& spec, std::string_view value,
-                                   std::string_view where) {
+Result<std::string> checked_switch(const SettingSpec& spec, std::string_view value, std::string_view where) {
   if (value == "true" || value == "1" || value == "yes" || value == "on") return "true";
   if (value == "false" || value == "0" || value == "no" || value == "off") return "false";
   return bad(spec, value, where, "it is neither true nor false");
 }
 
-Result<std::string> checked_number(const SettingSpec& spec, std::string_view value,
-                                   std::string_view where) {
+Result<std::string> checked_number(const SettingSpec& spec, std::string_view value, std::string_view where) {
   const std::uint32_t most = spec.value == "MIB" ? 1u << 20 : 1024;
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -52,28 +49,24 @@ Result<std::string> checked_number(const SettingSpec& spec, std::string_view val
   return std::string(value);
 }
 
-Result<std::string> checked_repo(const SettingSpec& spec, std::string_view value,
-                                 std::string_view where, std::string_view base,
-                                 const Environment& environment) {
+Result<std::string> checked_repo(const SettingSpec& spec, std::string_view value, std::string_view where,
+                                 std::string_view base, const Environment& environment) {
   constexpr std::string_view kFileScheme = "file://";
   if (value.starts_with(kFileScheme)) {
     const std::string_view path = value.substr(kFileScheme.size());
-    if (!path.starts_with('/'))
-      return bad(spec, value, where, "a file URL needs three slashes: file:///path");
+    if (!path.starts_with('/')) return bad(spec, value, where, "a file URL needs three slashes: file:///path");
     return fmt::format("file://{}", absolute_path(path, base, environment));
   }
   if (const auto scheme = value.find("://"); scheme != std::string_view::npos) {
     return bad(spec, value, where,
-               fmt::format("this version stores repos in directories only, not at {}://",
-                           value.substr(0, scheme)));
+               fmt::format("this version stores repos in directories only, not at {}://", value.substr(0, scheme)));
   }
   return fmt::format("file://{}", absolute_path(value, base, environment));
 }
 
 // A password beside the user's name would be seen by everybody who can list processes or read the
 // file.
-Status require_no_password(const SettingSpec& spec, std::string_view value,
-                           std::string_view where) {
+Status require_no_password(const SettingSpec& spec, std::string_view value, std::string_view where) {
   if (spec.name != "user" || value.find(':') == std::string_view::npos) return {};
   return fail(ErrorCode::kBadSetting, fmt::format("user holds a password ({})", where),
               "secrets are taken neither from the command line nor from the configuration file",
@@ -84,10 +77,8 @@ class Loader {
  public:
   explicit Loader(const SettingSources& sources) : sources_(sources) {
     for (const SettingSpec& spec : setting_specs()) {
-      settings_.push_back({.spec = &spec,
-                           .value = std::string(spec.fallback),
-                           .origin = Origin::kDefault,
-                           .where = {}});
+      settings_.push_back(
+          {.spec = &spec, .value = std::string(spec.fallback), .origin = Origin::kDefault, .where = {}});
     }
   }
 
@@ -113,8 +104,7 @@ class Loader {
     return *std::ranges::find_if(settings_, [&](const Setting& s) { return s.spec->name == name; });
   }
 
-  Status set(Setting& setting, std::string_view value, Origin origin, std::string where,
-             std::string_view base) {
+  Status set(Setting& setting, std::string_view value, Origin origin, std::string where, std::string_view base) {
     setting.value = TRY(checked_value(*setting.spec, value, where, base, sources_.environment));
     setting.origin = origin;
     setting.where = std::move(where);
@@ -130,8 +120,7 @@ class Loader {
         continue;
       }
       TRY(require_no_password(*setting.spec, *value, name));
-      TRY(set(setting, *value, Origin::kEnvironment, std::string(name),
-              sources_.working_directory));
+      TRY(set(setting, *value, Origin::kEnvironment, std::string(name), sources_.working_directory));
     }
     if (setting.spec->name == "color" && setting.origin != Origin::kEnvironment &&
         variable(sources_.environment, "NO_COLOR")) {
@@ -148,15 +137,11 @@ class Loader {
 
   Status read_files() {
     const auto flag = sources_.flags.find("config");
-    const auto named = flag != sources_.flags.end()
-                           ? std::optional(flag->second)
-                           : variable(sources_.environment, "LIFEBOAT_CONFIG");
-    if (named)
-      return read_file(absolute_path(*named, sources_.working_directory, sources_.environment),
-                       true);
+    const auto named =
+        flag != sources_.flags.end() ? std::optional(flag->second) : variable(sources_.environment, "LIFEBOAT_CONFIG");
+    if (named) return read_file(absolute_path(*named, sources_.working_directory, sources_.environment), true);
     TRY(read_file("/etc/lifeboat/lifeboat.yaml", false));
-    if (const auto folder = user_folder())
-      TRY(read_file(io::join(*folder, "lifeboat/lifeboat.yaml"), false));
+    if (const auto folder = user_folder()) TRY(read_file(io::join(*folder, "lifeboat/lifeboat.yaml"), false));
     return {};
   }
 
@@ -191,8 +176,7 @@ class Loader {
     for (const auto& [name, value] : sources_.environment) {
       if (!name.starts_with("LIFEBOAT_") || std::ranges::find(known, name) != known.end()) continue;
       if (const auto meant = nearest(name, known)) {
-        warnings_.push_back(fmt::format(
-            "the variable {} is not known and not used; did you mean {}?", name, *meant));
+        warnings_.push_back(fmt::format("the variable {} is not known and not used; did you mean {}?", name, *meant));
       }
     }
   }
@@ -202,12 +186,10 @@ class Loader {
 
 }  // namespace
 
-std::string absolute_path(std::string_view path, std::string_view working_directory,
-                          const Environment& environment) {
+std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment) {
   std::filesystem::path whole(path);
   if (path == "~" || path.starts_with("~/")) {
-    if (const auto home = variable(environment, "HOME"))
-      whole = *home + std::string(path.substr(1));
+    if (const auto home = variable(environment, "HOME")) whole = *home + std::string(path.substr(1));
   }
   if (whole.is_relative()) whole = std::filesystem::path(working_directory) / whole;
   std::string text = whole.lexically_normal().string();
@@ -215,9 +197,8 @@ std::string absolute_path(std::string_view path, std::string_view working_direct
   return text;
 }
 
-Result<std::string> checked_value(const SettingSpec& spec, std::string_view value,
-                                  std::string_view where, std::string_view base_directory,
-                                  const Environment& environment) {
+Result<std::string> checked_value(const SettingSpec& spec, std::string_view value, std::string_view where,
+                                  std::string_view base_directory, const Environment& environment) {
   if (value.empty()) return bad(spec, value, where, "it is empty");
   switch (spec.type) {
     case kText:
@@ -231,8 +212,7 @@ Result<std::string> checked_value(const SettingSpec& spec, std::string_view valu
       return checked_switch(spec, value, where);
     case kDuration: {
       const auto ns = parse_duration_ns(value);
-      if (!ns || *ns <= 0)
-        return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
+      if (!ns || *ns <= 0) return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
       return std::string(value);
     }
     case kSpan:

@@ -21,8 +21,7 @@ struct Setting {
   const SettingSpec* spec = nullptr;
   std::string value;  // lists joined by ","; switches "true" or "false"; paths absolute
   Origin origin = Origin::kDefault;
-  std::string
-      where;  // "--repo", "LIFEBOAT_REPO", "/etc/lifeboat/lifeboat.yaml:3:7"; empty for defaults
+  std::string where;  // "--repo", "LIFEBOAT_REPO", "/etc/lifeboat/lifeboat.yaml:3:7"; empty for defaults
 };
 
 struct SettingSources {
@@ -55,12 +54,10 @@ class Settings {
 };
 
 // "~/x" and relative paths made absolute and plain ("a/./b/" is "a/b").
-std::string absolute_path(std::string_view path, std::string_view working_directory,
-                          const Environment& environment);
+std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment);
 
 // The value as it is kept, or kBadSetting with what is wrong. `where` names its place in messages.
-Result<std::string> checked_value(const SettingSpec& spec, std::string_view value,
-                                  std::string_view where, std::string_view base_directory,
-                                  const Environment& environment);
+Result<std::string> checked_value(const SettingSpec& spec, std::string_view value, std::string_view where,
+                                  std::string_view base_directory, const Environment& environment);
 
 }  // namespace lifeboat::app

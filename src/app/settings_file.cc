@@ -24,35 +24,31 @@ std::unexpected<Error> unknown(const std::string& name, const std::string& where
     if (spec.in_file) known.push_back(spec.name);
   }
   const auto meant = nearest(name, known);
-  return fail(ErrorCode::kUnknownSetting,
-              fmt::format("{}: unknown setting \"{}\"", where, printable(as_bytes(name))),
-              meant ? fmt::format("there is none of that name; did you mean \"{}\"?", *meant)
-                    : "there is none of that name");
+  return fail(
+      ErrorCode::kUnknownSetting, fmt::format("{}: unknown setting \"{}\"", where, printable(as_bytes(name))),
+      meant ? fmt::format("there is none of that name; did you mean \"{}\"?", *meant) : "there is none of that name");
 }
 
-Result<std::string> value_text(const std::string& name, const YAML::Node& node,
-                               const std::string& where) {
+Result<std::string> value_text(const std::string& name, const YAML::Node& node, const std::string& where) {
   if (node.IsScalar()) return node.Scalar();
   const SettingSpec* spec = find_setting(name);
   if (node.IsSequence() && spec->type == SettingType::kList) {
     std::string joined;
     for (const YAML::Node& item : node) {
-      if (!item.IsScalar())
-        return fail(ErrorCode::kBadSetting, where + ": " + name + " must be a list of texts");
+      if (!item.IsScalar()) return fail(ErrorCode::kBadSetting, where + ": " + name + " must be a list of texts");
       joined += (joined.empty() ? "" : ",") + item.Scalar();
     }
     return joined;
   }
-  return fail(ErrorCode::kBadSetting, fmt::format("{}: {} has no usable value", where, name),
-              spec->type == SettingType::kList ? "it must be a text or a list of texts"
-                                               : "it must be one text or number");
+  return fail(
+      ErrorCode::kBadSetting, fmt::format("{}: {} has no usable value", where, name),
+      spec->type == SettingType::kList ? "it must be a text or a list of texts" : "it must be one text or number");
 }
 
 // "capture" where there is a "capture.flush".
 bool is_section(const std::string& name) {
-  return std::ranges::any_of(setting_specs(), [&](const SettingSpec& spec) {
-    return spec.in_file && spec.name.starts_with(name + ".");
-  });
+  return std::ranges::any_of(
+      setting_specs(), [&](const SettingSpec& spec) { return spec.in_file && spec.name.starts_with(name + "."); });
 }
 
 // The rows of a map; those of a section are named "section.name".
@@ -68,7 +64,8 @@ Status add_rows(const YAML::Node& map, const std::string& section, const std::st
     const SettingSpec* spec = find_setting(name);
     if (spec == nullptr || !spec->in_file) return unknown(name, where);
     const std::string value_place = place(path, row.second.Mark());
-    values.push_back({name, TRY(value_text(name, row.second, value_place)), value_place});
+    std::string text = TRY(value_text(name, row.second, value_place));
+    values.push_back({name, std::move(text), value_place});
   }
   return {};
 }
@@ -77,8 +74,7 @@ Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::stri
   std::vector<FileValue> values;
   if (root.IsNull()) return values;
   if (!root.IsMap()) {
-    return fail(ErrorCode::kUnreadableInput,
-                place(path, root.Mark()) + ": not a configuration file",
+    return fail(ErrorCode::kUnreadableInput, place(path, root.Mark()) + ": not a configuration file",
                 "it must be lines of the form `name: value`");
   }
   TRY(add_rows(root, "", path, values));
@@ -91,20 +87,17 @@ Result<std::vector<FileValue>> parse_settings(const std::string& text, const std
   try {
     return values_of(YAML::Load(text), path);
   } catch (const YAML::Exception& error) {
-    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML",
-                error.msg);
+    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg);
   }
 }
 
-Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path,
-                                                  bool required) {
+Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path, bool required) {
   const auto bytes = io::read_whole(files, path, kMaxFileBytes);
   if (bytes) return parse_settings(to_string(*bytes), path);
-  const bool absent = bytes.error().code() == ErrorCode::kFileNotFound ||
-                      bytes.error().code() == ErrorCode::kStoragePermission;
+  const bool absent =
+      bytes.error().code() == ErrorCode::kFileNotFound || bytes.error().code() == ErrorCode::kStoragePermission;
   if (absent && !required) return std::vector<FileValue>{};
-  return fail(ErrorCode::kUnreadableInput, "configuration file " + path + " is not readable",
-              bytes.error().why());
+  return fail(ErrorCode::kUnreadableInput, "configuration file " + path + " is not readable", bytes.error().why());
 }
 
 }  // namespace lifeboat::app

@@ -17,8 +17,7 @@ struct FileValue {
 
 // None when the file is absent and not required. kUnreadableInput (absent, not YAML),
 // kUnknownSetting, kBadSetting.
-Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path,
-                                                  bool required);
+Result<std::vector<FileValue>> read_settings_file(io::FileSystem& files, const std::string& path, bool required);
 
 // The same from its text.
 Result<std::vector<FileValue>> parse_settings(const std::string& text, const std::string& path);

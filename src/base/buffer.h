@@ -15,8 +15,7 @@ class Buffer {
 
   Buffer() = default;
   explicit Buffer(std::size_t capacity)
-      : data_(static_cast<std::byte*>(::operator new(capacity, std::align_val_t{kAlignment}))),
-        capacity_(capacity) {}
+      : data_(static_cast<std::byte*>(::operator new(capacity, std::align_val_t{kAlignment}))), capacity_(capacity) {}
 
   std::byte* data() { return data_.get(); }
   const std::byte* data() const { return data_.get(); }

@@ -14,17 +14,13 @@ struct Error::Rep {
 };
 
 Error::Error(ErrorCode code, std::string what, std::string why, std::string fix)
-    : rep_(
-          std::make_shared<const Rep>(Rep{code, std::move(what), std::move(why), std::move(fix)})) {
-}
+    : rep_(std::make_shared<const Rep>(Rep{code, std::move(what), std::move(why), std::move(fix)})) {}
 
 ErrorCode Error::code() const { return rep_->code; }
 const std::string& Error::what() const { return rep_->what; }
 const std::string& Error::why() const { return rep_->why; }
 
-std::string Error::fix() const {
-  return rep_->fix.empty() ? std::string(entry_of(rep_->code).hint) : rep_->fix;
-}
+std::string Error::fix() const { return rep_->fix.empty() ? std::string(entry_of(rep_->code).hint) : rep_->fix; }
 
 Error Error::in(std::string_view context) const {
   std::string what(context);
@@ -33,9 +29,7 @@ Error Error::in(std::string_view context) const {
   return Error(rep_->code, std::move(what), rep_->why, rep_->fix);
 }
 
-Error Error::with_fix(std::string fix) const {
-  return Error(rep_->code, rep_->what, rep_->why, std::move(fix));
-}
+Error Error::with_fix(std::string fix) const { return Error(rep_->code, rep_->what, rep_->why, std::move(fix)); }
 
 std::string Error::to_string() const {
   std::string line = rep_->what;

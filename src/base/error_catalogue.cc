@@ -57,8 +57,7 @@ constexpr ErrorEntry kEtcdErrors[] = {
      "certificate, or one side speaks plain text.",
      "Check --cacert, --cert and --key (kubeadm: /etc/kubernetes/pki/etcd), and whether the "
      "endpoint is https://."},
-    {ErrorCode::kCredentialsRefused, ExitCode::kCredentials,
-     "etcd refused the user name or password",
+    {ErrorCode::kCredentialsRefused, ExitCode::kCredentials, "etcd refused the user name or password",
      "Password authentication is enabled in etcd and the given user name and password were not "
      "accepted. The password may have been changed, or the file may hold another one.",
      "Check --user and --password-file; `etcdctl --user NAME endpoint status` asks etcd the same "
@@ -87,8 +86,7 @@ constexpr ErrorEntry kEtcdErrors[] = {
      "any connection was made, or when etcd said so.",
      "`openssl x509 -noout -dates -in FILE` shows the dates; kubeadm renews with `kubeadm certs "
      "renew all`."},
-    {ErrorCode::kMembersDisagree, ExitCode::kIntegrity,
-     "members of the cluster hold different data",
+    {ErrorCode::kMembersDisagree, ExitCode::kIntegrity, "members of the cluster hold different data",
      "Two members gave different hashes for the same revision, so at least one of them is "
      "corrupt. A backup tells which member it was taken from; it cannot tell which of them is "
      "right.",
@@ -134,8 +132,7 @@ constexpr ErrorEntry kRepoErrors[] = {
      "The repo, or an object in it, was written by a newer Lifeboat in a format this one does not "
      "know. It is refused rather than guessed at; nothing was changed.",
      "Use the Lifeboat version that the message names, or a newer one."},
-    {ErrorCode::kRepoFeatureUnknown, ExitCode::kRefused,
-     "repo uses a feature this version does not know",
+    {ErrorCode::kRepoFeatureUnknown, ExitCode::kRefused, "repo uses a feature this version does not know",
      "The repo marks a feature as mandatory that this Lifeboat does not have. Working on without "
      "it could read wrong data or damage the repo, so it is refused; nothing was changed.",
      "Use the Lifeboat version that the message names, or a newer one."},
@@ -197,8 +194,7 @@ constexpr ErrorEntry kIntegrityErrors[] = {
      "no state that it could not read completely, so nothing was stored.",
      "Take the backup from another member; then replace this member, because its disk holds bad "
      "data."},
-    {ErrorCode::kUnsupportedContent, ExitCode::kRefused,
-     "database holds something this version cannot keep",
+    {ErrorCode::kUnsupportedContent, ExitCode::kRefused, "database holds something this version cannot keep",
      "The database has a bucket, field or encoding that this Lifeboat does not know, and a "
      "restore could not bring it back. It is refused rather than lost without a word.",
      "Use a newer Lifeboat; keep the snapshot file itself until then."},
@@ -212,8 +208,7 @@ constexpr ErrorEntry kIntegrityErrors[] = {
      "The hash that etcd gave for this revision is not the one computed from the stored records. "
      "The backup and the member do not hold the same data, and one of them is wrong.",
      "Back up again from another member; if that one agrees, the first member is corrupt."},
-    {ErrorCode::kVerifyBeforePublish, ExitCode::kIntegrity,
-     "what was written did not read back equal",
+    {ErrorCode::kVerifyBeforePublish, ExitCode::kIntegrity, "what was written did not read back equal",
      "Before anything is published it is decrypted, decompressed and compared, and that "
      "comparison failed. Memory, the disk or a library returned wrong bytes. Nothing was "
      "published; earlier points are intact.",
@@ -261,8 +256,7 @@ constexpr ErrorEntry kRestoreErrors[] = {
      "been removed to free space, or the restore went to another directory.",
      "List the kept trees with `ls -d DATA-DIR.lifeboat-*`; restore a point instead if there are "
      "none."},
-    {ErrorCode::kSandboxFailed, ExitCode::kIntegrity,
-     "sandboxed etcd did not serve the restored data",
+    {ErrorCode::kSandboxFailed, ExitCode::kIntegrity, "sandboxed etcd did not serve the restored data",
      "An etcd was started on a restored copy to prove it, and it did not become healthy or did "
      "not answer with the data of the point. The repo was only read; the message names the log of "
      "that etcd.",
@@ -298,17 +292,15 @@ constexpr auto concatenated(const ErrorEntry (&... groups)[kSizes]) {
   return all;
 }
 
-constexpr auto kCatalogue = concatenated(kUsageErrors, kEtcdErrors, kStorageErrors, kRepoErrors,
-                                         kIntegrityErrors, kRestoreErrors, kOwnErrors);
+constexpr auto kCatalogue =
+    concatenated(kUsageErrors, kEtcdErrors, kStorageErrors, kRepoErrors, kIntegrityErrors, kRestoreErrors, kOwnErrors);
 
-static_assert(std::ranges::is_sorted(kCatalogue.rows, {}, &ErrorEntry::code),
-              "entry_of searches by halves");
+static_assert(std::ranges::is_sorted(kCatalogue.rows, {}, &ErrorEntry::code), "entry_of searches by halves");
 
 bool is_prefix_ignoring_case(std::string_view text, std::string_view lower) {
   if (text.size() < lower.size()) return false;
-  return std::ranges::equal(text.substr(0, lower.size()), lower, {}, [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  return std::ranges::equal(text.substr(0, lower.size()), lower, {},
+                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
 }
 
 }  // namespace
@@ -321,9 +313,7 @@ const ErrorEntry& entry_of(ErrorCode code) {
   return found != std::end(kCatalogue.rows) && found->code == code ? *found : kOwnErrors[0];
 }
 
-std::string code_text(ErrorCode code) {
-  return "LB-E" + std::to_string(static_cast<unsigned>(code));
-}
+std::string code_text(ErrorCode code) { return "LB-E" + std::to_string(static_cast<unsigned>(code)); }
 
 std::optional<ErrorCode> parse_code(std::string_view text) {
   if (is_prefix_ignoring_case(text, "lb-e")) {

@@ -20,13 +20,15 @@ T unwrap(std::expected<T, Error>&& result) {
 }
 }  // namespace detail
 
-// TRY(expression) is the value of a Result, or returns its error from the enclosing function.
-#define TRY(...)                                                                      \
-  __extension__({                                                                     \
-    auto lifeboat_try_result = (__VA_ARGS__);                                         \
-    if (!lifeboat_try_result) [[unlikely]]                                            \
-      return std::unexpected(std::move(lifeboat_try_result).error());                 \
-    ::lifeboat::detail::unwrap(std::move(lifeboat_try_result));                       \
+// TRY(expression) is the value of a Result, or returns its error from the enclosing function. What the same full
+// expression made before it is not destroyed then (GCC's statement expressions): within braces or arguments, it comes
+// before everything that owns something.
+#define TRY(...)                                                      \
+  __extension__({                                                     \
+    auto lifeboat_try_result = (__VA_ARGS__);                         \
+    if (!lifeboat_try_result) [[unlikely]]                            \
+      return std::unexpected(std::move(lifeboat_try_result).error()); \
+    ::lifeboat::detail::unwrap(std::move(lifeboat_try_result));       \
   })
 
 }  // namespace lifeboat

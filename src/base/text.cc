@@ -9,8 +9,7 @@
 namespace lifeboat {
 namespace {
 
-constexpr std::array<std::string_view, 7> kSizeUnits = {"B",   "KiB", "MiB", "GiB",
-                                                        "TiB", "PiB", "EiB"};
+constexpr std::array<std::string_view, 7> kSizeUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
 std::string three_digits(double value) {
   const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
@@ -123,8 +122,7 @@ std::optional<Bytes> parse_printable(std::string_view text) {
       text.remove_prefix(2);
     } else {
       std::byte value{};
-      if (!text.starts_with("\\x") || !parse_hex(text.substr(2, 2), {&value, 1}))
-        return std::nullopt;
+      if (!text.starts_with("\\x") || !parse_hex(text.substr(2, 2), {&value, 1})) return std::nullopt;
       out.push_back(value);
       text.remove_prefix(4);
     }
@@ -132,12 +130,10 @@ std::optional<Bytes> parse_printable(std::string_view text) {
   return out;
 }
 
-std::optional<std::string_view> nearest(std::string_view word,
-                                        std::span<const std::string_view> candidates) {
+std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates) {
   constexpr std::size_t kMostEdits = 2;
   std::optional<std::string_view> best;
-  std::size_t best_edits =
-      std::min(kMostEdits + 1, word.size());  // a word rewritten whole is no near miss
+  std::size_t best_edits = std::min(kMostEdits + 1, word.size());  // a word rewritten whole is no near miss
   for (const std::string_view candidate : candidates) {
     const std::size_t edits = edit_distance(word, candidate);
     if (edits >= best_edits) continue;

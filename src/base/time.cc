@@ -88,8 +88,7 @@ std::optional<std::int64_t> scan_day(Scanner& in) {
   if (!m || !in.take('-')) return std::nullopt;
   const auto d = in.number(2);
   if (!d) return std::nullopt;
-  const year_month_day date{year(*y), month(static_cast<unsigned>(*m)),
-                            day(static_cast<unsigned>(*d))};
+  const year_month_day date{year(*y), month(static_cast<unsigned>(*m)), day(static_cast<unsigned>(*d))};
   if (!date.ok()) return std::nullopt;
   return sys_days(date).time_since_epoch().count();
 }
@@ -180,8 +179,7 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
   if (i == 0) return std::nullopt;
   if (i < text.size() && text[i] == '.') {
     const std::size_t first = ++i;
-    for (double weight = 0.1; i < text.size() && text[i] >= '0' && text[i] <= '9';
-         ++i, weight /= 10) {
+    for (double weight = 0.1; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i, weight /= 10) {
       value.fraction += (text[i] - '0') * weight;
     }
     if (i == first) return std::nullopt;
@@ -194,16 +192,15 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
 
 std::string rfc3339(Timestamp time) {
   const Civil c = civil(time);
-  const std::string whole = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month,
-                                        c.day, c.hour, c.minute, c.second);
+  const std::string whole =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second);
   if (time.ns % kNsPerSecond == 0) return whole + "Z";
   return fmt::format("{}.{:03}Z", whole, c.millisecond);
 }
 
 std::string compact_utc(Timestamp time) {
   const Civil c = civil(time);
-  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute,
-                     c.second);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second);
 }
 
 std::optional<Timestamp> parse_time(std::string_view text) {

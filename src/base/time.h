@@ -14,9 +14,7 @@ struct Timestamp {
   auto operator<=>(const Timestamp&) const = default;
 };
 
-inline double seconds_between(Timestamp from, Timestamp to) {
-  return static_cast<double>(to.ns - from.ns) / 1e9;
-}
+inline double seconds_between(Timestamp from, Timestamp to) { return static_cast<double>(to.ns - from.ns) / 1e9; }
 
 // "2026-11-21T09:00:00Z", with a fraction of 3 digits when it is not a whole second.
 std::string rfc3339(Timestamp time);

@@ -37,19 +37,16 @@ agent::AgentOptions options_of(const app::App& app) {
   options.capture.backup.index_memory_bytes = kIndexMemoryBytes;
   options.capture.backup.receive_memory_bytes = kReceiveMemoryBytes;
   options.capture.backup.addition_zstd = kAdditionZstd;
-  options.capture.flush =
-      std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);
+  options.capture.flush = std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);
   options.rpo = std::chrono::nanoseconds(settings.duration_ns("objectives.rpo"));
   options.audit_interval = std::chrono::nanoseconds(settings.duration_ns("audit.interval"));
-  options.snapshot_audit_interval =
-      std::chrono::nanoseconds(settings.duration_ns("audit.snapshot-interval"));
+  options.snapshot_audit_interval = std::chrono::nanoseconds(settings.duration_ns("audit.snapshot-interval"));
   options.merge_interval = std::chrono::nanoseconds(settings.duration_ns("merge.interval"));
-  options.merge.grace =
-      std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);
+  options.merge.grace = std::chrono::seconds(settings.duration_ns("merge.grace") / 1'000'000'000);
   options.history = std::chrono::nanoseconds(settings.duration_ns("etcd.history"));  // forever: zero
   if (options.history.count() > 0)
-    options.history_interval = std::clamp<std::chrono::nanoseconds>(options.history / kLooksAHistory, std::chrono::seconds(1),
-                                                                    options.history_interval);
+    options.history_interval = std::clamp<std::chrono::nanoseconds>(options.history / kLooksAHistory,
+                                                                    std::chrono::seconds(1), options.history_interval);
   if (settings.text("agent.listen") != "off") options.listen = settings.text("agent.listen");
   return options;
 }
@@ -85,16 +82,11 @@ Result<ExitCode> run(Context& context) {
   TRY(require_readable_again(context.app.settings()));
   storage::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
-  if (tail != nullptr)
-    TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
-  AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson,
-               context.quiet);
+  if (tail != nullptr) TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
+  AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson, context.quiet);
   for (const std::string& warning : context.app.warnings())
-    log.write({.severity = agent::Severity::kWarning,
-               .event = "settings",
-               .text = warning,
-               .revision = 0,
-               .lineage = {}});
+    log.write(
+        {.severity = agent::Severity::kWarning, .event = "settings", .text = warning, .revision = 0, .lineage = {}});
   app::install_reload_handler();
   const agent::AgentSeams seams{
       .repo = *repo,
@@ -115,17 +107,15 @@ Result<ExitCode> run(Context& context) {
       .log = [&](const agent::LogLine& line) { log.write(line); },
       .capture =
           [&](source::Client& client, const operation::CaptureOptions& options,
-              const operation::CaptureListener& listener, const std::function<bool()>& cancelled,
-              Progress& progress) {
-            return operation::capture(*repo, context.app.world(), client, options, listener,
-                                      cancelled, progress);
+              const operation::CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress) {
+            return operation::capture(*repo, context.app.world(), client, options, listener, cancelled, progress);
           },
-      .take_base = [&](source::Client& client, const operation::BackupOptions& options,
-                       Progress& progress) {
-        operation::BackupOptions whole = options;
-        whole.full = true;
-        return operation::backup_etcd(*repo, context.app.world(), client, whole, progress);
-      },
+      .take_base =
+          [&](source::Client& client, const operation::BackupOptions& options, Progress& progress) {
+            operation::BackupOptions whole = options;
+            whole.full = true;
+            return operation::backup_etcd(*repo, context.app.world(), client, whole, progress);
+          },
       .tail = tail};
   const auto done = agent::run_agent(options_of(context.app), seams);
   // A put that hangs is given up: what it was to bring is in the tail.
@@ -158,9 +148,8 @@ Command agent_command() {
                    {"lifeboat agent --agent-listen 127.0.0.1:9100 -o json",
                     "with another address for its answers, and log lines for a collector"}},
       .parameters = {},
-      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity,
-                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kTerminated},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kTerminated},
       .run = run,
   };
 }

@@ -32,13 +32,10 @@ std::string json_line(Timestamp time, const agent::LogLine& line) {
 }
 
 std::string text_line(Timestamp time, const agent::LogLine& line) {
-  const std::string mark = line.severity == agent::Severity::kInfo
-                               ? ""
-                               : fmt::format("{}: ", level(line.severity));
+  const std::string mark = line.severity == agent::Severity::kInfo ? "" : fmt::format("{}: ", level(line.severity));
   std::string text = line.text;
   std::ranges::replace(text, '\n', ' ');
-  const std::string revision =
-      line.revision == 0 ? "" : fmt::format(" (revision {})", line.revision);
+  const std::string revision = line.revision == 0 ? "" : fmt::format(" (revision {})", line.revision);
   return fmt::format("{} {}{}{}\n", rfc3339(time), mark, text, revision);
 }
 

@@ -19,12 +19,10 @@ Result<ExitCode> run(Context& context) {
   const auto client = context.app.etcd();
   if (!client) return std::unexpected(context.app.explain_etcd_error(client.error()));
   const repository::Repository* repo = TRY(context.app.repo());
-  const auto report =
-      operation::backup_etcd(*repo, context.app.world(), **client, options, context.progress);
+  const auto report = operation::backup_etcd(*repo, context.app.world(), **client, options, context.progress);
   if (!report) return std::unexpected(context.app.explain_etcd_error(report.error()));
   answer(context, backup_text(*report, context.style), backup_json(*report, "Backup"));
-  return report->proof.proof == repository::Proof::kDisagrees ? ExitCode::kIntegrity
-                                                              : ExitCode::kOk;
+  return report->proof.proof == repository::Proof::kDisagrees ? ExitCode::kIntegrity : ExitCode::kOk;
 }
 
 }  // namespace
@@ -61,12 +59,9 @@ Command backup_etcd_command() {
                       .value = "NAME=TEXT",
                       .help = "a note kept with the point; may be repeated",
                       .repeated = true},
-                     {.name = "--no-proof",
-                      .value = "",
-                      .help = "do not compare hashes with the live members"}},
-      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity,
-                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kInterrupted},
+                     {.name = "--no-proof", .value = "", .help = "do not compare hashes with the live members"}},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kInterrupted},
       .run = run,
   };
 }

@@ -35,15 +35,12 @@ struct Example {
 // What was given, by the parameter's name.
 class Arguments {
  public:
-  void add(std::string_view name, std::string value) {
-    values_[std::string(name)].push_back(std::move(value));
-  }
+  void add(std::string_view name, std::string value) { values_[std::string(name)].push_back(std::move(value)); }
   bool has(std::string_view name) const { return values_.contains(name); }
   std::string text(std::string_view name, std::string_view fallback = "") const;
   std::vector<std::string> all(std::string_view name) const;
   // kUsage unless it is a whole number in [min, max].
-  Result<std::int64_t> number(std::string_view name, std::int64_t fallback, std::int64_t min,
-                              std::int64_t max) const;
+  Result<std::int64_t> number(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
 
  private:
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
@@ -109,8 +106,7 @@ struct Resolved {
 };
 Result<Resolved> resolve_point(Context& context, const std::string& name);
 // A further name in the same catalogue, `before-delete:KEY` included.
-Result<repository::Catalogue::Target> find_target(Context& context,
-                                                  const repository::Catalogue& catalogue,
+Result<repository::Catalogue::Target> find_target(Context& context, const repository::Catalogue& catalogue,
                                                   const std::string& name);
 // "point 1f2e… · revision 42 · 2026-11-21 09:00:00Z (8 min ago)".
 std::string echo_of(const repository::Catalogue::Target& target, const Style& style);

@@ -13,10 +13,9 @@ namespace lifeboat::cli {
 
 std::span<const Command> commands() {
   static const std::vector<Command> table{
-      init_command(),   agent_command(),        backup_etcd_command(), ls_command(),
-      show_command(),   diff_command(),         log_command(),         verify_command(),
-      restore_etcd_command(), status_command(), import_command(),      export_command(),
-      help_command(),   version_command(),      config_view_command(),
+      init_command(),   agent_command(),  backup_etcd_command(), ls_command(),           show_command(),
+      diff_command(),   log_command(),    verify_command(),      restore_etcd_command(), status_command(),
+      import_command(), export_command(), help_command(),        version_command(),      config_view_command(),
   };
   return table;
 }
@@ -36,14 +35,13 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
   return found == values_.end() ? std::vector<std::string>{} : found->second;
 }
 
-Result<std::int64_t> Arguments::number(std::string_view name, std::int64_t fallback,
-                                       std::int64_t min, std::int64_t max) const {
+Result<std::int64_t> Arguments::number(std::string_view name, std::int64_t fallback, std::int64_t min,
+                                       std::int64_t max) const {
   if (!has(name)) return fallback;
   const std::string value = text(name);
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error == std::errc{} && end == value.data() + value.size() && number >= min && number <= max)
-    return number;
+  if (error == std::errc{} && end == value.data() + value.size() && number >= min && number <= max) return number;
   return fail(ErrorCode::kUsage, fmt::format("{} has the unusable value \"{}\"", name, value),
               fmt::format("it takes a whole number from {} to {}", min, max));
 }
@@ -59,12 +57,9 @@ Result<Resolved> resolve_point(Context& context, const std::string& name) {
   return resolved;
 }
 
-Result<Catalogue::Target> find_target(Context& context, const Catalogue& catalogue,
-                                      const std::string& name) {
-  return operation::find_target(*TRY(context.app.repo()), catalogue, name,
-                                context.app.settings().text("cluster"),
-                                context.app.world().clock.now(), context.app.inspect_options(),
-                                context.progress);
+Result<Catalogue::Target> find_target(Context& context, const Catalogue& catalogue, const std::string& name) {
+  return operation::find_target(*TRY(context.app.repo()), catalogue, name, context.app.settings().text("cluster"),
+                                context.app.world().clock.now(), context.app.inspect_options(), context.progress);
 }
 
 }  // namespace lifeboat::cli

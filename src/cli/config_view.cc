@@ -7,8 +7,7 @@ namespace {
 
 Result<ExitCode> run(Context& context) {
   const app::Settings& settings = context.app.settings();
-  answer(context, settings_text(settings, context.arguments.has("--origin")),
-         settings_json(settings));
+  answer(context, settings_text(settings, context.arguments.has("--origin")), settings_json(settings));
   return ExitCode::kOk;
 }
 
@@ -20,8 +19,7 @@ Command config_view_command() {
       .summary = "show every setting and where it came from",
       .details = "",
       .examples = {{"lifeboat config view", "the values in force"},
-                   {"lifeboat config view --origin",
-                    "and the flag, variable or line of a file each one came from"}},
+                   {"lifeboat config view --origin", "and the flag, variable or line of a file each one came from"}},
       .parameters = {{.name = "--origin", .value = "", .help = "say where each value came from"}},
       .exits = {},
       .run = run,

@@ -17,12 +17,10 @@ Result<ExitCode> run(Context& context) {
   answer_.b = TRY(find_target(context, first.catalogue, context.arguments.text("B")));
   const Bytes prefix = TRY(parse_key(context.arguments.text("PREFIX"), "PREFIX"));
   const std::int64_t limit =
-      context.arguments.has("--stat")
-          ? 0
-          : TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit));
-  answer_.report = TRY(operation::diff(first.repo, context.app.world(), answer_.a, answer_.b,
-                                       prefix, static_cast<std::size_t>(limit),
-                                       context.app.inspect_options(), context.progress));
+      context.arguments.has("--stat") ? 0 : TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit));
+  answer_.report =
+      TRY(operation::diff(first.repo, context.app.world(), answer_.a, answer_.b, prefix,
+                          static_cast<std::size_t>(limit), context.app.inspect_options(), context.progress));
   answer(context, difference_text(answer_, context.style), difference_json(answer_));
   const bool same = answer_.report.added + answer_.report.changed + answer_.report.removed == 0;
   return same ? ExitCode::kOk : ExitCode::kAnswerIsNo;
@@ -38,20 +36,13 @@ Command diff_command() {
       .examples = {{"lifeboat diff @-1h latest", "what changed within the last hour"},
                    {"lifeboat diff 1f2e 9c0a /registry/deployments/", "of one kind"},
                    {"lifeboat diff rev:1000 rev:2000 --stat", "counts alone"}},
-      .parameters = {{.name = "A",
-                      .value = "",
-                      .help = "the earlier point (`lifeboat help points`)",
-                      .required = true},
+      .parameters = {{.name = "A", .value = "", .help = "the earlier point (`lifeboat help points`)", .required = true},
                      {.name = "B", .value = "", .help = "the later point", .required = true},
-                     {.name = "PREFIX",
-                      .value = "",
-                      .help = "only keys that start with it; other bytes as \\xNN"},
+                     {.name = "PREFIX", .value = "", .help = "only keys that start with it; other bytes as \\xNN"},
                      {.name = "--stat", .value = "", .help = "counts alone, no keys"},
-                     {.name = "--limit",
-                      .value = "N",
-                      .help = "list at most N keys (default 1000)"}},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey},
+                     {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
+                ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

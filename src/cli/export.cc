@@ -10,11 +10,9 @@ Result<ExitCode> run(Context& context) {
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
   const std::string path = context.app.absolute(context.arguments.text("FILE"));
   context.progress.note(echo_of(resolved.target, context.style));
-  const operation::ExportReport report =
-      TRY(operation::export_snapshot(resolved.repo, context.app.world(), resolved.target, path,
-                                     context.app.inspect_options(), context.progress));
-  answer(context, export_text(resolved.target, report, context.style),
-         export_json(resolved.target, report));
+  const operation::ExportReport report = TRY(operation::export_snapshot(
+      resolved.repo, context.app.world(), resolved.target, path, context.app.inspect_options(), context.progress));
+  answer(context, export_text(resolved.target, report, context.style), export_json(resolved.target, report));
   return ExitCode::kOk;
 }
 
@@ -29,15 +27,12 @@ Command export_command() {
           "encrypted, "
           "and a file that exists is not replaced.",
       .examples = {{"lifeboat export latest /tmp/snapshot.db", "the newest point"},
-                   {"lifeboat export @2026-11-21T09:00:00Z /tmp/snapshot.db",
-                    "the state at that time"}},
-      .parameters = {{.name = "POINT",
-                      .value = "",
-                      .help = "what to export (`lifeboat help points`)",
-                      .required = true},
-                     {.name = "FILE", .value = "", .help = "where to", .required = true}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey, ExitCode::kInterrupted},
+                   {"lifeboat export @2026-11-21T09:00:00Z /tmp/snapshot.db", "the state at that time"}},
+      .parameters =
+          {{.name = "POINT", .value = "", .help = "what to export (`lifeboat help points`)", .required = true},
+           {.name = "FILE", .value = "", .help = "where to", .required = true}},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
+                ExitCode::kInterrupted},
       .run = run,
       .reads_a_point = true,
   };

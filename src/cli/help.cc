@@ -42,8 +42,7 @@ std::string usage_text(const Command& command) {
     if (parameter.is_flag()) {
       has_flags = true;
     } else {
-      text += parameter.required ? fmt::format(" {}", parameter.name)
-                                 : fmt::format(" [{}]", parameter.name);
+      text += parameter.required ? fmt::format(" {}", parameter.name) : fmt::format(" [{}]", parameter.name);
     }
   }
   return text + (has_flags ? " [flags]" : "");
@@ -51,21 +50,18 @@ std::string usage_text(const Command& command) {
 
 std::string parameters_text(const Command& command) {
   std::size_t columns = 0;
-  for (const Parameter& parameter : command.parameters)
-    columns = std::max(columns, width(parameter_text(parameter)));
+  for (const Parameter& parameter : command.parameters) columns = std::max(columns, width(parameter_text(parameter)));
   std::string text;
   for (const Parameter& parameter : command.parameters) {
     const std::string name = parameter_text(parameter);
-    text +=
-        fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), parameter.help);
+    text += fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), parameter.help);
   }
   return text;
 }
 
 std::string setting_flag_text(const app::SettingSpec& spec) {
   const std::string letter = spec.letter == 0 ? "    " : fmt::format("-{}, ", spec.letter);
-  return fmt::format("{}{}{}{}", letter, app::flag_of(spec), spec.value.empty() ? "" : " ",
-                     spec.value);
+  return fmt::format("{}{}{}{}", letter, app::flag_of(spec), spec.value.empty() ? "" : " ", spec.value);
 }
 
 // Flags of settings: those of every command, or those of one alone.
@@ -100,8 +96,7 @@ std::string exits_text(const Command& command) {
 std::string exits_markdown(const Command& command) {
   std::string text;
   for (const ExitCode code : exits_of(command)) {
-    text += fmt::format("{}`{}` {}", text.empty() ? "" : " · ", static_cast<int>(code),
-                        exit_meaning(code));
+    text += fmt::format("{}`{}` {}", text.empty() ? "" : " · ", static_cast<int>(code), exit_meaning(code));
   }
   return text;
 }
@@ -125,35 +120,31 @@ std::string command_markdown(const Command& command) {
   if (!command.parameters.empty()) {
     text += "\n| argument or flag | meaning |\n|---|---|\n";
     for (const Parameter& parameter : command.parameters) {
-      text += fmt::format("| `{}` | {}{} |\n", markdown_cell(parameter_text(parameter)),
-                          markdown_cell(parameter.help), parameter.required ? " (required)" : "");
+      text += fmt::format("| `{}` | {}{} |\n", markdown_cell(parameter_text(parameter)), markdown_cell(parameter.help),
+                          parameter.required ? " (required)" : "");
     }
   }
   return text + fmt::format("\nExit codes: {}.\n", exits_markdown(command));
 }
 
 std::string settings_markdown() {
-  std::string text =
-      "| flag | variable | key in the file | default | meaning |\n|---|---|---|---|---|\n";
+  std::string text = "| flag | variable | key in the file | default | meaning |\n|---|---|---|---|---|\n";
   for (const app::SettingSpec& spec : app::setting_specs()) {
     std::string variables = spec.variable.empty() ? "" : fmt::format("`{}`", spec.variable);
-    if (!spec.foreign.empty())
-      variables += fmt::format("{}`{}`", variables.empty() ? "" : ", ", spec.foreign);
+    if (!spec.foreign.empty()) variables += fmt::format("{}`{}`", variables.empty() ? "" : ", ", spec.foreign);
     std::string flag = spec.letter == 0 ? "" : fmt::format("`-{}`, ", spec.letter);
     flag += fmt::format("`{}{}{}`", app::flag_of(spec), spec.value.empty() ? "" : " ", spec.value);
     if (!spec.command.empty()) flag += fmt::format(" of `{}`", spec.command);
     text += fmt::format("| {} | {} | {} | {} | {} |\n", spec.has_flag ? flag : "", variables,
                         spec.in_file ? fmt::format("`{}`", spec.name) : "",
-                        spec.fallback.empty() ? "" : fmt::format("`{}`", spec.fallback),
-                        markdown_cell(spec.help));
+                        spec.fallback.empty() ? "" : fmt::format("`{}`", spec.fallback), markdown_cell(spec.help));
   }
   return text;
 }
 
 std::string capitalised(std::string_view text) {
   std::string out(text);
-  if (!out.empty() && out[0] >= 'a' && out[0] <= 'z')
-    out[0] = static_cast<char>(out[0] - 'a' + 'A');
+  if (!out.empty() && out[0] >= 'a' && out[0] <= 'z') out[0] = static_cast<char>(out[0] - 'a' + 'A');
   return out;
 }
 
@@ -205,8 +196,7 @@ std::string overview_text() {
       "  lifeboat restore etcd -r /backup/prod --repo-key-file prod.key --to latest --data-dir "
       "/var/lib/etcd-new\n\n"
       "Commands:\n";
-  for (const Command& command : commands())
-    text += fmt::format("  {:<13} {}\n", command.path, command.summary);
+  for (const Command& command : commands()) text += fmt::format("  {:<13} {}\n", command.path, command.summary);
   return text +
          "\nlifeboat COMMAND --help     examples, flags and exit codes of a command\n"
          "lifeboat help TOPIC         points, exit-codes, environment, flags, or an error code "
@@ -222,8 +212,7 @@ std::string command_help_text(const Command& command) {
   if (!command.details.empty()) text += "\n" + wrapped(command.details, 0);
   text += fmt::format("\nUsage: {}\n", usage_text(command));
   text += parameters_text(command);
-  if (const std::string own = setting_flags_text(command.path); !own.empty())
-    text += "\nIts own settings:\n" + own;
+  if (const std::string own = setting_flags_text(command.path); !own.empty()) text += "\nIts own settings:\n" + own;
   return text + "\nGlobal flags:\n" + setting_flags_text("") + "\nExit codes:\n" + exits_text(command);
 }
 
@@ -261,10 +250,9 @@ Result<std::string> topic_text(const std::string& topic) {
   std::vector<std::string_view> known{"points", "exit-codes", "environment", "flags"};
   for (const Command& command : commands()) known.push_back(command.path);
   const auto meant = nearest(topic, known);
-  return fail(
-      ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(as_bytes(topic))),
-      meant ? fmt::format("did you mean {}?", *meant) : "it is no topic, command or error code",
-      "lifeboat help");
+  return fail(ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(as_bytes(topic))),
+              meant ? fmt::format("did you mean {}?", *meant) : "it is no topic, command or error code",
+              "lifeboat help");
 }
 
 std::string commands_markdown() {
@@ -306,9 +294,9 @@ std::string errors_markdown() {
       "Every error has a code that never changes its meaning. `lifeboat help LB-E2001` prints the "
       "same page.\n";
   for (const ErrorEntry& entry : error_catalogue()) {
-    text += fmt::format("\n## {}: {}\n\n{}\n\n*Fix:* {}\n\nExit code {}: {}.\n",
-                        code_text(entry.code), entry.title, entry.explanation, entry.hint,
-                        static_cast<int>(entry.exit), capitalised(exit_meaning(entry.exit)));
+    text +=
+        fmt::format("\n## {}: {}\n\n{}\n\n*Fix:* {}\n\nExit code {}: {}.\n", code_text(entry.code), entry.title,
+                    entry.explanation, entry.hint, static_cast<int>(entry.exit), capitalised(exit_meaning(entry.exit)));
   }
   return text;
 }

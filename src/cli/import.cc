@@ -39,12 +39,10 @@ Command import_command() {
           "left after a lost quorum. It is only read. A file older than the newest point becomes a "
           "point of "
           "its own.",
-      .examples = {{"lifeboat import snapshot.db --cluster prod",
-                    "the time of the point is the file's"},
+      .examples = {{"lifeboat import snapshot.db --cluster prod", "the time of the point is the file's"},
                    {"lifeboat import old.db.gz --time 2026-03-01T02:00:00Z",
                     "when it was taken, if the file's own time is not right"},
-                   {"lifeboat import /var/lib/etcd/member/snap/db",
-                    "what a lost member left (stop etcd first)"}},
+                   {"lifeboat import /var/lib/etcd/member/snap/db", "what a lost member left (stop etcd first)"}},
       .parameters = {{.name = "FILE", .value = "", .help = "the snapshot", .required = true},
                      {.name = "--time",
                       .value = "TIME",
@@ -53,8 +51,8 @@ Command import_command() {
                       .value = "NAME=TEXT",
                       .help = "a note kept with the point; may be repeated",
                       .repeated = true}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey, ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
+                ExitCode::kInterrupted},
       .run = run,
   };
 }

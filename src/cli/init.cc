@@ -28,8 +28,7 @@ Command init_command() {
       .examples = {{"lifeboat init --repo file:///backup/prod --repo-key-file "
                     "/etc/lifeboat/prod.key --new-key",
                     "a new repo and a new key file"},
-                   {"lifeboat init -r /backup/prod --passphrase-file /root/passphrase",
-                    "a passphrase from a file"},
+                   {"lifeboat init -r /backup/prod --passphrase-file /root/passphrase", "a passphrase from a file"},
                    {"lifeboat init -r /backup/prod", "a passphrase typed at the terminal"}},
       .parameters = {{.name = "--new-key",
                       .value = "",

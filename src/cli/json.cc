@@ -94,9 +94,7 @@ Json& Json::add(Json value) {
   return *this;
 }
 
-Json& Json::put_text(std::string_view name, const std::string& text) {
-  return text.empty() ? *this : put(name, text);
-}
+Json& Json::put_text(std::string_view name, const std::string& text) { return text.empty() ? *this : put(name, text); }
 
 std::string Json::text() const {
   std::string out;
@@ -132,9 +130,7 @@ void Json::write(std::string& out, std::optional<std::size_t> indent) const {
                  [&](std::uint64_t value) { out += fmt::format("{}", value); },
                  [&](double value) { out += number_text(value); },
                  [&](const std::string& value) { write_text(out, value); },
-                 [&](const Array& items) {
-                   list(items, '[', ']', [&](const Json& item) { item.write(out, inner); });
-                 },
+                 [&](const Array& items) { list(items, '[', ']', [&](const Json& item) { item.write(out, inner); }); },
                  [&](const Object& fields) {
                    list(fields, '{', '}', [&](const auto& field) {
                      write_text(out, field.first);
@@ -156,8 +152,7 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string base64(std::string_view bytes) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;

@@ -50,9 +50,7 @@ class Json {
   // `indent` is the columns of what stands in the value; nullopt: all on one line.
   void write(std::string& out, std::optional<std::size_t> indent) const;
 
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
-               Object>
-      value_;
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
 };
 
 bool is_utf8(std::string_view text);

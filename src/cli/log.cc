@@ -18,13 +18,10 @@ Result<ExitCode> run(Context& context) {
   options.exact = context.arguments.has("--exact");
   options.deletes_only = context.arguments.has("--deletes");
   options.after = TRY(context.arguments.number("--after", 0, 0, INT64_MAX));
-  options.limit = static_cast<std::size_t>(
-      TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit)));
+  options.limit = static_cast<std::size_t>(TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit)));
   const operation::HistoryReport report =
-      TRY(operation::history(resolved.repo, resolved.catalogue, resolved.target, key, options,
-                             context.progress));
-  answer(context, history_text(resolved.target, report, context.style),
-         history_json(resolved.target, report));
+      TRY(operation::history(resolved.repo, resolved.catalogue, resolved.target, key, options, context.progress));
+  answer(context, history_text(resolved.target, report, context.style), history_json(resolved.target, report));
   return report.total > 0 ? ExitCode::kOk : ExitCode::kAnswerIsNo;
 }
 
@@ -37,8 +34,7 @@ Command log_command() {
       .details =
           "Newest first. What etcd compacted away before it was stored is not there; the gaps are "
           "named. A time is the interval within which the revision was certainly reached.",
-      .examples = {{"lifeboat log /registry/deployments/prod/api --exact",
-                    "every stored revision of one object"},
+      .examples = {{"lifeboat log /registry/deployments/prod/api --exact", "every stored revision of one object"},
                    {"lifeboat log /registry/secrets/ --deletes", "which secrets were deleted, and when"},
                    {"lifeboat log /registry/pods/ --to @-1h --limit 20",
                     "the last 20 changes of pods up to an hour ago"}},
@@ -52,11 +48,9 @@ Command log_command() {
                      {.name = "--after", .value = "REVISION", .help = "only later revisions"},
                      {.name = "--exact", .value = "", .help = "only KEY itself"},
                      {.name = "--deletes", .value = "", .help = "only deletions"},
-                     {.name = "--limit",
-                      .value = "N",
-                      .help = "show the newest N (default 100)"}},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey},
+                     {.name = "--limit", .value = "N", .help = "show the newest N (default 100)"}},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
+                ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

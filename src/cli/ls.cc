@@ -36,10 +36,9 @@ Result<ExitCode> list_keys(Context& context) {
   keys.prefix = TRY(parse_key(context.arguments.text("PREFIX"), "PREFIX"));
   keys.with_keys = context.arguments.has("--keys") || context.arguments.has("--limit");
   const std::int64_t limit = TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit));
-  keys.listing =
-      TRY(operation::list_keys(resolved.repo, context.app.world(), resolved.target, keys.prefix,
-                               keys.with_keys ? static_cast<std::size_t>(limit) : 0,
-                               context.app.inspect_options(), context.progress));
+  keys.listing = TRY(operation::list_keys(resolved.repo, context.app.world(), resolved.target, keys.prefix,
+                                          keys.with_keys ? static_cast<std::size_t>(limit) : 0,
+                                          context.app.inspect_options(), context.progress));
   answer(context, keys_text(keys, context.style), keys_json(keys));
   return ExitCode::kOk;
 }
@@ -59,15 +58,11 @@ Command ls_command() {
           "them.",
       .examples = {{"lifeboat ls", "the points, oldest first"},
                    {"lifeboat ls latest /registry/", "what is in the newest point, by kind"},
-                   {"lifeboat ls rev:48211907 /registry/pods/ --keys",
-                    "the pods at one revision, key by key"}},
-      .parameters =
-          {{.name = "POINT", .value = "", .help = "look into this point (`lifeboat help points`)"},
-           {.name = "PREFIX",
-            .value = "",
-            .help = "only keys that start with it; other bytes as \\xNN"},
-           {.name = "--keys", .value = "", .help = "list the keys themselves"},
-           {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
+                   {"lifeboat ls rev:48211907 /registry/pods/ --keys", "the pods at one revision, key by key"}},
+      .parameters = {{.name = "POINT", .value = "", .help = "look into this point (`lifeboat help points`)"},
+                     {.name = "PREFIX", .value = "", .help = "only keys that start with it; other bytes as \\xNN"},
+                     {.name = "--keys", .value = "", .help = "list the keys themselves"},
+                     {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,

@@ -59,8 +59,8 @@ class Parser {
     if (spec.type == app::SettingType::kSwitch) {
       app.add_flag_callback(flags, [this, name] { parsed_.settings[name] = "true"; });
     } else {
-      app.add_option_function<std::string>(
-             flags, [this, name](const std::string& value) { parsed_.settings[name] = value; })
+      app.add_option_function<std::string>(flags,
+                                           [this, name](const std::string& value) { parsed_.settings[name] = value; })
           ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
@@ -92,22 +92,18 @@ class Parser {
     }
     for (const Parameter& parameter : command.parameters) {
       const std::string name(parameter.name);
-      const auto add = [this, name](const std::string& value) {
-        parsed_.arguments.add(name, value);
-      };
+      const auto add = [this, name](const std::string& value) { parsed_.arguments.add(name, value); };
       if (parameter.is_flag() && parameter.value.empty()) {
         app.add_flag_callback(name, [add] { add("true"); });
       } else if (parameter.repeated) {
-        app.add_option_function<std::vector<std::string>>(
-               name,
-               [add](const std::vector<std::string>& values) {
-                 for (const std::string& value : values) add(value);
-               })
+        app.add_option_function<std::vector<std::string>>(name,
+                                                          [add](const std::vector<std::string>& values) {
+                                                            for (const std::string& value : values) add(value);
+                                                          })
             ->expected(1)
             ->take_all();
       } else {
-        app.add_option_function<std::string>(name, add)->multi_option_policy(
-            CLI::MultiOptionPolicy::TakeLast);
+        app.add_option_function<std::string>(name, add)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
       }
     }
   }
@@ -116,19 +112,17 @@ class Parser {
     const std::vector<std::string> extras = root_.remaining(true);
     if (extras.empty()) {
       if (parsed_.command != nullptr || parsed_.help || parsed_.group.empty()) return {};
-      return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group),
-                  "the command needs a second word",
+      return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group), "the command needs a second word",
                   fmt::format("lifeboat {} --help", parsed_.group));
     }
-    const auto flag = std::ranges::find_if(
-        extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
+    const auto flag =
+        std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
     if (flag != extras.end()) return unknown_flag(*flag);
     const std::string& word = extras.front();
     if (parsed_.command != nullptr) {
-      return fail(
-          ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
-          fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
-          fmt::format("lifeboat {} --help", parsed_.command->path));
+      return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
+                  fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
+                  fmt::format("lifeboat {} --help", parsed_.command->path));
     }
     return unknown_command(word);
   }
@@ -136,8 +130,7 @@ class Parser {
   static std::string positionals_text(const Command& command) {
     std::string text;
     for (const Parameter& parameter : command.parameters) {
-      if (!parameter.is_flag())
-        text += (text.empty() ? "" : ", then ") + std::string(parameter.name);
+      if (!parameter.is_flag()) text += (text.empty() ? "" : ", then ") + std::string(parameter.name);
     }
     return text.empty() ? "flags only" : "only " + text;
   }
@@ -151,16 +144,14 @@ class Parser {
       }
     }
     for (const app::SettingSpec& spec : app::setting_specs()) {
-      const bool usable = spec.command.empty() ||
-                          (parsed_.command != nullptr && spec.command == parsed_.command->path);
+      const bool usable = spec.command.empty() || (parsed_.command != nullptr && spec.command == parsed_.command->path);
       if (spec.has_flag && usable) names.push_back(app::flag_of(spec));
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto meant = nearest(flag, known);
-    return fail(
-        ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
-        meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
-        fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
+    return fail(ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
+                meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
+                fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
   }
 
   std::unexpected<Error> unknown_command(const std::string& word) const {
@@ -172,10 +163,8 @@ class Parser {
       known.push_back(rest.substr(0, rest.find(' ')));
     }
     const auto meant = nearest(word, known);
-    return fail(ErrorCode::kUsage,
-                fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
-                meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant)
-                      : "there is no such command",
+    return fail(ErrorCode::kUsage, fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
+                meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant) : "there is no such command",
                 fmt::format("lifeboat {}--help", prefix));
   }
 

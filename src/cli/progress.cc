@@ -30,11 +30,9 @@ class Silent final : public Progress {
 class Visible final : public Progress {
  public:
   Visible(bool live, bool verbose, std::ostream& errors, io::Clock& clock)
-      : live_(live),
-        verbose_(verbose),
-        errors_(errors),
-        clock_(clock),
-        ticker_([this](const std::stop_token& stop) { tick(stop); }) {}
+      : live_(live), verbose_(verbose), errors_(errors), clock_(clock), ticker_([this](const std::stop_token& stop) {
+          tick(stop);
+        }) {}
 
   ~Visible() override {
     ticker_.request_stop();
@@ -77,9 +75,7 @@ class Visible final : public Progress {
     }
   }
 
-  double seconds() const {
-    return std::chrono::duration<double>(clock_.monotonic() - begun_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(clock_.monotonic() - begun_).count(); }
   std::uint64_t done() const { return done_.load(std::memory_order_relaxed); }
 
   void clear_line() {
@@ -99,8 +95,7 @@ class Visible final : public Progress {
   void end_stage() {
     if (name_.empty()) return;
     clear_line();
-    if (verbose_ || seconds() >= kWorthALine)
-      errors_ << finished_line(name_, done(), seconds()) << '\n';
+    if (verbose_ || seconds() >= kWorthALine) errors_ << finished_line(name_, done(), seconds()) << '\n';
     errors_ << std::flush;
     name_.clear();
   }
@@ -121,8 +116,7 @@ class Visible final : public Progress {
 
 }  // namespace
 
-std::unique_ptr<Progress> make_progress(ProgressKind kind, bool verbose, std::ostream& errors,
-                                        io::Clock& clock) {
+std::unique_ptr<Progress> make_progress(ProgressKind kind, bool verbose, std::ostream& errors, io::Clock& clock) {
   if (kind == ProgressKind::kSilent) return std::make_unique<Silent>();
   return std::make_unique<Visible>(kind == ProgressKind::kLive, verbose, errors, clock);
 }
@@ -131,8 +125,7 @@ namespace {
 
 std::string rate_text(std::uint64_t done_bytes, double seconds) {
   if (seconds < 0.05) return "";
-  return fmt::format(
-      "  {}/s", size_text(static_cast<std::uint64_t>(static_cast<double>(done_bytes) / seconds)));
+  return fmt::format("  {}/s", size_text(static_cast<std::uint64_t>(static_cast<double>(done_bytes) / seconds)));
 }
 
 }  // namespace
@@ -143,8 +136,7 @@ std::string finished_line(std::string_view stage, std::uint64_t done_bytes, doub
   return line + "  " + duration_text(seconds);
 }
 
-std::string progress_line(std::string_view stage, std::uint64_t done_bytes,
-                          std::uint64_t total_bytes, double seconds) {
+std::string progress_line(std::string_view stage, std::uint64_t done_bytes, std::uint64_t total_bytes, double seconds) {
   std::string line(stage);
   if (done_bytes > 0) {
     line += "  " + size_text(done_bytes);
@@ -154,8 +146,7 @@ std::string progress_line(std::string_view stage, std::uint64_t done_bytes,
     line += rate_text(done_bytes, seconds);
   }
   if (total_bytes > done_bytes && done_bytes > 0 && seconds > 1) {
-    const double left =
-        seconds * static_cast<double>(total_bytes - done_bytes) / static_cast<double>(done_bytes);
+    const double left = seconds * static_cast<double>(total_bytes - done_bytes) / static_cast<double>(done_bytes);
     return line + fmt::format("  {} left", duration_text(left));
   }
   return line + "  " + duration_text(seconds);

@@ -38,8 +38,8 @@ Json init_json(const InitAnswer& answer);
 std::string backup_text(const operation::BackupReport& report, const Style& style);
 Json backup_json(const operation::BackupReport& report, std::string_view kind);
 
-std::string points_text(const Catalogue& catalogue,
-                        const std::vector<const repository::Point*>& points, const Style& style);
+std::string points_text(const Catalogue& catalogue, const std::vector<const repository::Point*>& points,
+                        const Style& style);
 Json points_json(const Catalogue& catalogue, const std::vector<const repository::Point*>& points);
 std::string point_text(const Catalogue::Target& target, const Style& style, bool verbose);
 Json point_json(const Catalogue::Target& target);
@@ -53,8 +53,7 @@ struct KeysAnswer {
 std::string keys_text(const KeysAnswer& answer, const Style& style);
 Json keys_json(const KeysAnswer& answer);
 
-std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found,
-                       const Style& style);
+std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found, const Style& style);
 Json value_json(const Catalogue::Target& target, const operation::KeyValueAt& found);
 
 struct DifferenceAnswer {
@@ -64,26 +63,22 @@ struct DifferenceAnswer {
 std::string difference_text(const DifferenceAnswer& answer, const Style& style);
 Json difference_json(const DifferenceAnswer& answer);
 
-std::string history_text(const Catalogue::Target& target, const operation::HistoryReport& report,
-                         const Style& style);
+std::string history_text(const Catalogue::Target& target, const operation::HistoryReport& report, const Style& style);
 Json history_json(const Catalogue::Target& target, const operation::HistoryReport& report);
 
-std::string export_text(const Catalogue::Target& target, const operation::ExportReport& report,
-                        const Style& style);
+std::string export_text(const Catalogue::Target& target, const operation::ExportReport& report, const Style& style);
 Json export_json(const Catalogue::Target& target, const operation::ExportReport& report);
 
 std::string verify_text(const operation::VerifyReport& report, const Style& style);
 Json verify_json(const operation::VerifyReport& report);
 
 enum class RestoreKind { kFresh, kInPlace, kUndo };
-std::string restore_text(const operation::RestoreReport& report, RestoreKind kind,
-                         const Style& style);
+std::string restore_text(const operation::RestoreReport& report, RestoreKind kind, const Style& style);
 Json restore_json(const operation::RestoreReport& report, RestoreKind kind);
 // The plan that stands before a prompt.
 std::string plan_text(const operation::RestoreReport& report, const Style& style);
 
-std::string status_text(const operation::StatusReport& report, const std::string& url,
-                        const Style& style);
+std::string status_text(const operation::StatusReport& report, const std::string& url, const Style& style);
 Json status_json(const operation::StatusReport& report, const std::string& url);
 
 std::string settings_text(const app::Settings& settings, bool with_origin);

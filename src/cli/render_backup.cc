@@ -13,10 +13,8 @@ std::string seconds_text(double seconds) { return duration_text(seconds); }
 
 std::string history_text(const operation::BackupReport& report) {
   if (report.new_lineage) {
-    const std::string parent =
-        report.parent.is_zero() ? "" : fmt::format("; it forks from {}", report.parent.text());
-    return fmt::format("new lineage {}: {}{}", report.lineage.text(), report.lineage_reason,
-                       parent);
+    const std::string parent = report.parent.is_zero() ? "" : fmt::format("; it forks from {}", report.parent.text());
+    return fmt::format("new lineage {}: {}{}", report.lineage.text(), report.lineage_reason, parent);
   }
   const std::string text = report.previous_revision == report.revision
                                ? "nothing changed since the last point"
@@ -29,9 +27,8 @@ std::string proof_line(const operation::ProofReport& proof, const Style& style) 
   std::string text = proof_text(proof.proof, proof.reason, style);
   if (proof.code) return text + fmt::format(" ({}: lifeboat help {})", code_text(*proof.code), code_text(*proof.code));
   if (proof.proof != repository::Proof::kProven) return text;
-  return fmt::format("{}: {} {} and the stored records have the same hash {:08x} ({})", text,
-                     proof.members_compared, proof.members_compared == 1 ? "member" : "members",
-                     proof.hash, seconds_text(proof.seconds));
+  return fmt::format("{}: {} {} and the stored records have the same hash {:08x} ({})", text, proof.members_compared,
+                     proof.members_compared == 1 ? "member" : "members", proof.hash, seconds_text(proof.seconds));
 }
 
 Json proof_json(const operation::ProofReport& proof) {
@@ -47,39 +44,33 @@ Json proof_json(const operation::ProofReport& proof) {
 }  // namespace
 
 std::string backup_text(const operation::BackupReport& report, const Style& style) {
-  std::string text = fmt::format("{} {} of cluster {} at revision {}\n", style.good("point"),
-                                 style.bold(report.point), report.cluster, report.revision);
+  std::string text = fmt::format("{} {} of cluster {} at revision {}\n", style.good("point"), style.bold(report.point),
+                                 report.cluster, report.revision);
   Facts facts;
   facts.put("history", history_text(report));
   if (report.gap) {
-    facts.put("gap", style.warn(fmt::format(
-                         "revisions {} to {} cannot be restored: etcd compacted them away before "
-                         "this backup",
-                         report.gap->from, report.gap->to)));
+    facts.put("gap", style.warn(fmt::format("revisions {} to {} cannot be restored: etcd compacted them away before "
+                                            "this backup",
+                                            report.gap->from, report.gap->to)));
   }
-  facts.put("holds", fmt::format("{} keys, {} leases; every revision from {} on",
-                                 count_text(report.live_keys), count_text(report.leases),
-                                 std::max<std::int64_t>(report.complete_from, 1)));
-  facts.put("received", fmt::format("{} in {}", size_text(report.received_bytes),
-                                    seconds_text(report.receive_seconds)));
-  facts.put("stored", fmt::format("{} for {} new records ({} before compression)",
-                                  size_text(report.stored_bytes), count_text(report.new_records),
-                                  size_text(report.new_plain_bytes)));
+  facts.put("holds", fmt::format("{} keys, {} leases; every revision from {} on", count_text(report.live_keys),
+                                 count_text(report.leases), std::max<std::int64_t>(report.complete_from, 1)));
+  facts.put("received",
+            fmt::format("{} in {}", size_text(report.received_bytes), seconds_text(report.receive_seconds)));
+  facts.put("stored", fmt::format("{} for {} new records ({} before compression)", size_text(report.stored_bytes),
+                                  count_text(report.new_records), size_text(report.new_plain_bytes)));
   facts.put("time", fmt::format("{} until the point was safe", seconds_text(report.total_seconds)));
   facts.put("proof", proof_line(report.proof, style));
   text += facts.text();
   for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
   return text +
-         fmt::format("next: lifeboat verify {0}    lifeboat restore etcd --to {0} --data-dir DIR\n",
-                     report.point);
+         fmt::format("next: lifeboat verify {0}    lifeboat restore etcd --to {0} --data-dir DIR\n", report.point);
 }
 
 Json backup_json(const operation::BackupReport& report, std::string_view kind) {
   Json json = envelope(kind);
   Json lineage = Json::object();
-  lineage.put("id", report.lineage.text())
-      .put("isNew", report.new_lineage)
-      .put_text("reason", report.lineage_reason);
+  lineage.put("id", report.lineage.text()).put("isNew", report.new_lineage).put_text("reason", report.lineage_reason);
   if (!report.parent.is_zero()) lineage.put("parent", report.parent.text());
   json.put("point", report.point)
       .put("cluster", report.cluster)
@@ -88,9 +79,7 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind) {
       .put("previousRevision", report.previous_revision)
       .put("completeFromRevision", report.complete_from);
   if (report.gap) {
-    json.put(
-        "gap",
-        Json::object().put("fromRevision", report.gap->from).put("toRevision", report.gap->to));
+    json.put("gap", Json::object().put("fromRevision", report.gap->from).put("toRevision", report.gap->to));
   }
   json.put("method", report.continued ? "watch" : "snapshot")
       .put_text("snapshotReason", report.snapshot_reason)
@@ -108,17 +97,13 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind) {
   return json;
 }
 
-std::string export_text(const Catalogue::Target& target, const operation::ExportReport& report,
-                        const Style& style) {
+std::string export_text(const Catalogue::Target& target, const operation::ExportReport& report, const Style& style) {
   Facts facts;
   facts.put("file", report.path)
-      .put("size",
-           fmt::format("{}, {} keys", size_text(report.file_bytes), count_text(report.live_keys)))
+      .put("size", fmt::format("{}, {} keys", size_text(report.file_bytes), count_text(report.live_keys)))
       .put("sha256", report.sha256);
-  return style.good("exported") +
-         fmt::format(" point {} at revision {}\n", target.point->id, report.revision) +
-         facts.text() +
-         fmt::format("next: etcdutl snapshot restore {} --data-dir DIR\n", report.path);
+  return style.good("exported") + fmt::format(" point {} at revision {}\n", target.point->id, report.revision) +
+         facts.text() + fmt::format("next: etcdutl snapshot restore {} --data-dir DIR\n", report.path);
 }
 
 Json export_json(const Catalogue::Target& target, const operation::ExportReport& report) {

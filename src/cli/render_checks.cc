@@ -7,24 +7,21 @@
 namespace lifeboat::cli {
 namespace {
 
-constexpr std::string_view kLevels[] = {"present with its size", "SHA-256 of every object",
-                                        "decrypted and parsed", "rules, hash and rebuilt database",
-                                        "booted in an etcd"};
+constexpr std::string_view kLevels[] = {"present with its size", "SHA-256 of every object", "decrypted and parsed",
+                                        "rules, hash and rebuilt database", "booted in an etcd"};
 
 // Findings may quote the end of a log; JSON has all of it.
 std::string shortened(const std::string& sentence) {
   constexpr std::size_t kMost = 400;
   if (sentence.size() <= kMost) return sentence;
   std::size_t end = kMost;
-  while (end > 0 && (static_cast<unsigned char>(sentence[end]) & 0xC0) == 0x80)
-    --end;  // not inside a character
+  while (end > 0 && (static_cast<unsigned char>(sentence[end]) & 0xC0) == 0x80) --end;  // not inside a character
   return sentence.substr(0, end) + "… (-o json has all of it)";
 }
 
 std::string finding_text(const operation::Finding& finding, const Style& style) {
   const std::string object = finding.object.empty() ? "" : " [" + finding.object + "]";
-  return "  " + style.bad(shortened(finding.sentence)) + object + " " + code_text(finding.code) +
-         "\n";
+  return "  " + style.bad(shortened(finding.sentence)) + object + " " + code_text(finding.code) + "\n";
 }
 
 Json finding_json(const operation::Finding& finding) {
@@ -48,12 +45,9 @@ Json lineages_json(const std::vector<repository::LineageInfo>& lineages) {
       coverage.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
     }
     Json item = Json::object();
-    item.put("id", info.lineage.id.text())
-        .put("cluster", info.cluster)
-        .put("reason", info.lineage.reason);
+    item.put("id", info.lineage.id.text()).put("cluster", info.cluster).put("reason", info.lineage.reason);
     if (!info.lineage.parent.is_zero()) {
-      item.put("parent", info.lineage.parent.text())
-          .put("forkRevision", info.lineage.fork_revision);
+      item.put("parent", info.lineage.parent.text()).put("forkRevision", info.lineage.fork_revision);
     }
     Json captured = Json::array();
     for (const repository::Coverage& run : info.captured) {
@@ -78,12 +72,10 @@ std::string verify_text(const operation::VerifyReport& report, const Style& styl
   const auto level = static_cast<std::size_t>(report.level);
   text += fmt::format("level {} ({}): {} objects, {}, {} records in {}\n", report.level,
                       level < std::size(kLevels) ? kLevels[level] : "", count_text(report.objects),
-                      size_text(report.bytes), count_text(report.records),
-                      duration_text(report.seconds));
+                      size_text(report.bytes), count_text(report.records), duration_text(report.seconds));
   if (report.clean()) return text + style.good("no findings") + "\n";
   return text +
-         style.bad(fmt::format("{} {}", report.findings.size(),
-                               report.findings.size() == 1 ? "finding" : "findings")) +
+         style.bad(fmt::format("{} {}", report.findings.size(), report.findings.size() == 1 ? "finding" : "findings")) +
          "\n";
 }
 
@@ -107,27 +99,23 @@ Json verify_json(const operation::VerifyReport& report) {
       .put("durationSeconds", report.seconds);
 }
 
-std::string status_text(const operation::StatusReport& report, const std::string& url,
-                        const Style& style) {
+std::string status_text(const operation::StatusReport& report, const std::string& url, const Style& style) {
   std::string text =
-      (report.recoverable ? style.good("RECOVERABLE") : style.bad("NOT RECOVERABLE")) + "  " +
-      report.verdict + "\n";
+      (report.recoverable ? style.good("RECOVERABLE") : style.bad("NOT RECOVERABLE")) + "  " + report.verdict + "\n";
   Facts facts;
-  facts.put("repo", fmt::format("{}: {} in {} objects", url, size_text(report.stored_bytes),
-                                count_text(report.objects)));
+  facts.put("repo",
+            fmt::format("{}: {} in {} objects", url, size_text(report.stored_bytes), count_text(report.objects)));
   facts.put("points", count_text(report.points));
   if (report.newest_time) {
-    facts.put("newest",
-              fmt::format("{} at revision {}, {}", report.newest_point, report.newest_revision,
-                          style.time_and_age(*report.newest_time)));
-    facts.put("loss now", duration_text(report.rpo_seconds) +
-                              " of changes, if the cluster were lost at this moment");
+    facts.put("newest", fmt::format("{} at revision {}, {}", report.newest_point, report.newest_revision,
+                                    style.time_and_age(*report.newest_time)));
+    facts.put("loss now", duration_text(report.rpo_seconds) + " of changes, if the cluster were lost at this moment");
     facts.put("proof", proof_text(report.proof, report.proof_reason, style));
   }
   if (report.oldest_time) facts.put("oldest", style.time_and_age(*report.oldest_time));
   if (report.last_verified) {
-    facts.put("verified", fmt::format("level {}, {}", report.last_verified_level,
-                                      style.time_and_age(*report.last_verified)));
+    facts.put("verified",
+              fmt::format("level {}, {}", report.last_verified_level, style.time_and_age(*report.last_verified)));
   } else if (report.points > 0) {
     facts.put("verified", style.warn("never") + ": run `lifeboat verify`");
   }
@@ -136,8 +124,8 @@ std::string status_text(const operation::StatusReport& report, const std::string
     for (const repository::Coverage& run : info.coverage) {
       runs += fmt::format("{}{}–{}", runs.empty() ? "" : ", ", run.from, run.to);
     }
-    facts.put("cluster", fmt::format("{}: revisions {} (lineage {})", info.cluster, runs,
-                                     info.lineage.id.text().substr(0, 8)));
+    facts.put("cluster",
+              fmt::format("{}: revisions {} (lineage {})", info.cluster, runs, info.lineage.id.text().substr(0, 8)));
     for (const repository::Coverage& run : info.captured) {
       facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
     }
@@ -161,15 +149,12 @@ Json status_json(const operation::StatusReport& report, const std::string& url) 
                            .put("revision", report.newest_revision)
                            .put("time", rfc3339(*report.newest_time)));
     json.put("rpoSeconds", report.rpo_seconds);
-    json.put("proof", Json::object()
-                          .put("state", proof_word(report.proof))
-                          .put_text("reason", report.proof_reason));
+    json.put("proof", Json::object().put("state", proof_word(report.proof)).put_text("reason", report.proof_reason));
   }
   if (report.oldest_time) json.put("oldestTime", rfc3339(*report.oldest_time));
   if (report.last_verified) {
-    json.put("verification", Json::object()
-                                 .put("time", rfc3339(*report.last_verified))
-                                 .put("level", report.last_verified_level));
+    json.put("verification",
+             Json::object().put("time", rfc3339(*report.last_verified)).put("level", report.last_verified_level));
   }
   return json.put("lineages", lineages_json(report.lineages)).put("findings", report.findings);
 }

@@ -66,8 +66,7 @@ std::string echo_of(const Catalogue::Target& target, const Style& style) {
   const std::string& cluster = point.manifest.source.cluster;
   return fmt::format("point {} · revision {}{} · {}{}", point.id, target.revision,
                      cut ? fmt::format(" (cut from {})", point.manifest.revision) : "",
-                     style.time_and_age(point.last_seen),
-                     cluster.empty() ? "" : " · cluster " + cluster);
+                     style.time_and_age(point.last_seen), cluster.empty() ? "" : " · cluster " + cluster);
 }
 
 Json target_json(const Catalogue::Target& target) {
@@ -115,13 +114,12 @@ std::string settings_text(const app::Settings& settings, bool with_origin) {
   constexpr std::string_view kOrigins[] = {"default", "file", "environment", "flag"};
   for (const app::Setting& setting : settings.all()) {
     const bool hidden = setting.spec->secret && !setting.value.empty();
-    std::vector<std::string> row{std::string(setting.spec->name),
-                                 hidden                  ? "(hidden)"
-                                 : setting.value.empty() ? "-"
-                                                         : printable(as_bytes(setting.value))};
+    std::vector<std::string> row{std::string(setting.spec->name), hidden ? "(hidden)"
+                                                                  : setting.value.empty()
+                                                                      ? "-"
+                                                                      : printable(as_bytes(setting.value))};
     if (with_origin) {
-      row.insert(row.end(),
-                 {std::string(kOrigins[static_cast<int>(setting.origin)]), setting.where});
+      row.insert(row.end(), {std::string(kOrigins[static_cast<int>(setting.origin)]), setting.where});
     }
     table.row(std::move(row));
   }
@@ -148,9 +146,7 @@ Json settings_json(const app::Settings& settings) {
 std::string version_text() { return fmt::format("lifeboat {}\n", kLifeboatVersion); }
 
 Json version_json() {
-  return envelope("Version")
-      .put("version", kLifeboatVersion)
-      .put("repoFormats", Json::array().add(1));
+  return envelope("Version").put("version", kLifeboatVersion).put("repoFormats", Json::array().add(1));
 }
 
 std::string error_text(const Error& error, const Style& style) {
@@ -158,9 +154,8 @@ std::string error_text(const Error& error, const Style& style) {
   const std::string why = error.why().empty() ? std::string(entry.title) : error.why();
   const char* const red = style.colour ? "\x1b[31m" : "";
   const char* const plain = style.colour ? "\x1b[0m" : "";
-  return fmt::format("{}error:{} {}\nwhy:   {}\nfix:   {}\ncode:  {}\n", red, plain,
-                     one_line(error.what()), one_line(why), one_line(error.fix()),
-                     code_text(error.code()));
+  return fmt::format("{}error:{} {}\nwhy:   {}\nfix:   {}\ncode:  {}\n", red, plain, one_line(error.what()),
+                     one_line(why), one_line(error.fix()), code_text(error.code()));
 }
 
 Json error_json(const Error& error) {

@@ -21,9 +21,7 @@ Json entry_json(const operation::HistoryEntry& entry) {
       .put("type", entry.deleted ? "delete" : "put");
   put_bytes(json, "key", entry.key);
   if (!entry.deleted) {
-    json.put("sizeBytes", entry.value_bytes)
-        .put("version", entry.version)
-        .put("createRevision", entry.create_revision);
+    json.put("sizeBytes", entry.value_bytes).put("version", entry.version).put("createRevision", entry.create_revision);
     if (entry.lease != 0) json.put("lease", fmt::format("{:016x}", static_cast<std::uint64_t>(entry.lease)));
   }
   if (entry.after.ns != 0) json.put("after", rfc3339(entry.after));
@@ -33,8 +31,7 @@ Json entry_json(const operation::HistoryEntry& entry) {
 
 }  // namespace
 
-std::string history_text(const Catalogue::Target& target, const operation::HistoryReport& report,
-                         const Style& style) {
+std::string history_text(const Catalogue::Target& target, const operation::HistoryReport& report, const Style& style) {
   using enum Table::Align;
   std::string text = echo_of(target, style) + "\n";
   Table table({"REVISION", "", "SIZE", "VERSION", "REACHED", "KEY"}, {kRight, kLeft, kRight, kRight});
@@ -46,15 +43,14 @@ std::string history_text(const Catalogue::Target& target, const operation::Histo
   }
   if (!report.entries.empty()) text += table.text();
   for (const auto& gap : report.gaps) {
-    text += style.warn(fmt::format("revisions {} to {} are not stored: what happened there is unknown",
-                                   gap.from, gap.to)) +
-            "\n";
+    text +=
+        style.warn(fmt::format("revisions {} to {} are not stored: what happened there is unknown", gap.from, gap.to)) +
+        "\n";
   }
   const bool cut = report.entries.size() < report.total;
-  return text + fmt::format("{} puts, {} deletes{}\n", count_text(report.puts), count_text(report.deletes),
-                            cut ? fmt::format("; the newest {} are shown (--limit N)",
-                                              count_text(report.entries.size()))
-                                : "");
+  return text + fmt::format(
+                    "{} puts, {} deletes{}\n", count_text(report.puts), count_text(report.deletes),
+                    cut ? fmt::format("; the newest {} are shown (--limit N)", count_text(report.entries.size())) : "");
 }
 
 Json history_json(const Catalogue::Target& target, const operation::HistoryReport& report) {

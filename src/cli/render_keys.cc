@@ -66,28 +66,23 @@ std::string keys_text(const KeysAnswer& answer, const Style& style) {
   const operation::KeyListing& listing = answer.listing;
   std::string text = echo_of(answer.target, style) + "\n";
   if (answer.with_keys) {
-    Table table({"KEY", "SIZE", "CREATED", "MODIFIED", "VERSION", "LEASE"},
-                {kLeft, kRight, kRight, kRight, kRight});
+    Table table({"KEY", "SIZE", "CREATED", "MODIFIED", "VERSION", "LEASE"}, {kLeft, kRight, kRight, kRight, kRight});
     for (const operation::KeyLine& line : listing.keys) {
-      table.row({printable(line.key), size_text(line.value_bytes),
-                 fmt::format("{}", line.create_revision), fmt::format("{}", line.mod_revision),
-                 fmt::format("{}", line.version), lease_text(line.lease)});
+      table.row({printable(line.key), size_text(line.value_bytes), fmt::format("{}", line.create_revision),
+                 fmt::format("{}", line.mod_revision), fmt::format("{}", line.version), lease_text(line.lease)});
     }
     text += table.text();
   } else {
     Table table({"PREFIX", "KEYS", "SIZE"}, {kLeft, kRight, kRight});
     for (const auto& group : listing.groups) {
-      table.row(
-          {printable(as_bytes(group.prefix)), count_text(group.count), size_text(group.bytes)});
+      table.row({printable(as_bytes(group.prefix)), count_text(group.count), size_text(group.bytes)});
     }
     text += table.text();
   }
   const bool cut = answer.with_keys && listing.keys.size() < listing.count;
-  return text + fmt::format("{} keys, {} of values{}\n", count_text(listing.count),
-                            size_text(listing.value_bytes),
-                            cut ? fmt::format("; the first {} are shown (--limit N)",
-                                              count_text(listing.keys.size()))
-                                : "");
+  return text +
+         fmt::format("{} keys, {} of values{}\n", count_text(listing.count), size_text(listing.value_bytes),
+                     cut ? fmt::format("; the first {} are shown (--limit N)", count_text(listing.keys.size())) : "");
 }
 
 Json keys_json(const KeysAnswer& answer) {
@@ -105,14 +100,12 @@ Json keys_json(const KeysAnswer& answer) {
   if (answer.with_keys) {
     Json keys = Json::array();
     for (const operation::KeyLine& line : answer.listing.keys) keys.add(key_json(line));
-    json.put("items", std::move(keys))
-        .put("isComplete", answer.listing.keys.size() == answer.listing.count);
+    json.put("items", std::move(keys)).put("isComplete", answer.listing.keys.size() == answer.listing.count);
   }
   return json;
 }
 
-std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found,
-                       const Style& style) {
+std::string value_text(const Catalogue::Target& target, const operation::KeyValueAt& found, const Style& style) {
   const operation::KeyLine& line = found.line;
   Facts facts;
   facts.put("key", printable(line.key))
@@ -134,17 +127,16 @@ std::string difference_text(const DifferenceAnswer& answer, const Style& style) 
   const operation::DifferenceReport& report = answer.report;
   std::string text = "a: " + echo_of(answer.a, style) + "\nb: " + echo_of(answer.b, style) + "\n";
   for (const operation::KeyDifference& difference : report.keys) {
-    text += fmt::format("{} {}  {}\n", change_mark(difference.change), printable(difference.key),
-                        size_change(difference));
+    text +=
+        fmt::format("{} {}  {}\n", change_mark(difference.change), printable(difference.key), size_change(difference));
   }
   const std::uint64_t all = report.added + report.changed + report.removed;
   if (all == 0) return text + "no differences\n";
   const bool cut = report.keys.size() < all;
-  return text + fmt::format("{} added, {} changed, {} removed{}\n", count_text(report.added),
-                            count_text(report.changed), count_text(report.removed),
-                            cut ? fmt::format("; the first {} are shown (--limit N)",
-                                              count_text(report.keys.size()))
-                                : "");
+  return text +
+         fmt::format("{} added, {} changed, {} removed{}\n", count_text(report.added), count_text(report.changed),
+                     count_text(report.removed),
+                     cut ? fmt::format("; the first {} are shown (--limit N)", count_text(report.keys.size())) : "");
 }
 
 Json difference_json(const DifferenceAnswer& answer) {
@@ -155,12 +147,10 @@ Json difference_json(const DifferenceAnswer& answer) {
     item.put("change", change_word(difference.change));
     put_bytes(item, "key", difference.key);
     if (difference.change != operation::Change::kAdded) {
-      item.put("modRevisionA", difference.mod_revision_a)
-          .put("sizeBytesA", difference.value_bytes_a);
+      item.put("modRevisionA", difference.mod_revision_a).put("sizeBytesA", difference.value_bytes_a);
     }
     if (difference.change != operation::Change::kRemoved) {
-      item.put("modRevisionB", difference.mod_revision_b)
-          .put("sizeBytesB", difference.value_bytes_b);
+      item.put("modRevisionB", difference.mod_revision_b).put("sizeBytesB", difference.value_bytes_b);
     }
     items.add(std::move(item));
   }

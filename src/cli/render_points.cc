@@ -57,9 +57,7 @@ Json source_json(const manifest::Source& source) {
 }
 
 // Nobody has counted what is in a captured revision.
-Json count_json(const Point& point, std::uint64_t count) {
-  return point.captured ? Json() : Json(count);
-}
+Json count_json(const Point& point, std::uint64_t count) { return point.captured ? Json() : Json(count); }
 
 Json item_json(const Point& point) {
   const manifest::Manifest& manifest = point.manifest;
@@ -100,8 +98,7 @@ std::string captured_text(const Catalogue& catalogue) {
   std::string text;
   for (const repository::LineageInfo& info : catalogue.lineages()) {
     for (const repository::Coverage& run : info.captured) {
-      text += fmt::format("captured: every revision from {} to {} of {}\n", run.from, run.to,
-                          info.cluster);
+      text += fmt::format("captured: every revision from {} to {} of {}\n", run.from, run.to, info.cluster);
     }
   }
   return text;
@@ -109,8 +106,7 @@ std::string captured_text(const Catalogue& catalogue) {
 
 }  // namespace
 
-std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points,
-                        const Style& style) {
+std::string points_text(const Catalogue& catalogue, const std::vector<const Point*>& points, const Style& style) {
   std::string text;
   if (points.empty()) {
     text = "no points yet\nnext: lifeboat backup etcd\n";
@@ -119,17 +115,14 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
     Table table({"ID", "REVISION", "TIME", "CLUSTER", "KEYS", "ADDED", "PROVEN"},
                 {kLeft, kRight, kLeft, kLeft, kRight, kRight, kLeft});
     for (const Point* point : points) {
-      table.row({point->id, fmt::format("{}", point->manifest.revision),
-                 style.time_and_age(point->last_seen), point->manifest.source.cluster,
-                 point->captured ? "captured" : count_text(point->manifest.live_keys),
-                 size_text(point->added_bytes),
-                 proof_cell(*point, style)});
+      table.row({point->id, fmt::format("{}", point->manifest.revision), style.time_and_age(point->last_seen),
+                 point->manifest.source.cluster, point->captured ? "captured" : count_text(point->manifest.live_keys),
+                 size_text(point->added_bytes), proof_cell(*point, style)});
     }
     text = table.text() + captured_text(catalogue);
   }
   for (const repository::DamagedObject& damaged : catalogue.damaged()) {
-    text +=
-        style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
+    text += style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
   }
   return text;
 }
@@ -151,34 +144,29 @@ std::string point_text(const Catalogue::Target& target, const Style& style, bool
   std::uint64_t stored = 0;
   for (const manifest::SegmentRef& segment : manifest.segments) stored += segment.stored_bytes;
   Facts facts;
-  facts
-      .put("cluster", source.cluster +
-                          (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
-      .put("seen",
-           fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
+  facts.put("cluster", source.cluster + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
+      .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)
-      .put("keys", point.captured ? "not counted: this revision was captured"
-                                  : fmt::format("{}, {} leases", count_text(manifest.live_keys),
-                                                count_text(manifest.leases)))
-      .put("stored",
-           fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
-                       manifest.segments.size(), size_text(point.added_bytes)))
+      .put("keys", point.captured
+                       ? "not counted: this revision was captured"
+                       : fmt::format("{}, {} leases", count_text(manifest.live_keys), count_text(manifest.leases)))
+      .put("stored", fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
+                                 manifest.segments.size(), size_text(point.added_bytes)))
       .put("restorable", "revisions " + coverage_text(repository::coverage_of(manifest.segments)))
       .put("lineage", fmt::format("{} ({})", manifest.lineage.id.text(), manifest.lineage.reason))
       .put("proof", proof_text(point.proof, point.proof_reason, style));
   if (point.verification) {
-    facts.put("verified", fmt::format("level {} {}, {}", point.verification->level,
-                                      style.time_and_age(point.verification->made),
-                                      point.verification->agreed ? "clean" : "with findings"));
+    facts.put("verified",
+              fmt::format("level {} {}, {}", point.verification->level, style.time_and_age(point.verification->made),
+                          point.verification->agreed ? "clean" : "with findings"));
   }
   for (const auto& [name, value] : manifest.tags) facts.put("tag", name + "=" + value);
   if (verbose) {
     facts.put("manifest", point.object);
     for (const manifest::SegmentRef& segment : manifest.segments) {
       facts.put("segment", fmt::format("({}, {}] {} records, {} {}", segment.lo, segment.hi,
-                                       count_text(segment.records), size_text(segment.stored_bytes),
-                                       segment.object));
+                                       count_text(segment.records), size_text(segment.stored_bytes), segment.object));
     }
   }
   std::string text = echo_of(target, style) + "\n" + facts.text();

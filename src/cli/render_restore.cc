@@ -23,13 +23,12 @@ std::string start_command(const RestoredMember& member) {
 
 std::string revisions_text(const RestoreReport& report) {
   if (report.bumped_to <= report.revision) return fmt::format("{}", report.revision);
-  return fmt::format("{}, continued at {} so that no watcher sees time run backwards",
-                     report.revision, report.bumped_to);
+  return fmt::format("{}, continued at {} so that no watcher sees time run backwards", report.revision,
+                     report.bumped_to);
 }
 
 std::string proof_line(const RestoreReport& report, const Style& style) {
-  if (report.proven)
-    return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
+  if (report.proven) return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
   return style.warn("unproven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
 }
 
@@ -81,8 +80,7 @@ Json auth_json(const operation::AuthReport& report) {
       .put("taken", auth_state_json(report.taken()))
       .put("asOf", std::move(as_of));
   if (choices.unreadable) return json.put("latestUnreadable", choices.unreadable->to_string());
-  return json.put("latest", auth_state_json(choices.latest))
-      .put("changes", auth_difference_json(choices.difference));
+  return json.put("latest", auth_state_json(choices.latest)).put("changes", auth_difference_json(choices.difference));
 }
 
 std::string next_text(const RestoreReport& report, RestoreKind kind) {
@@ -121,9 +119,7 @@ std::string_view kind_word(RestoreKind kind) {
 }  // namespace
 
 std::string plan_text(const RestoreReport& report, const Style& style) {
-  std::string text =
-      style.bold(fmt::format("plan: point {} at revision {}", report.point, report.revision)) +
-      "\n";
+  std::string text = style.bold(fmt::format("plan: point {} at revision {}", report.point, report.revision)) + "\n";
   int number = 1;
   for (const std::string& step : report.plan) text += fmt::format("  {}. {}\n", number++, step);
   for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
@@ -133,18 +129,16 @@ std::string plan_text(const RestoreReport& report, const Style& style) {
 std::string restore_text(const RestoreReport& report, RestoreKind kind, const Style& style) {
   if (kind == RestoreKind::kUndo) return undo_text(report, style);
   if (report.dry_run) return plan_text(report, style) + "nothing was written (--dry-run)\n";
-  std::string text = style.good("restored") + fmt::format(" point {} in {}\n", report.point,
-                                                          duration_text(report.total_seconds));
+  std::string text =
+      style.good("restored") + fmt::format(" point {} in {}\n", report.point, duration_text(report.total_seconds));
   Facts facts;
   facts.put("revision", revisions_text(report));
   for (const RestoredMember& member : report.members) {
-    facts.put("member",
-              fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
-                          wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
+    facts.put("member", fmt::format("{} ({:016x}) in {}{}", member.name, member.id, member.data_dir,
+                                    wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
   }
-  facts.put("holds",
-            fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
-                        count_text(report.leases), size_text(report.file_bytes)));
+  facts.put("holds", fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
+                                 count_text(report.leases), size_text(report.file_bytes)));
   facts.put("cluster", fmt::format("id {:016x}, token {}", report.cluster_id, report.token));
   facts.put("proof", proof_line(report, style));
   if (report.auth) facts.put("users", auth_text(report, style));

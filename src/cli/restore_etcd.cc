@@ -46,8 +46,7 @@ Status read_version(const std::string& text, RestoreOptions& options) {
   if (text.empty()) return {};
   options.target_version = etcd::parse_minor(text);
   if (options.target_version) return {};
-  return fail(ErrorCode::kUsage, fmt::format("--etcd-version {} is not a version", text),
-              "it takes such as 3.5");
+  return fail(ErrorCode::kUsage, fmt::format("--etcd-version {} is not a version", text), "it takes such as 3.5");
 }
 
 Status read_auth(const Arguments& arguments, RestoreOptions& options) {
@@ -69,8 +68,7 @@ std::string urls_of(const std::string& name, std::string_view cluster) {
   std::string urls;
   for (const auto part : std::views::split(cluster, ',')) {
     const std::string_view item(part.begin(), part.end());
-    if (item.starts_with(name + "="))
-      urls += (urls.empty() ? "" : ",") + std::string(item.substr(name.size() + 1));
+    if (item.starts_with(name + "=")) urls += (urls.empty() ? "" : ",") + std::string(item.substr(name.size() + 1));
   }
   return urls;
 }
@@ -79,18 +77,14 @@ Status read_identity(const Arguments& arguments, RestoreOptions& options) {
   const std::string member = arguments.text("--member");
   options.all_members = member == "all";
   if (arguments.has("--member") && arguments.has("--name")) {
-    return fail(ErrorCode::kUsage, "--member and --name say the same", "both were given",
-                "Leave out one of them.");
+    return fail(ErrorCode::kUsage, "--member and --name say the same", "both were given", "Leave out one of them.");
   }
-  options.name =
-      arguments.text("--name", member.empty() || options.all_members ? options.name : member);
-  const bool is_named =
-      options.name != RestoreOptions{}.name || arguments.has("--initial-advertise-peer-urls");
-  options.initial_cluster =
-      arguments.text("--initial-cluster", is_named ? "" : options.initial_cluster);
-  options.initial_advertise_peer_urls = arguments.text(
-      "--initial-advertise-peer-urls",
-      arguments.has("--initial-cluster") ? urls_of(options.name, options.initial_cluster) : "");
+  options.name = arguments.text("--name", member.empty() || options.all_members ? options.name : member);
+  const bool is_named = options.name != RestoreOptions{}.name || arguments.has("--initial-advertise-peer-urls");
+  options.initial_cluster = arguments.text("--initial-cluster", is_named ? "" : options.initial_cluster);
+  options.initial_advertise_peer_urls =
+      arguments.text("--initial-advertise-peer-urls",
+                     arguments.has("--initial-cluster") ? urls_of(options.name, options.initial_cluster) : "");
   if (options.initial_advertise_peer_urls.empty()) {
     options.initial_advertise_peer_urls = RestoreOptions{}.initial_advertise_peer_urls;
   }
@@ -111,8 +105,7 @@ Result<RestoreOptions> read_options(const Context& context) {
   options.spool_directory = shared.spool_directory;
   options.threads = shared.threads;
   TRY(read_identity(arguments, options));
-  const bool is_default_folder =
-      options.data_dir.empty() && !options.all_members && !arguments.has("--in-place");
+  const bool is_default_folder = options.data_dir.empty() && !options.all_members && !arguments.has("--in-place");
   if (is_default_folder && options.name.find('/') == std::string::npos) {
     options.data_dir = context.app.absolute(options.name + ".etcd");
   }
@@ -131,12 +124,9 @@ std::int64_t live_revision(Context& context) {
   if (!client) return 0;
   std::int64_t newest = 0;
   for (const std::string& endpoint : (*client)->endpoints()) {
-    if (const auto status = (*client)->status(endpoint))
-      newest = std::max(newest, status->revision);
+    if (const auto status = (*client)->status(endpoint)) newest = std::max(newest, status->revision);
   }
-  if (newest == 0)
-    context.progress.note(
-        "No live member answered; the revision is bumped by what the repo knows.");
+  if (newest == 0) context.progress.note("No live member answered; the revision is bumped by what the repo knows.");
   return newest;
 }
 
@@ -147,8 +137,7 @@ std::string cluster_name(const repository::Point& point) {
 }
 
 std::unexpected<Error> needs_confirmation(const std::string& cluster, std::string why) {
-  return fail(ErrorCode::kConfirmationNeeded, "replacing the data of a member needs confirmation",
-              std::move(why),
+  return fail(ErrorCode::kConfirmationNeeded, "replacing the data of a member needs confirmation", std::move(why),
               fmt::format("Read the plan with --dry-run, then pass --confirm={}.", cluster));
 }
 
@@ -158,8 +147,8 @@ Status confirm(Context& context, const Resolved& resolved, RestoreOptions option
   if (context.arguments.has("--confirm")) {
     const std::string given = context.arguments.text("--confirm");
     if (given == cluster) return {};
-    return needs_confirmation(
-        cluster, fmt::format("--confirm names {}, but the point is of cluster {}", given, cluster));
+    return needs_confirmation(cluster,
+                              fmt::format("--confirm names {}, but the point is of cluster {}", given, cluster));
   }
   app::Console& console = context.app.console();
   if (!console.is_terminal(app::Stream::kInput) || !console.is_terminal(app::Stream::kError)) {
@@ -167,30 +156,27 @@ Status confirm(Context& context, const Resolved& resolved, RestoreOptions option
   }
   options.dry_run = true;
   NoProgress silent;
-  const RestoreReport plan = TRY(operation::restore_etcd_in_place(
-      resolved.repo, context.app.world(), resolved.target, options, silent));
+  const RestoreReport plan =
+      TRY(operation::restore_etcd_in_place(resolved.repo, context.app.world(), resolved.target, options, silent));
   context.errors << plan_text(plan, context.style) << std::flush;
-  const std::string typed = TRY(console.ask(
-      fmt::format("Type the name of the cluster ({}) to replace this member's data: ", cluster)));
+  const std::string typed =
+      TRY(console.ask(fmt::format("Type the name of the cluster ({}) to replace this member's data: ", cluster)));
   if (typed == cluster) return {};
   return needs_confirmation(cluster, "another name was typed");
 }
 
 Result<ExitCode> undo(Context& context) {
   const std::string data_dir = path_of(context, "--data-dir");
-  if (data_dir.empty())
-    return fail(ErrorCode::kUsage, "--undo needs --data-dir", "no directory was named");
+  if (data_dir.empty()) return fail(ErrorCode::kUsage, "--undo needs --data-dir", "no directory was named");
   const RestoreReport report =
       TRY(operation::undo_in_place(context.app.world(), data_dir, path_of(context, "--wal-dir")));
-  answer(context, restore_text(report, RestoreKind::kUndo, context.style),
-         restore_json(report, RestoreKind::kUndo));
+  answer(context, restore_text(report, RestoreKind::kUndo, context.style), restore_json(report, RestoreKind::kUndo));
   return ExitCode::kOk;
 }
 
 Result<ExitCode> run(Context& context) {
   if (context.arguments.has("--undo")) return undo(context);
-  if (!context.arguments.has("--to"))
-    return fail(ErrorCode::kUsage, "restore needs --to POINT", "no point was named");
+  if (!context.arguments.has("--to")) return fail(ErrorCode::kUsage, "restore needs --to POINT", "no point was named");
   const bool in_place = context.arguments.has("--in-place");
   RestoreOptions options = TRY(read_options(context));
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("--to")));
@@ -198,8 +184,8 @@ Result<ExitCode> run(Context& context) {
   if (options.bump) options.live_revision = live_revision(context);
   if (in_place && !options.dry_run) TRY(confirm(context, resolved, options));
   const auto operation = in_place ? operation::restore_etcd_in_place : operation::restore_etcd;
-  const RestoreReport report = TRY(
-      operation(resolved.repo, context.app.world(), resolved.target, options, context.progress));
+  const RestoreReport report =
+      TRY(operation(resolved.repo, context.app.world(), resolved.target, options, context.progress));
   const RestoreKind kind = in_place ? RestoreKind::kInPlace : RestoreKind::kFresh;
   answer(context, restore_text(report, kind, context.style), restore_json(report, kind));
   return ExitCode::kOk;
@@ -212,31 +198,17 @@ std::vector<Parameter> parameters() {
        .value = "DIR",
        .help = "of the new member (default: NAME.etcd); with --member all a parent that gets "
                "NAME.etcd each"},
-      {.name = "--wal-dir",
-       .value = "DIR",
-       .help = "for the write-ahead log (default: DATA-DIR/member/wal)"},
-      {.name = "--name",
-       .value = "NAME",
-       .help = "of the member, as etcd's own flag (default: default)"},
-      {.name = "--member",
-       .value = "NAME|all",
-       .help = "one member of --initial-cluster, or all of them at once"},
-      {.name = "--initial-cluster",
-       .value = "NAME=URL,…",
-       .help = "members of the new cluster, as etcd's own flag"},
-      {.name = "--initial-cluster-token",
-       .value = "TEXT",
-       .help = "as etcd's own flag (default: fresh and random)"},
-      {.name = "--initial-advertise-peer-urls",
-       .value = "URL,…",
-       .help = "of this member, as etcd's own flag"},
+      {.name = "--wal-dir", .value = "DIR", .help = "for the write-ahead log (default: DATA-DIR/member/wal)"},
+      {.name = "--name", .value = "NAME", .help = "of the member, as etcd's own flag (default: default)"},
+      {.name = "--member", .value = "NAME|all", .help = "one member of --initial-cluster, or all of them at once"},
+      {.name = "--initial-cluster", .value = "NAME=URL,…", .help = "members of the new cluster, as etcd's own flag"},
+      {.name = "--initial-cluster-token", .value = "TEXT", .help = "as etcd's own flag (default: fresh and random)"},
+      {.name = "--initial-advertise-peer-urls", .value = "URL,…", .help = "of this member, as etcd's own flag"},
       {.name = "--bump-revision",
        .value = "N|auto",
        .help = "add N to the revision (default auto: beyond all that clients can have seen)"},
       {.name = "--no-bump", .value = "", .help = "keep the revision (clients must be restarted)"},
-      {.name = "--keep-history",
-       .value = "",
-       .help = "keep old versions of keys, not only the newest ones"},
+      {.name = "--keep-history", .value = "", .help = "keep old versions of keys, not only the newest ones"},
       {.name = "--auth",
        .value = "as-of|latest",
        .help = "users and roles: as of the revision (default), or the newest of the same history, "
@@ -248,15 +220,9 @@ std::vector<Parameter> parameters() {
       {.name = "--plan",
        .value = "FILE",
        .help = "share one plan between hosts: written by the first, read by the others"},
-      {.name = "--owner",
-       .value = "UID:GID",
-       .help = "of the files (default: the old tree's, else the caller's)"},
-      {.name = "--in-place",
-       .value = "",
-       .help = "replace the data of a stopped member; the old data is kept"},
-      {.name = "--confirm",
-       .value = "CLUSTER",
-       .help = "confirm --in-place without a question: the cluster's name"},
+      {.name = "--owner", .value = "UID:GID", .help = "of the files (default: the old tree's, else the caller's)"},
+      {.name = "--in-place", .value = "", .help = "replace the data of a stopped member; the old data is kept"},
+      {.name = "--confirm", .value = "CLUSTER", .help = "confirm --in-place without a question: the cluster's name"},
       {.name = "--undo", .value = "", .help = "put the data back that --in-place replaced"},
       {.name = "--dry-run", .value = "", .help = "print the plan and write nothing"},
   };
@@ -275,25 +241,23 @@ Command restore_etcd_command() {
           "that brings "
           "it back is printed. Whichever users and roles are taken, the report lists how those as "
           "of the revision and the newest known ones differ, by name.",
-      .examples =
-          {{"lifeboat restore etcd --to latest --data-dir /var/lib/etcd-restored",
-            "a single member"},
-           {"lifeboat restore etcd --to latest --member all --data-dir /restore --initial-cluster "
-            "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380",
-            "three members in one go"},
-           {"lifeboat restore etcd --to latest --data-dir /var/lib/etcd --name m1 "
-            "--initial-cluster "
-            "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380 --initial-advertise-peer-urls "
-            "https://10.0.0.1:2380 --plan /shared/plan.json",
-            "one host of several, by a shared plan"},
-           {"lifeboat restore etcd --to @-2h --auth latest --data-dir /var/lib/etcd-restored",
-            "the keys of two hours ago, with the users and passwords of now"},
-           {"lifeboat restore etcd --to @-15m --in-place --data-dir /var/lib/etcd --confirm=prod",
-            "replace a stopped member's data"},
-           {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "and take that back"}},
+      .examples = {{"lifeboat restore etcd --to latest --data-dir /var/lib/etcd-restored", "a single member"},
+                   {"lifeboat restore etcd --to latest --member all --data-dir /restore --initial-cluster "
+                    "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380",
+                    "three members in one go"},
+                   {"lifeboat restore etcd --to latest --data-dir /var/lib/etcd --name m1 "
+                    "--initial-cluster "
+                    "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380 --initial-advertise-peer-urls "
+                    "https://10.0.0.1:2380 --plan /shared/plan.json",
+                    "one host of several, by a shared plan"},
+                   {"lifeboat restore etcd --to @-2h --auth latest --data-dir /var/lib/etcd-restored",
+                    "the keys of two hours ago, with the users and passwords of now"},
+                   {"lifeboat restore etcd --to @-15m --in-place --data-dir /var/lib/etcd --confirm=prod",
+                    "replace a stopped member's data"},
+                   {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "and take that back"}},
       .parameters = parameters(),
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey, ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
+                ExitCode::kInterrupted},
       .run = run,
       .reads_a_point = true,
   };

@@ -22,10 +22,8 @@ namespace {
 // asked for them.
 bool asks_for_json(const std::vector<std::string>& words, const app::Environment& environment) {
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const bool next = (words[i] == "-o" || words[i] == "--output") && i + 1 < words.size() &&
-                      words[i + 1] == "json";
-    if (next || words[i] == "-ojson" || words[i] == "-o=json" || words[i] == "--output=json")
-      return true;
+    const bool next = (words[i] == "-o" || words[i] == "--output") && i + 1 < words.size() && words[i + 1] == "json";
+    if (next || words[i] == "-ojson" || words[i] == "-o=json" || words[i] == "--output=json") return true;
   }
   return app::variable(environment, "LIFEBOAT_OUTPUT") == "json";
 }
@@ -34,8 +32,7 @@ bool wants_colour(const app::Settings& settings, app::Console& console, app::Str
                   const app::Environment& environment) {
   const std::string& when = settings.text("color");
   if (when == "always") return true;
-  return when == "auto" && console.is_terminal(stream) &&
-         app::variable(environment, "TERM") != "dumb";
+  return when == "auto" && console.is_terminal(stream) && app::variable(environment, "TERM") != "dumb";
 }
 
 Format format_of(const app::Settings& settings) {
@@ -52,8 +49,8 @@ int exit_of(const Error& error) {
 
 class Run {
  public:
-  Run(const std::vector<std::string>& words, const app::Surroundings& surroundings,
-      std::ostream& out, std::ostream& errors)
+  Run(const std::vector<std::string>& words, const app::Surroundings& surroundings, std::ostream& out,
+      std::ostream& errors)
       : words_(words), surroundings_(surroundings), out_(out), errors_(errors) {
     json_errors_ = asks_for_json(words, surroundings.environment);
   }
@@ -63,8 +60,8 @@ class Run {
     if (!outcome) return report(outcome.error());
     out_.flush();
     if (!out_)
-      return report(Error(ErrorCode::kStorageFailed, "the answer could not be written",
-                          "standard output is closed or full"));
+      return report(
+          Error(ErrorCode::kStorageFailed, "the answer could not be written", "standard output is closed or full"));
     return static_cast<int>(*outcome);
   }
 
@@ -72,12 +69,10 @@ class Run {
   Result<ExitCode> execute() {
     const Parsed parsed = TRY(parse(words_));
     if (parsed.help || parsed.command == nullptr) return help(parsed);
-    app::Settings settings =
-        TRY(app::Settings::load({parsed.settings, surroundings_.environment,
-                                 surroundings_.world.files, surroundings_.working_directory}));
+    app::Settings settings = TRY(app::Settings::load(
+        {parsed.settings, surroundings_.environment, surroundings_.world.files, surroundings_.working_directory}));
     json_errors_ = format_of(settings) == Format::kJson;
-    error_style_.colour = wants_colour(settings, surroundings_.console, app::Stream::kError,
-                                       surroundings_.environment);
+    error_style_.colour = wants_colour(settings, surroundings_.console, app::Stream::kError, surroundings_.environment);
     if (format_of(settings) == Format::kRaw && parsed.command->path != "show") {
       return fail(ErrorCode::kUsage, "-o raw is for the value of a key", "only show KEY has one",
                   "Pass -o table or -o json.");
@@ -94,20 +89,16 @@ class Run {
     return parsed.help ? ExitCode::kOk : ExitCode::kUsage;
   }
 
-  Result<ExitCode> run_command(const Command& command, const Arguments& arguments,
-                               app::Settings settings) {
+  Result<ExitCode> run_command(const Command& command, const Arguments& arguments, app::Settings settings) {
     app::App app(surroundings_, std::move(settings));
     const bool quiet = app.settings().is_on("quiet");
     const bool live = surroundings_.console.is_terminal(app::Stream::kError);
-    const ProgressKind kind = quiet  ? ProgressKind::kSilent
-                              : live ? ProgressKind::kLive
-                                     : ProgressKind::kLog;
-    const Style style{.colour = wants_colour(app.settings(), surroundings_.console,
-                                             app::Stream::kOutput, surroundings_.environment),
-                      .utc = app.settings().is_on("utc"),
-                      .now = surroundings_.world.clock.now()};
-    auto progress =
-        make_progress(kind, app.settings().is_on("verbose"), errors_, surroundings_.world.clock);
+    const ProgressKind kind = quiet ? ProgressKind::kSilent : live ? ProgressKind::kLive : ProgressKind::kLog;
+    const Style style{
+        .colour = wants_colour(app.settings(), surroundings_.console, app::Stream::kOutput, surroundings_.environment),
+        .utc = app.settings().is_on("utc"),
+        .now = surroundings_.world.clock.now()};
+    auto progress = make_progress(kind, app.settings().is_on("verbose"), errors_, surroundings_.world.clock);
     std::ostringstream text;  // held back until the live line is gone
     Context context{app,
                     arguments,
@@ -134,8 +125,7 @@ class Run {
 
   int report(const Error& failure) {
     const Error error = told(failure);
-    errors_ << (json_errors_ ? error_json(error).text() : error_text(error, error_style_))
-            << std::flush;
+    errors_ << (json_errors_ ? error_json(error).text() : error_text(error, error_style_)) << std::flush;
     return exit_of(error);
   }
 
@@ -149,8 +139,8 @@ class Run {
 
 }  // namespace
 
-int run(const std::vector<std::string>& words, const app::Surroundings& surroundings,
-        std::ostream& out, std::ostream& errors) {
+int run(const std::vector<std::string>& words, const app::Surroundings& surroundings, std::ostream& out,
+        std::ostream& errors) {
   return Run(words, surroundings, out, errors).finish();
 }
 

@@ -10,8 +10,8 @@
 namespace lifeboat::cli {
 
 // Answers go to `out`, everything else to `errors`. `words` without the program's name.
-int run(const std::vector<std::string>& words, const app::Surroundings& surroundings,
-        std::ostream& out, std::ostream& errors);
+int run(const std::vector<std::string>& words, const app::Surroundings& surroundings, std::ostream& out,
+        std::ostream& errors);
 
 // The four lines of kInternal, for what nobody foresaw; returns its exit code.
 int report_internal(const char* what, std::ostream& errors);

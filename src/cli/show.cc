@@ -9,14 +9,12 @@ namespace {
 
 Result<ExitCode> show_value(Context& context, const Resolved& resolved) {
   const Bytes key = TRY(parse_key(context.arguments.text("KEY"), "KEY"));
-  const operation::KeyValueAt found =
-      TRY(operation::show_key(resolved.repo, context.app.world(), resolved.target, key,
-                              context.app.inspect_options(), context.progress));
+  const operation::KeyValueAt found = TRY(operation::show_key(resolved.repo, context.app.world(), resolved.target, key,
+                                                              context.app.inspect_options(), context.progress));
   if (context.format == Format::kRaw) {
     context.out << as_text(found.value);
   } else {
-    answer(context, value_text(resolved.target, found, context.style),
-           value_json(resolved.target, found));
+    answer(context, value_text(resolved.target, found, context.style), value_json(resolved.target, found));
   }
   return ExitCode::kOk;
 }
@@ -28,8 +26,7 @@ Result<ExitCode> run(Context& context) {
   }
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
   if (context.arguments.has("KEY")) return show_value(context, resolved);
-  answer(context, point_text(resolved.target, context.style, context.verbose),
-         point_json(resolved.target));
+  answer(context, point_text(resolved.target, context.style, context.verbose), point_json(resolved.target));
   return ExitCode::kOk;
 }
 
@@ -40,16 +37,10 @@ Command show_command() {
       .path = "show",
       .summary = "show a point, or the value of a key in it",
       .details = "With -o raw the bytes of the value are written and nothing else.",
-      .examples = {{"lifeboat show latest",
-                    "where it came from, what it holds, whether it is proven"},
-                   {"lifeboat show @-2h /registry/configmaps/default/app",
-                    "a value as it was two hours ago"},
-                   {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin",
-                    "its bytes into a file"}},
-      .parameters = {{.name = "POINT",
-                      .value = "",
-                      .help = "which one (`lifeboat help points`)",
-                      .required = true},
+      .examples = {{"lifeboat show latest", "where it came from, what it holds, whether it is proven"},
+                   {"lifeboat show @-2h /registry/configmaps/default/app", "a value as it was two hours ago"},
+                   {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin", "its bytes into a file"}},
+      .parameters = {{.name = "POINT", .value = "", .help = "which one (`lifeboat help points`)", .required = true},
                      {.name = "KEY", .value = "", .help = "a key; other bytes as \\xNN"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,

@@ -9,8 +9,7 @@ namespace {
 Result<ExitCode> run(Context& context) {
   const repository::Repository* repo = TRY(context.app.repo());
   const Catalogue catalogue = TRY(Catalogue::load(*repo));
-  const operation::StatusReport report =
-      TRY(operation::status(*repo, catalogue, context.app.world().clock.now()));
+  const operation::StatusReport report = TRY(operation::status(*repo, catalogue, context.app.world().clock.now()));
   const std::string& url = context.app.settings().text("repo");
   answer(context, status_text(report, url, context.style), status_json(report, url));
   return report.recoverable ? ExitCode::kOk : ExitCode::kAnswerIsNo;
@@ -24,11 +23,10 @@ Command status_command() {
       .summary = "say whether the cluster can be recovered, and to when",
       .details = "",
       .examples = {{"lifeboat status", "the verdict, the newest point, its proof"},
-                   {"lifeboat status -o json",
-                    "for monitoring; exit code 1 means not recoverable"}},
+                   {"lifeboat status -o json", "for monitoring; exit code 1 means not recoverable"}},
       .parameters = {},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
+                ExitCode::kWrongKey},
       .run = run,
   };
 }

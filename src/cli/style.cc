@@ -33,18 +33,10 @@ void trim_end(std::string& line) { line.erase(line.find_last_not_of(' ') + 1); }
 
 }  // namespace
 
-std::string Style::good(std::string_view text) const {
-  return painted(colour, "32", fmt::format("✔ {}", text));
-}
-std::string Style::warn(std::string_view text) const {
-  return painted(colour, "33", fmt::format("▲ {}", text));
-}
-std::string Style::bad(std::string_view text) const {
-  return painted(colour, "31", fmt::format("✖ {}", text));
-}
-std::string Style::bold(std::string_view text) const {
-  return painted(colour, "1", std::string(text));
-}
+std::string Style::good(std::string_view text) const { return painted(colour, "32", fmt::format("✔ {}", text)); }
+std::string Style::warn(std::string_view text) const { return painted(colour, "33", fmt::format("▲ {}", text)); }
+std::string Style::bad(std::string_view text) const { return painted(colour, "31", fmt::format("✖ {}", text)); }
+std::string Style::bold(std::string_view text) const { return painted(colour, "1", std::string(text)); }
 
 std::string Style::time(Timestamp when) const {
   if (!utc) return local_text(when);
@@ -59,9 +51,7 @@ std::string Style::age(Timestamp when) const {
   return seconds < 1 ? "now" : duration_text(seconds) + " ago";
 }
 
-std::string Style::time_and_age(Timestamp when) const {
-  return fmt::format("{} ({})", time(when), age(when));
-}
+std::string Style::time_and_age(Timestamp when) const { return fmt::format("{} ({})", time(when), age(when)); }
 
 std::size_t width(std::string_view text) {
   std::size_t columns = 0;

@@ -14,10 +14,8 @@ constexpr std::int64_t kBootLevel = 4;
 Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue& catalogue) {
   std::vector<Catalogue::Target> all;
   if (context.arguments.has("--all")) {
-    if (context.arguments.has("POINT"))
-      return fail(ErrorCode::kUsage, "--all and a point contradict each other");
-    for (const repository::Point& point : catalogue.points())
-      all.push_back({&point, point.manifest.revision});
+    if (context.arguments.has("POINT")) return fail(ErrorCode::kUsage, "--all and a point contradict each other");
+    for (const repository::Point& point : catalogue.points()) all.push_back({&point, point.manifest.revision});
     return all;
   }
   all.push_back(TRY(find_target(context, catalogue, context.arguments.text("POINT", "latest"))));
@@ -27,8 +25,7 @@ Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue
 
 Result<ExitCode> run(Context& context) {
   operation::VerifyOptions options;
-  options.level =
-      static_cast<int>(TRY(context.arguments.number("--level", kDefaultLevel, 0, kBootLevel)));
+  options.level = static_cast<int>(TRY(context.arguments.number("--level", kDefaultLevel, 0, kBootLevel)));
   options.etcd_binary = context.arguments.text("--etcd");
   if (!options.etcd_binary.empty()) options.etcd_binary = context.app.absolute(options.etcd_binary);
   options.attest = !context.arguments.has("--no-attest");
@@ -65,17 +62,12 @@ Command verify_command() {
           "never repaired.",
       .examples = {{"lifeboat verify", "the newest point at level 2"},
                    {"lifeboat verify --all --level 1", "every object's checksum"},
-                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd",
-                    "boot an etcd on it"}},
+                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd", "boot an etcd on it"}},
       .parameters = {{.name = "POINT", .value = "", .help = "which one (default: latest)"},
                      {.name = "--all", .value = "", .help = "every point of the repo"},
                      {.name = "--level", .value = "0..4", .help = "how deep (default 2)"},
-                     {.name = "--etcd",
-                      .value = "FILE",
-                      .help = "the etcd for level 4 (default: found on PATH)"},
-                     {.name = "--no-attest",
-                      .value = "",
-                      .help = "write no record of the outcome into the repo"}},
+                     {.name = "--etcd", .value = "FILE", .help = "the etcd for level 4 (default: found on PATH)"},
+                     {.name = "--no-attest", .value = "", .help = "write no record of the outcome into the repo"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
                 ExitCode::kInterrupted},
       .run = run,

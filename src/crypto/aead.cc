@@ -37,8 +37,7 @@ Context make_context(const Secret& key, bool encrypt) {
   if (key.size() != kAeadKeyBytes) std::abort();
   Context context(EVP_CIPHER_CTX_new());
   must(context != nullptr);
-  must(EVP_CipherInit_ex2(context.get(), method(), raw(key.view().data()), nullptr, encrypt ? 1 : 0,
-                          nullptr));
+  must(EVP_CipherInit_ex2(context.get(), method(), raw(key.view().data()), nullptr, encrypt ? 1 : 0, nullptr));
   return context;
 }
 
@@ -54,17 +53,14 @@ void begin(EVP_CIPHER_CTX* context, std::uint64_t counter, ByteView aad) {
   store_be(nonce + 4, counter);
   must(EVP_CipherInit_ex2(context, nullptr, nullptr, raw(nonce), -1, nullptr));
   int written = 0;
-  if (!aad.empty())
-    must(EVP_CipherUpdate(context, nullptr, &written, raw(aad.data()),
-                          static_cast<int>(aad.size())));
+  if (!aad.empty()) must(EVP_CipherUpdate(context, nullptr, &written, raw(aad.data()), static_cast<int>(aad.size())));
 }
 
 void update(EVP_CIPHER_CTX* context, ByteView in, MutableByteView out) {
   for (std::size_t done = 0; done < in.size();) {
     const std::size_t n = std::min(in.size() - done, kMaxUpdateBytes);
     int written = 0;
-    must(EVP_CipherUpdate(context, raw(out.data() + done), &written, raw(in.data() + done),
-                          static_cast<int>(n)));
+    must(EVP_CipherUpdate(context, raw(out.data() + done), &written, raw(in.data() + done), static_cast<int>(n)));
     done += n;
   }
 }
@@ -83,12 +79,10 @@ Aead& Aead::operator=(Aead&&) noexcept = default;
 Aead::~Aead() = default;
 
 Aead Aead::clone() const {
-  return Aead(
-      std::make_unique<State>(State{copy_context(state_->sealing), copy_context(state_->opening)}));
+  return Aead(std::make_unique<State>(State{copy_context(state_->sealing), copy_context(state_->opening)}));
 }
 
-void Aead::seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByteView out,
-                MutableByteView tag16) {
+void Aead::seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByteView out, MutableByteView tag16) {
   if (out.size() != plain.size() || tag16.size() != kAeadTagBytes) std::abort();
   EVP_CIPHER_CTX* context = state_->sealing.get();
   begin(context, counter, aad);
@@ -99,8 +93,7 @@ void Aead::seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByte
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kAeadTagBytes, tag16.data()));
 }
 
-bool Aead::open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView tag16,
-                MutableByteView out) {
+bool Aead::open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView tag16, MutableByteView out) {
   if (out.size() != cipher.size()) std::abort();
   EVP_CIPHER_CTX* context = state_->opening.get();
   begin(context, counter, aad);
@@ -110,8 +103,7 @@ bool Aead::open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView t
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes, expected));
   int written = 0;
   unsigned char none[kAeadTagBytes];
-  if (EVP_CipherFinal_ex(context, none, &written) == 1 && tag16.size() == kAeadTagBytes)
-    return true;
+  if (EVP_CipherFinal_ex(context, none, &written) == 1 && tag16.size() == kAeadTagBytes) return true;
   std::ranges::fill(out, std::byte{0});
   return false;
 }

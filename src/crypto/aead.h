@@ -21,11 +21,9 @@ class Aead {
   ~Aead();
   Aead clone() const;  // the same key
   // out.size() == plain.size(); may alias exactly. The 96-bit nonce is `counter`, big-endian.
-  void seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByteView out,
-            MutableByteView tag16);
+  void seal(std::uint64_t counter, ByteView aad, ByteView plain, MutableByteView out, MutableByteView tag16);
   // False when the tag does not match; `out` is then zeroed.
-  bool open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView tag16,
-            MutableByteView out);
+  bool open(std::uint64_t counter, ByteView aad, ByteView cipher, ByteView tag16, MutableByteView out);
 
  private:
   struct State;

@@ -28,8 +28,7 @@ bool window_in_bounds(ByteView packed, std::size_t plain_bytes) {
   constexpr std::uint64_t kMaxWindow = 1ull << kMaxZstdWindowLog;
   if (packed.size() < 6 || load_le<std::uint32_t>(packed.data()) != kMagic) return false;
   const auto descriptor = std::to_integer<unsigned>(packed[4]);
-  if ((descriptor & 0x20) != 0)
-    return plain_bytes <= kMaxWindow;  // one segment: the window is the content
+  if ((descriptor & 0x20) != 0) return plain_bytes <= kMaxWindow;  // one segment: the window is the content
   const auto window = std::to_integer<unsigned>(packed[5]);
   const std::uint64_t base = 1ull << (10 + (window >> 3));
   return base + base / 8 * (window & 7) <= kMaxWindow;
@@ -54,8 +53,7 @@ Compressor::~Compressor() = default;
 
 std::size_t Compressor::bound(std::size_t plain_bytes) { return ZSTD_compressBound(plain_bytes); }
 
-Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, int level,
-                                         ByteView prefix) {
+Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, int level, ByteView prefix) {
   ZSTD_CCtx* context = state_->context.get();
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, std::min(level, kMaxZstdLevel));
   // Level 1 with a table that fits the first cache beside the text, and shorter matches to make up for it: 14 % faster
@@ -69,10 +67,8 @@ Result<std::size_t> Compressor::compress(ByteView plain, MutableByteView out, in
   const bool wide = plain.size() > kWindowOfLevels;
   ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, wide ? kMaxZstdWindowLog : 0);
   ZSTD_CCtx_refPrefix(context, prefix.data(), prefix.size());
-  const std::size_t size =
-      ZSTD_compress2(context, out.data(), out.size(), plain.data(), plain.size());
-  if (ZSTD_isError(size) != 0)
-    return fail(ErrorCode::kInternal, "compress a frame", ZSTD_getErrorName(size));
+  const std::size_t size = ZSTD_compress2(context, out.data(), out.size(), plain.data(), plain.size());
+  if (ZSTD_isError(size) != 0) return fail(ErrorCode::kInternal, "compress a frame", ZSTD_getErrorName(size));
   return size;
 }
 
@@ -88,15 +84,14 @@ Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 Decompressor::~Decompressor() = default;
 
 Status Decompressor::decompress(ByteView packed, MutableByteView out, ByteView prefix) {
-  if (!window_in_bounds(packed, out.size()))
-    return std::unexpected(damaged("its header is out of bounds"));
+  if (!window_in_bounds(packed, out.size())) return std::unexpected(damaged("its header is out of bounds"));
   if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != out.size())
     return std::unexpected(damaged("it is for another length"));
   if (ZSTD_findFrameCompressedSize(packed.data(), packed.size()) != packed.size())
     return std::unexpected(damaged("it is not exactly one frame"));
   ZSTD_DCtx_refPrefix(state_->context.get(), prefix.data(), prefix.size());
-  const std::size_t size = ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(),
-                                               packed.data(), packed.size());
+  const std::size_t size =
+      ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(), packed.data(), packed.size());
   if (ZSTD_isError(size) != 0) return std::unexpected(damaged(ZSTD_getErrorName(size)));
   if (size != out.size()) return std::unexpected(damaged("it is for another length"));
   return {};

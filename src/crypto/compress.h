@@ -21,8 +21,7 @@ class Compressor {
   static std::size_t bound(std::size_t plain_bytes);
   // The size written into `out` (at least bound(plain.size()) big). level: negative fast levels ..
   // kMaxZstdLevel. What is alike in `prefix` is referred to: decompressing needs the same prefix.
-  Result<std::size_t> compress(ByteView plain, MutableByteView out, int level,
-                               ByteView prefix = {});
+  Result<std::size_t> compress(ByteView plain, MutableByteView out, int level, ByteView prefix = {});
 
  private:
   struct State;

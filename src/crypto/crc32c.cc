@@ -15,9 +15,7 @@ namespace {
 constexpr std::uint32_t kPolynomial = 0x82F63B78;  // reflected: bit 31 is x^0
 
 // Multiplies by x modulo the polynomial.
-constexpr std::uint32_t times_x(std::uint32_t value) {
-  return (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0);
-}
+constexpr std::uint32_t times_x(std::uint32_t value) { return (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0); }
 
 using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
@@ -65,16 +63,15 @@ constexpr std::uint32_t x_to_the(std::uint64_t power) {
 constexpr std::uint32_t shift_factor(std::uint64_t bytes) { return x_to_the(8 * bytes - 33); }
 
 [[gnu::target("sse4.2,pclmul")]] std::uint64_t product(std::uint64_t a, std::uint32_t b) {
-  const __m128i result = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)),
-                                              _mm_cvtsi32_si128(static_cast<int>(b)), 0);
+  const __m128i result =
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)), _mm_cvtsi32_si128(static_cast<int>(b)), 0);
   return static_cast<std::uint64_t>(_mm_cvtsi128_si64(result));
 }
 
 // Three lanes of kLane bytes at a time hide the latency of the instruction; their registers are
 // then joined.
 template <std::size_t kLane>
-[[gnu::target("sse4.2,pclmul")]] std::uint64_t update_by_lanes(std::uint64_t state,
-                                                               const std::byte*& p,
+[[gnu::target("sse4.2,pclmul")]] std::uint64_t update_by_lanes(std::uint64_t state, const std::byte*& p,
                                                                std::size_t& size) {
   static constexpr std::uint32_t kOneLane = shift_factor(kLane);
   static constexpr std::uint32_t kTwoLanes = shift_factor(2 * kLane);
@@ -92,8 +89,7 @@ template <std::size_t kLane>
   return state;
 }
 
-[[gnu::target("sse4.2,pclmul")]] std::uint32_t update_by_instruction(std::uint32_t start,
-                                                                     const std::byte* p,
+[[gnu::target("sse4.2,pclmul")]] std::uint32_t update_by_instruction(std::uint32_t start, const std::byte* p,
                                                                      std::size_t size) {
   std::uint64_t state = start;
   state = update_by_lanes<2048>(state, p, size);

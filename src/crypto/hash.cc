@@ -38,8 +38,8 @@ Sha256 hmac_sha256(ByteView key, ByteView message) {
   static constexpr unsigned char kNothing = 0;
   Sha256 out;
   const unsigned char* key_bytes = key.empty() ? &kNothing : raw(key.data());
-  must(HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()), raw(message.data()),
-            message.size(), raw(out.bytes.data()), nullptr) != nullptr);
+  must(HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()), raw(message.data()), message.size(),
+            raw(out.bytes.data()), nullptr) != nullptr);
   return out;
 }
 
@@ -47,8 +47,7 @@ Sha256 hmac_sha256(ByteView key, ByteView message) {
 
 Sha256 sha256(ByteView data) {
   Sha256 out;
-  must(EVP_Digest(data.data(), data.size(), raw(out.bytes.data()), nullptr, sha256_method(),
-                  nullptr));
+  must(EVP_Digest(data.data(), data.size(), raw(out.bytes.data()), nullptr, sha256_method(), nullptr));
   return out;
 }
 
@@ -63,9 +62,7 @@ Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;
 Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
 Sha256Stream::~Sha256Stream() = default;
 
-void Sha256Stream::update(ByteView data) {
-  must(EVP_DigestUpdate(state_->context.get(), data.data(), data.size()));
-}
+void Sha256Stream::update(ByteView data) { must(EVP_DigestUpdate(state_->context.get(), data.data(), data.size())); }
 
 Sha256 Sha256Stream::finish() {
   Sha256 out;
@@ -97,14 +94,11 @@ void hkdf_sha256(ByteView key, ByteView salt, std::string_view info, MutableByte
 Result<Secret> argon2id(ByteView passphrase, ByteView salt, Argon2Cost cost, std::size_t size) {
   constexpr std::uint64_t kMaxMemoryBytes = 4ull << 30;
   if (salt.size() != crypto_pwhash_SALTBYTES || size < crypto_pwhash_BYTES_MIN || cost.passes < 1 ||
-      cost.passes > 100 || cost.memory_bytes < crypto_pwhash_MEMLIMIT_MIN ||
-      cost.memory_bytes > kMaxMemoryBytes)
-    return fail(ErrorCode::kInternal, "derive a key from the passphrase",
-                "its parameters are out of bounds");
+      cost.passes > 100 || cost.memory_bytes < crypto_pwhash_MEMLIMIT_MIN || cost.memory_bytes > kMaxMemoryBytes)
+    return fail(ErrorCode::kInternal, "derive a key from the passphrase", "its parameters are out of bounds");
   Secret out(size);
-  if (crypto_pwhash(raw(out.view().data()), size, as_text(passphrase).data(), passphrase.size(),
-                    raw(salt.data()), cost.passes, cost.memory_bytes,
-                    crypto_pwhash_ALG_ARGON2ID13) != 0)
+  if (crypto_pwhash(raw(out.view().data()), size, as_text(passphrase).data(), passphrase.size(), raw(salt.data()),
+                    cost.passes, cost.memory_bytes, crypto_pwhash_ALG_ARGON2ID13) != 0)
     return fail(ErrorCode::kInternal, "derive a key from the passphrase",
                 std::to_string(cost.memory_bytes >> 20) + " MiB of memory could not be had");
   return out;
@@ -113,8 +107,7 @@ Result<Secret> argon2id(ByteView passphrase, ByteView salt, Argon2Cost cost, std
 void ContentDigest::add(std::uint64_t main, std::uint64_t sub, bool tombstone, ByteView value) {
   const XXH128_hash_t of_value = XXH3_128bits(value.data(), value.size());
   // Hashed again together, so that two records that swap their values change the sum.
-  const std::uint64_t record[4] = {of_value.low64, of_value.high64, main,
-                                   sub << 1 | (tombstone ? 1 : 0)};
+  const std::uint64_t record[4] = {of_value.low64, of_value.high64, main, sub << 1 | (tombstone ? 1 : 0)};
   const XXH128_hash_t of_record = XXH3_128bits(record, sizeof record);
   add(ContentDigest{of_record.low64, of_record.high64});
 }
@@ -140,8 +133,7 @@ bool ContentDigest::parse(std::string_view text, ContentDigest& out) {
 }
 
 KeyHash key_hash(ByteView key, const std::array<std::byte, 16>& seed) {
-  static_assert(crypto_shorthash_siphashx24_KEYBYTES == 16 &&
-                crypto_shorthash_siphashx24_BYTES == 16);
+  static_assert(crypto_shorthash_siphashx24_KEYBYTES == 16 && crypto_shorthash_siphashx24_BYTES == 16);
   std::byte out[16];
   crypto_shorthash_siphashx24(raw(out), raw(key.data()), key.size(), raw(seed.data()));
   return {load_le<std::uint64_t>(out), load_le<std::uint64_t>(out + 8)};

@@ -54,10 +54,8 @@ Secret Secret::clone() const { return Secret(view()); }
 Status harden_process() {
   if (!sodium_ready()) return fail(ErrorCode::kInternal, "libsodium does not initialise");
   const rlimit none{0, 0};
-  if (setrlimit(RLIMIT_CORE, &none) != 0)
-    return std::unexpected(system_error(errno, "forbid core dumps"));
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-    return std::unexpected(system_error(errno, "forbid core dumps"));
+  if (setrlimit(RLIMIT_CORE, &none) != 0) return std::unexpected(system_error(errno, "forbid core dumps"));
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return std::unexpected(system_error(errno, "forbid core dumps"));
   return {};
 }
 

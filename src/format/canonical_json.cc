@@ -44,15 +44,11 @@ const Json& empty_object() {
 
 }  // namespace
 
-Bytes dump(const Json& value) {
-  return to_bytes(value.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
+Bytes dump(const Json& value) { return to_bytes(value.dump(-1, ' ', false, Json::error_handler_t::replace)); }
 
 Result<Json> parse_object(ByteView bytes, std::size_t limit, std::string_view what) {
-  if (bytes.size() > limit)
-    return std::unexpected(damaged(what, "it is larger than any that was written"));
-  if (!shallow(as_text(bytes)))
-    return std::unexpected(damaged(what, "it nests deeper than any that was written"));
+  if (bytes.size() > limit) return std::unexpected(damaged(what, "it is larger than any that was written"));
+  if (!shallow(as_text(bytes))) return std::unexpected(damaged(what, "it nests deeper than any that was written"));
   Json value = Json::parse(as_text(bytes), nullptr, false);
   if (!value.is_object()) return std::unexpected(damaged(what, "it is not a JSON object"));
   return value;
@@ -139,8 +135,7 @@ bool Fields::flag(const char* name) {
 
 void Fields::hex_bytes(const char* name, MutableByteView out) {
   const std::string value = text(name);
-  if (why_.empty() &&
-      (value.size() != 2 * out.size() || !parse_hex(value, out) || hex(out) != value))
+  if (why_.empty() && (value.size() != 2 * out.size() || !parse_hex(value, out) || hex(out) != value))
     refuse(name, "is not " + std::to_string(out.size()) + " bytes in hex");
 }
 
@@ -162,8 +157,7 @@ std::map<std::string, std::string> Fields::text_map(const char* name, std::size_
   if (object.size() > max_count) refuse(name, "has too many entries");
   if (!why_.empty()) return out;
   for (const auto& [key, value] : object.items()) {
-    if (key.size() > kMaxText || !value.is_string() ||
-        value.get_ref<const std::string&>().size() > kMaxText) {
+    if (key.size() > kMaxText || !value.is_string() || value.get_ref<const std::string&>().size() > kMaxText) {
       refuse(name, "holds what is not a short text");
       return {};
     }

@@ -40,12 +40,8 @@ class Fields {
   static constexpr std::size_t kMaxText = 64u << 10;
   std::string text(const char* name, std::size_t max = kMaxText);
   std::uint64_t number(const char* name, std::uint64_t max = UINT64_MAX);
-  std::uint32_t number32(const char* name) {
-    return static_cast<std::uint32_t>(number(name, UINT32_MAX));
-  }
-  std::int64_t revision(const char* name) {
-    return static_cast<std::int64_t>(number(name, INT64_MAX));
-  }
+  std::uint32_t number32(const char* name) { return static_cast<std::uint32_t>(number(name, UINT32_MAX)); }
+  std::int64_t revision(const char* name) { return static_cast<std::int64_t>(number(name, INT64_MAX)); }
   std::int64_t integer(const char* name);
   Timestamp time(const char* name) { return Timestamp{integer(name)}; }  // nanoseconds
   double real(const char* name);                                         // finite and not negative

@@ -14,9 +14,8 @@
 namespace lifeboat::io {
 
 struct BulkWriterOptions {
-  std::size_t block_bytes = std::size_t{2} << 20;  // one write; a multiple of Buffer::kAlignment
-  std::size_t memory_bytes = std::size_t{16}
-                             << 20;  // all blocks together; at least three blocks are used
+  std::size_t block_bytes = std::size_t{2} << 20;    // one write; a multiple of Buffer::kAlignment
+  std::size_t memory_bytes = std::size_t{16} << 20;  // all blocks together; at least three blocks are used
   std::size_t threads = 2;
 };
 

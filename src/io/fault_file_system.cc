@@ -61,9 +61,7 @@ class FaultFile final : public File {
     TRY(allowed);
     return spent_ ? Status{} : inner_->sync();
   }
-  void write_behind(std::uint64_t offset, std::uint64_t length) override {
-    inner_->write_behind(offset, length);
-  }
+  void write_behind(std::uint64_t offset, std::uint64_t length) override { inner_->write_behind(offset, length); }
   Result<bool> try_lock() override { return inner_->try_lock(); }
   Status publish(const std::string& path) override {
     TRY(script_->change("publish", path));
@@ -79,8 +77,7 @@ class FaultFile final : public File {
 
 }  // namespace
 
-FaultFileSystem::FaultFileSystem(FileSystem& inner)
-    : inner_(inner), script_(std::make_shared<Script>()) {}
+FaultFileSystem::FaultFileSystem(FileSystem& inner) : inner_(inner), script_(std::make_shared<Script>()) {}
 
 FaultFileSystem::~FaultFileSystem() = default;
 
@@ -119,8 +116,7 @@ Result<std::unique_ptr<File>> FaultFileSystem::open(const std::string& path, Ope
   return std::make_unique<FaultFile<Script>>(TRY(inner_.open(path, mode)), script_, path);
 }
 
-Result<std::unique_ptr<File>> FaultFileSystem::create_unnamed(const std::string& directory,
-                                                              OpenMode mode) {
+Result<std::unique_ptr<File>> FaultFileSystem::create_unnamed(const std::string& directory, OpenMode mode) {
   TRY(script_->change("create a temporary file in", directory));
   return std::make_unique<FaultFile<Script>>(TRY(inner_.create_unnamed(directory, mode)), script_,
                                              "a temporary file in " + directory);
@@ -128,9 +124,7 @@ Result<std::unique_ptr<File>> FaultFileSystem::create_unnamed(const std::string&
 
 Result<FileInfo> FaultFileSystem::stat(const std::string& path) { return inner_.stat(path); }
 
-Result<std::vector<DirEntry>> FaultFileSystem::list(const std::string& directory) {
-  return inner_.list(directory);
-}
+Result<std::vector<DirEntry>> FaultFileSystem::list(const std::string& directory) { return inner_.list(directory); }
 
 Status FaultFileSystem::make_directory(const std::string& path, std::uint32_t mode) {
   TRY(script_->change("create the directory", path));
@@ -167,8 +161,6 @@ Status FaultFileSystem::set_owner(const std::string& path, std::uint32_t uid, st
   return inner_.set_owner(path, uid, gid);
 }
 
-Result<std::uint64_t> FaultFileSystem::free_bytes(const std::string& path) {
-  return inner_.free_bytes(path);
-}
+Result<std::uint64_t> FaultFileSystem::free_bytes(const std::string& path) { return inner_.free_bytes(path); }
 
 }  // namespace lifeboat::io

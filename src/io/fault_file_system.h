@@ -44,8 +44,7 @@ class FaultFileSystem final : public FileSystem {
   std::string describe(std::uint64_t change) const;
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
-  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory,
-                                               OpenMode mode) override;
+  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory, OpenMode mode) override;
   Result<FileInfo> stat(const std::string& path) override;
   Result<std::vector<DirEntry>> list(const std::string& directory) override;
   Status make_directory(const std::string& path, std::uint32_t mode) override;

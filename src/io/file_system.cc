@@ -10,8 +10,7 @@ bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileN
 Status require_directory(FileSystem& fs, const std::string& path) {
   const FileInfo info = TRY(fs.stat(path));
   if (info.kind == FileKind::kDirectory || info.kind == FileKind::kSymlink) return {};
-  return fail(ErrorCode::kStorageFailed, "cannot create the directory " + path,
-              "a file of that name is in the way");
+  return fail(ErrorCode::kStorageFailed, "cannot create the directory " + path, "a file of that name is in the way");
 }
 
 // Creates one directory whose parent exists; somebody else may create it at the same moment.
@@ -63,9 +62,8 @@ Result<Bytes> read_whole(FileSystem& fs, const std::string& path, std::uint64_t 
   while (true) {
     have += TRY(file->read_at(have, MutableByteView(content).subspan(have)));
     if (have > limit_bytes) {
-      return fail(
-          ErrorCode::kUnreadableInput, "cannot read " + path,
-          "it is longer than the " + std::to_string(limit_bytes) + " bytes expected at most");
+      return fail(ErrorCode::kUnreadableInput, "cannot read " + path,
+                  "it is longer than the " + std::to_string(limit_bytes) + " bytes expected at most");
     }
     if (have < content.size()) break;
     content.resize(std::min<std::uint64_t>(content.size() * 2, limit_bytes + 1));
@@ -83,8 +81,7 @@ Status make_directories(FileSystem& fs, const std::string& path, std::uint32_t m
 
 Status publish_file(FileSystem& fs, const std::string& path, ByteView content, std::uint32_t mode) {
   const std::string directory = parent_of(path);
-  const std::unique_ptr<File> file =
-      TRY(fs.create_unnamed(directory, {.write = true, .mode = mode}));
+  const std::unique_ptr<File> file = TRY(fs.create_unnamed(directory, {.write = true, .mode = mode}));
   TRY(file->write_at(0, content));
   TRY(file->sync());
   TRY(file->publish(path));
@@ -134,8 +131,7 @@ std::string parent_of(std::string_view path) {
 std::string base_name(std::string_view path) {
   path = without_trailing_slashes(path);
   const std::size_t slash = path.rfind('/');
-  return std::string(slash == std::string_view::npos || path.size() == 1 ? path
-                                                                         : path.substr(slash + 1));
+  return std::string(slash == std::string_view::npos || path.size() == 1 ? path : path.substr(slash + 1));
 }
 
 }  // namespace lifeboat::io

@@ -31,8 +31,7 @@ std::vector<std::string> segments_of(const std::string& path) {
 }  // namespace
 
 struct MemoryFileSystem::Node {
-  Node(FileKind node_kind, std::uint32_t node_mode, Timestamp now,
-       std::shared_ptr<std::uint64_t> used_bytes)
+  Node(FileKind node_kind, std::uint32_t node_mode, Timestamp now, std::shared_ptr<std::uint64_t> used_bytes)
       : kind(node_kind), mode(node_mode), modified(now), used(std::move(used_bytes)) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -96,11 +95,7 @@ struct MemoryFileSystem::NameChange {
 class MemoryFile final : public File {
  public:
   MemoryFile(MemoryFileSystem& fs, MemoryFileSystem::NodeRef node, std::string path, bool writable)
-      : fs_(fs),
-        node_(std::move(node)),
-        path_(std::move(path)),
-        writable_(writable),
-        power_cycle_(fs.power_cycle_) {}
+      : fs_(fs), node_(std::move(node)), path_(std::move(path)), writable_(writable), power_cycle_(fs.power_cycle_) {}
 
   ~MemoryFile() override {
     const std::lock_guard lock(fs_.mutex_);
@@ -170,8 +165,7 @@ class MemoryFile final : public File {
  private:
   Status check_power() const {
     if (power_cycle_ == fs_.power_cycle_) return {};
-    return fail(ErrorCode::kStorageFailed, "cannot use " + path_,
-                "the power failed since it was opened");
+    return fail(ErrorCode::kStorageFailed, "cannot use " + path_, "the power failed since it was opened");
   }
 
   Status check_writable() const {
@@ -262,19 +256,17 @@ Result<std::unique_ptr<File>> MemoryFileSystem::open(const std::string& path, Op
   return std::make_unique<MemoryFile>(*this, place.node, path, true);
 }
 
-Result<std::unique_ptr<File>> MemoryFileSystem::create_unnamed(const std::string& directory,
-                                                               OpenMode mode) {
+Result<std::unique_ptr<File>> MemoryFileSystem::create_unnamed(const std::string& directory, OpenMode mode) {
   const std::lock_guard lock(mutex_);
   TRY(find_directory(directory));
-  return std::make_unique<MemoryFile>(*this, new_node(FileKind::kFile, mode.mode),
-                                      "a temporary file in " + directory, true);
+  return std::make_unique<MemoryFile>(*this, new_node(FileKind::kFile, mode.mode), "a temporary file in " + directory,
+                                      true);
 }
 
 Result<FileInfo> MemoryFileSystem::stat(const std::string& path) {
   const std::lock_guard lock(mutex_);
   const NodeRef node = TRY(find(path));
-  return FileInfo{node->kind, node->content.size(), node->mode, node->uid,
-                  node->gid,  node->modified};
+  return FileInfo{node->kind, node->content.size(), node->mode, node->uid, node->gid, node->modified};
 }
 
 Result<std::vector<DirEntry>> MemoryFileSystem::list(const std::string& directory) {
@@ -338,8 +330,8 @@ Status MemoryFileSystem::sync_directory(const std::string& path) {
   std::set<NodeRef> touched{TRY(find_directory(path))};
   std::vector<bool> durable(pending_.size());
   for (std::size_t i = pending_.size(); i-- > 0;) {
-    durable[i] = std::ranges::any_of(
-        pending_[i], [&](const NameChange& each) { return touched.contains(each.directory); });
+    durable[i] =
+        std::ranges::any_of(pending_[i], [&](const NameChange& each) { return touched.contains(each.directory); });
     if (!durable[i]) continue;
     for (const NameChange& each : pending_[i]) touched.insert(each.directory);
   }
@@ -383,9 +375,8 @@ void MemoryFileSystem::keep_some_changes(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::set<std::pair<NodeRef, std::string>> lost;
   for (const auto& operation : pending_) {
-    const bool builds_on_lost = std::ranges::any_of(operation, [&](const NameChange& each) {
-      return lost.contains({each.directory, each.name});
-    });
+    const bool builds_on_lost = std::ranges::any_of(
+        operation, [&](const NameChange& each) { return lost.contains({each.directory, each.name}); });
     const bool kept = !builds_on_lost && random() % 2 == 0;
     for (const NameChange& each : operation) {
       if (kept)

@@ -20,9 +20,8 @@ enum class CrashMode {
   kKeepAll,    // everything happened to reach the disk
   kMix,        // each unsynced page and name operation is kept, lost, or (pages) zero, by the seed
 };
-inline constexpr CrashMode kCrashModes[] = {CrashMode::kLoseAll, CrashMode::kLoseData,
-                                            CrashMode::kLoseNames, CrashMode::kKeepAll,
-                                            CrashMode::kMix};
+inline constexpr CrashMode kCrashModes[] = {CrashMode::kLoseAll, CrashMode::kLoseData, CrashMode::kLoseNames,
+                                            CrashMode::kKeepAll, CrashMode::kMix};
 
 // Paths are taken from the root, "/"; ".." is not resolved. Name operations (rename, exchange) are
 // atomic in every crash state, as on a journaling file system, but may be lost out of order.
@@ -33,8 +32,7 @@ class MemoryFileSystem final : public FileSystem {
   ~MemoryFileSystem() override;
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
-  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory,
-                                               OpenMode mode) override;
+  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory, OpenMode mode) override;
   Result<FileInfo> stat(const std::string& path) override;
   Result<std::vector<DirEntry>> list(const std::string& directory) override;
   Status make_directory(const std::string& path, std::uint32_t mode) override;
@@ -78,8 +76,7 @@ class MemoryFileSystem final : public FileSystem {
   std::shared_ptr<std::uint64_t> used_bytes_;
   std::uint64_t capacity_bytes_;
   NodeRef root_;
-  std::vector<std::vector<NameChange>>
-      pending_;  // operations on names that a crash may lose, oldest first
+  std::vector<std::vector<NameChange>> pending_;  // operations on names that a crash may lose, oldest first
   std::uint64_t power_cycle_ = 0;
   Timestamp now_;
 };

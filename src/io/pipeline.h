@@ -139,9 +139,7 @@ class OrderedPool {
   // Waits for the oldest result; nullopt after close(), when every result was taken.
   Result<std::optional<Out>> next() {
     std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] {
-      return error_ || (slots_.empty() ? closed_ : slots_.front()->result.has_value());
-    });
+    done_.wait(lock, [&] { return error_ || (slots_.empty() ? closed_ : slots_.front()->result.has_value()); });
     if (error_) return std::unexpected(*error_);
     if (slots_.empty()) return std::nullopt;
     std::optional<Out> result = std::move(slots_.front()->result);
@@ -194,9 +192,9 @@ class OrderedPool {
   const std::size_t in_flight_max_;
   const Transform transform_;
   std::mutex mutex_;
-  std::condition_variable work_;   // there is a task, or none will come
-  std::condition_variable done_;   // the oldest result is there, or nothing more comes
-  std::condition_variable taken_;  // there is room
+  std::condition_variable work_;             // there is a task, or none will come
+  std::condition_variable done_;             // the oldest result is there, or nothing more comes
+  std::condition_variable taken_;            // there is room
   std::deque<Task> tasks_;                   // submitted, not yet begun
   std::deque<std::shared_ptr<Slot>> slots_;  // submitted, not yet taken, oldest first
   bool closed_ = false;
@@ -212,8 +210,7 @@ class OrderedPool {
 template <typename In, typename Out>
 Status parallel_ordered_map(std::size_t workers, std::size_t in_flight_max,
                             const std::function<Result<std::optional<In>>()>& produce,
-                            std::function<Result<Out>(In)> transform,
-                            const std::function<Status(Out)>& consume) {
+                            std::function<Result<Out>(In)> transform, const std::function<Status(Out)>& consume) {
   OrderedPool<In, Out> pool(workers, in_flight_max, std::move(transform));
   bool more = true;
   while (true) {

@@ -30,8 +30,7 @@ auto retry_interrupted(Call call) {
 }
 
 // `doing` and `path` make the error's first clause: "cannot open /etc/x".
-std::unexpected<Error> failed(std::string_view doing, const std::string& path,
-                              int error_number = errno) {
+std::unexpected<Error> failed(std::string_view doing, const std::string& path, int error_number = errno) {
   return std::unexpected(system_error(error_number, "cannot " + std::string(doing) + " " + path));
 }
 
@@ -46,19 +45,14 @@ FileKind kind_of(mode_t mode) {
   return FileKind::kOther;
 }
 
-bool publish_needs_two_steps(int error_number) {
-  return error_number == EINVAL || error_number == ENOSYS;
-}
+bool publish_needs_two_steps(int error_number) { return error_number == EINVAL || error_number == ENOSYS; }
 
 class PosixFile final : public File {
  public:
   // `path` is for messages; `temporary` the hidden name of a stand-in for an unnamed file, else
   // empty.
   PosixFile(Fd fd, std::string path, bool direct, std::string temporary)
-      : fd_(std::move(fd)),
-        path_(std::move(path)),
-        temporary_(std::move(temporary)),
-        direct_(direct) {}
+      : fd_(std::move(fd)), path_(std::move(path)), temporary_(std::move(temporary)), direct_(direct) {}
 
   ~PosixFile() override {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -67,9 +61,8 @@ class PosixFile final : public File {
   Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = retry_interrupted([&] {
-        return ::pread(fd_.get(), out.data() + done, out.size() - done, to_offset(offset + done));
-      });
+      const ssize_t n = retry_interrupted(
+          [&] { return ::pread(fd_.get(), out.data() + done, out.size() - done, to_offset(offset + done)); });
       if (n < 0) return failed("read", path_);
       done += static_cast<std::size_t>(n);
       // A direct read ends off the grid only at the end of the file, and must not be continued
@@ -81,8 +74,8 @@ class PosixFile final : public File {
 
   Status write_at(std::uint64_t offset, ByteView data) override {
     while (!data.empty()) {
-      const ssize_t n = retry_interrupted(
-          [&] { return ::pwrite(fd_.get(), data.data(), data.size(), to_offset(offset)); });
+      const ssize_t n =
+          retry_interrupted([&] { return ::pwrite(fd_.get(), data.data(), data.size(), to_offset(offset)); });
       if (n < 0) return failed("write", path_);
       if (n == 0) return failed("write", path_, EIO);
       data = data.subspan(static_cast<std::size_t>(n));
@@ -112,8 +105,7 @@ class PosixFile final : public File {
 
   void write_behind(std::uint64_t offset, std::uint64_t length) override {
     if (direct_) return;
-    note_write_back(
-        ::sync_file_range(fd_.get(), to_offset(offset), to_offset(length), SYNC_FILE_RANGE_WRITE));
+    note_write_back(::sync_file_range(fd_.get(), to_offset(offset), to_offset(length), SYNC_FILE_RANGE_WRITE));
   }
 
   Result<bool> try_lock() override {
@@ -146,8 +138,7 @@ class PosixFile final : public File {
     if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
     const int first_error = errno;
     // Without /proc, a privileged process may still name the descriptor itself.
-    const bool linked = first_error == ENOENT &&
-                        ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0;
+    const bool linked = first_error == ENOENT && ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0;
     if (!linked) return failed("publish", path, first_error);
     return {};
   }
@@ -186,8 +177,7 @@ struct Opened {
 // Opens with O_DIRECT when asked for and possible; an invalid Fd leaves the reason in errno.
 Opened open_maybe_direct(const std::string& path, int flags, const OpenMode& mode) {
   const auto attempt = [&](int extra) {
-    return Fd(
-        retry_interrupted([&] { return ::open(path.c_str(), flags | extra, mode_t{mode.mode}); }));
+    return Fd(retry_interrupted([&] { return ::open(path.c_str(), flags | extra, mode_t{mode.mode}); }));
   };
   if (mode.direct) {
     if (Fd fd = attempt(O_DIRECT); fd.valid() || errno != EINVAL) return {std::move(fd), true};
@@ -257,8 +247,7 @@ class PosixFileSystem final : public FileSystem {
     return std::make_unique<PosixFile>(std::move(opened.fd), path, opened.direct, "");
   }
 
-  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory,
-                                               OpenMode mode) override {
+  Result<std::unique_ptr<File>> create_unnamed(const std::string& directory, OpenMode mode) override {
     if (!unnamed_files_) return create_stand_in(directory, mode);
     Opened opened = open_maybe_direct(directory, O_CLOEXEC | O_RDWR | O_TMPFILE, mode);
     if (!opened.fd.valid() && lacks_unnamed_files(errno)) return create_stand_in(directory, mode);
@@ -319,8 +308,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Status sync_directory(const std::string& path) override {
-    const Fd fd(retry_interrupted(
-        [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    const Fd fd(retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     if (!fd.valid()) return failed("open the directory", path);
     // Some network file systems have no such call for directories: their names are durable at once.
     if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP) {
@@ -346,13 +334,11 @@ class PosixFileSystem final : public FileSystem {
   }
 
  private:
-  static Status rename_with(unsigned flags, const std::string& from, const std::string& to,
-                            std::string_view ability) {
+  static Status rename_with(unsigned flags, const std::string& from, const std::string& to, std::string_view ability) {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0) return {};
     const std::string what = "cannot rename " + from + " to " + to;
     if (errno == EINVAL || errno == ENOSYS) {
-      return fail(ErrorCode::kStorageFailed, what,
-                  "this file system cannot " + std::string(ability) + " in one step",
+      return fail(ErrorCode::kStorageFailed, what, "this file system cannot " + std::string(ability) + " in one step",
                   "Use a directory on a local file system such as ext4, xfs or btrfs.");
     }
     return std::unexpected(system_error(errno, what));

@@ -4,8 +4,8 @@
 
 namespace lifeboat::io {
 
-std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy,
-                                                    std::uint32_t attempt, std::uint64_t random) {
+std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy, std::uint32_t attempt,
+                                                    std::uint64_t random) {
   if (attempt >= policy.attempts_max) return std::nullopt;
   std::int64_t full_ns = std::min(policy.first_delay, policy.delay_max).count();
   for (std::uint32_t i = 1; i < attempt && full_ns < policy.delay_max.count(); ++i) {

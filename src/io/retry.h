@@ -16,7 +16,7 @@ struct RetryPolicy {
 // The wait after attempt number `attempt` (from 1) failed; nullopt when it was the last. The delay
 // doubles with each attempt up to delay_max, and `random` (any uniform 64 bits) picks a point in
 // its upper half, so that many clients do not return at the same moment.
-std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy,
-                                                    std::uint32_t attempt, std::uint64_t random);
+std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy, std::uint32_t attempt,
+                                                    std::uint64_t random);
 
 }  // namespace lifeboat::io

@@ -11,8 +11,7 @@ Result<std::unique_ptr<Spool>> Spool::create(World& world, const std::string& di
   return std::unique_ptr<Spool>(new Spool(std::move(file), std::move(key)));
 }
 
-Spool::Spool(std::unique_ptr<File> file, crypto::Secret key)
-    : file_(std::move(file)), key_(std::move(key)) {}
+Spool::Spool(std::unique_ptr<File> file, crypto::Secret key) : file_(std::move(file)), key_(std::move(key)) {}
 
 crypto::Aead Spool::borrow_cipher() {
   const std::lock_guard lock(mutex_);

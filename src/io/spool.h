@@ -41,7 +41,7 @@ class Spool {
 
   std::unique_ptr<File> file_;
   crypto::Secret key_;
-  mutable std::mutex mutex_;       // guards tags_ and idle_
+  mutable std::mutex mutex_;  // guards tags_ and idle_
   std::vector<Tag> tags_;
   std::vector<crypto::Aead> idle_;  // cipher contexts between uses
 };

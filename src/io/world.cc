@@ -27,9 +27,7 @@ class SystemClock final : public Clock {
     const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
     return {std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count()};
   }
-  std::chrono::nanoseconds monotonic() override {
-    return std::chrono::steady_clock::now().time_since_epoch();
-  }
+  std::chrono::nanoseconds monotonic() override { return std::chrono::steady_clock::now().time_since_epoch(); }
   void sleep(std::chrono::nanoseconds time) override { std::this_thread::sleep_for(time); }
 };
 
@@ -65,8 +63,7 @@ class SystemChild final : public ChildProcess {
     int status = 0;
     const pid_t reaped = ::waitpid(pid_, &status, WNOHANG);
     if (reaped < 0) {
-      return std::unexpected(
-          system_error(errno, "cannot wait for process " + std::to_string(pid_)));
+      return std::unexpected(system_error(errno, "cannot wait for process " + std::to_string(pid_)));
     }
     if (reaped == pid_) exit_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return exit_;
@@ -125,8 +122,7 @@ Status open_pipe(Launch& launch) {
 
 [[noreturn]] void give_up(const Launch& launch) {
   const int error_number = errno;
-  [[maybe_unused]] const ssize_t n =
-      ::write(launch.error_write.get(), &error_number, sizeof error_number);
+  [[maybe_unused]] const ssize_t n = ::write(launch.error_write.get(), &error_number, sizeof error_number);
   ::_exit(127);
 }
 
@@ -161,8 +157,7 @@ int await_exec(Launch& launch) {
 
 bool is_executable_file(const std::string& path) {
   struct stat info{};
-  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-         ::access(path.c_str(), X_OK) == 0;
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
 }
 
 class SystemProcess final : public Process {
@@ -189,8 +184,7 @@ class SystemProcess final : public Process {
     std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find(':'), rest.size());
-      if (const std::string candidate = join(rest.substr(0, end), name);
-          end > 0 && is_executable_file(candidate)) {
+      if (const std::string candidate = join(rest.substr(0, end), name); end > 0 && is_executable_file(candidate)) {
         return candidate;
       }
       rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -212,9 +206,8 @@ class SystemProcess final : public Process {
     launch.argv_pointers = pointers_to(launch.argv);
     launch.environment_pointers = pointers_to(launch.environment);
     launch.input = TRY(open_or_fail("/dev/null", O_RDONLY));
-    launch.output = spec.output_path.empty()
-                        ? TRY(open_or_fail("/dev/null", O_WRONLY))
-                        : TRY(open_or_fail(spec.output_path, O_WRONLY | O_CREAT | O_APPEND));
+    launch.output = spec.output_path.empty() ? TRY(open_or_fail("/dev/null", O_WRONLY))
+                                             : TRY(open_or_fail(spec.output_path, O_WRONLY | O_CREAT | O_APPEND));
     TRY(open_pipe(launch));
     launch.dies_with_parent = spec.dies_with_parent;
     launch.parent = ::getpid();
@@ -235,8 +228,7 @@ Result<std::uint16_t> free_loopback_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!fd.valid() || ::bind(fd.get(), generic, length) != 0 ||
-      ::getsockname(fd.get(), generic, &length) != 0) {
+  if (!fd.valid() || ::bind(fd.get(), generic, length) != 0 || ::getsockname(fd.get(), generic, &length) != 0) {
     return std::unexpected(system_error(errno, "cannot find a free port on 127.0.0.1"));
   }
   return ntohs(address.sin_port);

@@ -22,7 +22,8 @@ void describe_source(source::Client& client, const std::string& endpoint, manife
   source.endpoint = endpoint;
   const auto status = client.status(endpoint);
   if (!status) {
-    report.warnings.push_back(fmt::format("{} served the snapshot but not its status: {}", endpoint, status.error().why()));
+    report.warnings.push_back(
+        fmt::format("{} served the snapshot but not its status: {}", endpoint, status.error().why()));
     return;
   }
   describe_member(*status, source);

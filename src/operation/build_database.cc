@@ -109,7 +109,8 @@ class KeyBucket {
   Status note_lease(const etcd::Record& record) {
     const auto kv = etcd::parse_key_value(record.value);
     if (!kv)
-      return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", record.key.revision.main));
+      return fail(ErrorCode::kDatabaseDamaged,
+                  fmt::format("record at revision {} does not parse", record.key.revision.main));
     auto& leases = built_.lease_ids_in_use;
     if (kv->lease != 0 && (leases.empty() || leases.back() != kv->lease)) leases.push_back(kv->lease);
     return {};
@@ -118,10 +119,10 @@ class KeyBucket {
   const BuildOptions& options_;
   const std::int64_t history_from_;
   bbolt::BulkLoader& loader_;
-  etcd::HashKv dead_hash_;     // of what no reader sees: the point's hash when nothing is live
+  etcd::HashKv dead_hash_;                  // of what no reader sees: the point's hash when nothing is live
   std::optional<etcd::HashKv> point_hash_;  // of what is visible at the point, where that is not visible_hash_
-  etcd::HashKv visible_hash_;  // where everything at or below the store's revision is compacted
-  etcd::HashKv history_hash_;  // where compaction stands at the history's beginning
+  etcd::HashKv visible_hash_;               // where everything at or below the store's revision is compacted
+  etcd::HashKv history_hash_;               // where compaction stands at the history's beginning
   std::vector<etcd::HashKv> asked_hashes_;
   bool bumped_ = false;
   BuiltDatabase built_;
@@ -150,7 +151,8 @@ Status compare_with_proof(const repository::Catalogue::Target& target, const Bui
   const auto& proof = target.point->hash_proof;
   if (!proof || proof->restore_hash == 0 || target.revision != target.point->manifest.revision) return {};
   if (proof->restore_hash == built.point_hash) return {};
-  return fail(ErrorCode::kProofMismatch, fmt::format("the database built from point {} is not what was backed up", target.point->id),
+  return fail(ErrorCode::kProofMismatch,
+              fmt::format("the database built from point {} is not what was backed up", target.point->id),
               fmt::format("its HashKV is {}, the point's proof says {}", built.point_hash, proof->restore_hash));
 }
 
@@ -163,13 +165,13 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
   if (options.bump < 0 || options.revision > std::numeric_limits<std::int64_t>::max() - options.bump)
     return fail(ErrorCode::kUsage, "the revision cannot be raised so far");
   auto log = TRY(repository::read_log(repo, world, target.point->manifest,
-                                             {.revision = options.revision,
-                                              .compaction = options.keep_history ? history_from : -1,
-                                              .threads = options.threads,
-                                              .index_memory_bytes = options.index_memory_bytes,
-                                              .spool_directory = options.spool_directory,
-                                              .check = options.check_rules},
-                                             progress));
+                                      {.revision = options.revision,
+                                       .compaction = options.keep_history ? history_from : -1,
+                                       .threads = options.threads,
+                                       .index_memory_bytes = options.index_memory_bytes,
+                                       .spool_directory = options.spool_directory,
+                                       .check = options.check_rules},
+                                      progress));
   progress.stage("write database", target.point->manifest.source.in_use_bytes);
   bbolt::CheckedSink checked(sink, options.page_bytes);
   bbolt::BulkLoader loader(checked, options.page_bytes);

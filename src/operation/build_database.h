@@ -10,10 +10,10 @@
 namespace lifeboat::operation {
 
 struct BuildOptions {
-  std::int64_t revision = 0;          // <= the manifest's
-  bool keep_history = false;          // everything since the chain is complete, instead of what is visible
-  std::int64_t bump = 0;              // > 0: an empty record at revision + bump, and compaction marked there
-  bool mark_compacted = true;         // both compact revisions at `revision` (without history, always)
+  std::int64_t revision = 0;   // <= the manifest's
+  bool keep_history = false;   // everything since the chain is complete, instead of what is visible
+  std::int64_t bump = 0;       // > 0: an empty record at revision + bump, and compaction marked there
+  bool mark_compacted = true;  // both compact revisions at `revision` (without history, always)
   std::size_t page_bytes = 4096;
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
@@ -24,16 +24,16 @@ struct BuildOptions {
 
 struct BuiltDatabase {
   bbolt::WrittenDatabase file;
-  std::uint64_t records = 0;          // written to `key`
+  std::uint64_t records = 0;  // written to `key`
   std::uint64_t live_keys = 0;
   std::int64_t last_revision = 0;     // of the store after boot: revision + bump
   std::int64_t compact_revision = 0;  // reads below it answer "compacted"
   std::uint32_t hash = 0;             // HashKV the booted server answers at C = compact_revision, X = last_revision
   std::uint32_t point_hash = 0;       // HashKV at C = X = revision without the bump: compared with the point's proof
   std::vector<std::int64_t> lease_ids_in_use;  // of visible keys, ascending
-  std::vector<std::uint32_t> hashes;  // from the log, for options.hash_at; empty when no key is live
-  std::uint64_t log_records = 0;      // read for it
-  std::vector<std::string> findings;  // rules that the log breaks, when asked for
+  std::vector<std::uint32_t> hashes;           // from the log, for options.hash_at; empty when no key is live
+  std::uint64_t log_records = 0;               // read for it
+  std::vector<std::string> findings;           // rules that the log breaks, when asked for
 };
 
 // `sidecar_for` is asked once, after the records are written, when the leases in use are known: it returns the

@@ -63,10 +63,9 @@ Status CaptureFollower::check_lag() {
   lag_seen_ = expected;
   const auto status = client_.status(endpoint_);
   if (!status || status->revision >= expected) return {};
-  return stop(Stop::kLagging,
-              Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
-                    fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
-                                status->revision, expected, kLongLag.count())));
+  return stop(Stop::kLagging, Error(ErrorCode::kEtcdFailed, endpoint_ + " lags behind the cluster",
+                                    fmt::format("it is at revision {}, the cluster was at {} more than {} s ago",
+                                                status->revision, expected, kLongLag.count())));
 }
 
 // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it that

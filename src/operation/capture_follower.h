@@ -1,4 +1,5 @@
-// CaptureFollower: hands what a watch delivers to the log, and ends the watch when the log, or something beside it, wants that.
+// CaptureFollower: hands what a watch delivers to the log, and ends the watch when the log, or something beside it,
+// wants that.
 #pragma once
 
 #include <functional>

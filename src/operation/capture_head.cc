@@ -16,8 +16,7 @@ using repository::Catalogue;
 using repository::Point;
 
 // The records of the last revision that a segment of the list holds.
-Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo,
-                                             const manifest::SegmentRef& segment) {
+Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo, const manifest::SegmentRef& segment) {
   auto stream = TRY(repository::read_segments(repo, {segment}, {.threads = 2}));
   std::vector<KeptRecord> last;
   etcd::Record record;
@@ -38,28 +37,21 @@ Result<CaptureHead> head_of(const repository::Repository& repo, const Point& new
   head.latest = manifest.latest;
   head.raft_index = manifest.source.consistent_index;
   head.raft_term = manifest.source.term;
-  head.sidecar =
-      TRY(repository::read_sidecar_at(repo, {.point = &newest, .revision = manifest.revision}));
+  head.sidecar = TRY(repository::read_sidecar_at(repo, {.point = &newest, .revision = manifest.revision}));
   if (!manifest.segments.empty()) head.last = TRY(last_records(repo, manifest.segments.back()));
-  std::erase_if(head.last,
-                [&](const KeptRecord& record) { return record.key.revision.main > head.revision; });
+  std::erase_if(head.last, [&](const KeptRecord& record) { return record.key.revision.main > head.revision; });
   return head;
 }
 
-Continuation differs(std::string reason) {
-  return {Continuation::Answer::kDiffers, std::move(reason)};
-}
+Continuation differs(std::string reason) { return {Continuation::Answer::kDiffers, std::move(reason)}; }
 
 // Of etcd's words for a read at a revision. Source: etcd v3.6 api/v3rpc/rpctypes/error.go
 // (ErrGRPCCompacted, ErrGRPCFutureRev).
-bool says(const Error& error, std::string_view words) {
-  return error.why().find(words) != std::string::npos;
-}
+bool says(const Error& error, std::string_view words) { return error.why().find(words) != std::string::npos; }
 
 // A read at the head's revision works when etcd has every revision above it, and gives the key as
 // the record left it.
-Result<Continuation> compare_record(source::Client& client, const CaptureHead& head,
-                                    const KeptRecord* record) {
+Result<Continuation> compare_record(source::Client& client, const CaptureHead& head, const KeptRecord* record) {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   std::optional<ByteView> key = ByteView(kNoKey);
   if (record != nullptr) key = etcd::parse_user_key(record->value);
@@ -73,16 +65,14 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
   if (!live) {
     if (says(live.error(), "compacted")) return Continuation{Continuation::Answer::kCompacted, {}};
     if (says(live.error(), "future revision"))
-      return differs(
-          fmt::format("the revision went back below {}: the cluster was restored", head.revision));
+      return differs(fmt::format("the revision went back below {}: the cluster was restored", head.revision));
     return std::unexpected(live.error());
   }
   if (record == nullptr) return Continuation{};
-  const bool same = record->key.tombstone ? !live->has_value()
-                                          : live->has_value() && equal(**live, record->value);
+  const bool same = record->key.tombstone ? !live->has_value() : live->has_value() && equal(**live, record->value);
   if (same) return Continuation{};
-  return differs(fmt::format("at revision {} the cluster holds another record than the repo",
-                             record->key.revision.main));
+  return differs(
+      fmt::format("at revision {} the cluster holds another record than the repo", record->key.revision.main));
 }
 
 // How many of the lineages a lineage descends from.
@@ -90,8 +80,7 @@ std::size_t depth_of(const std::vector<CaptureHead>& heads, const CaptureHead& h
   std::size_t depth = 0;
   LineageId parent = head.lineage.parent;
   while (!parent.is_zero() && depth < heads.size()) {
-    const auto found =
-        std::ranges::find(heads, parent, [](const CaptureHead& other) { return other.lineage.id; });
+    const auto found = std::ranges::find(heads, parent, [](const CaptureHead& other) { return other.lineage.id; });
     if (found == heads.end()) break;
     parent = found->lineage.parent;
     ++depth;
@@ -111,8 +100,7 @@ void sort_newest_first(std::vector<CaptureHead>& heads) {
 
 }  // namespace
 
-Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo,
-                                                    const Catalogue& catalogue,
+Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const Catalogue& catalogue,
                                                     const std::string& cluster_id) {
   std::vector<CaptureHead> heads;
   for (const auto& lineage : catalogue.lineages()) {
@@ -124,12 +112,10 @@ Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository
   return heads;
 }
 
-Result<CaptureHead> load_capture_head(const repository::Repository& repo,
-                                      const LineageId& lineage) {
+Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage) {
   const Catalogue catalogue = TRY(Catalogue::load(repo));
   if (const Point* newest = catalogue.newest_of(lineage)) return head_of(repo, *newest);
-  return fail(ErrorCode::kPointNotFound, "the lineage has no point",
-              "no manifest of it can be read");
+  return fail(ErrorCode::kPointNotFound, "the lineage has no point", "no manifest of it can be read");
 }
 
 Result<Continuation> continues(source::Client& client, const CaptureHead& head,
@@ -137,19 +123,16 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   std::uint64_t index = 0, term = 0;
   for (const auto& status : live) {
     const std::string id = etcd_id_text(status.cluster_id);
-    if (id != head.cluster_id)
-      return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
+    if (id != head.cluster_id) return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
     index = std::max(index, status.raft_index);
     term = std::max(term, status.raft_term);
   }
   if (head.last.empty()) {
-    if (auto found = TRY(compare_record(client, head, nullptr));
-        found.answer != Continuation::Answer::kContinues)
+    if (auto found = TRY(compare_record(client, head, nullptr)); found.answer != Continuation::Answer::kContinues)
       return found;
   }
   for (const KeptRecord& record : head.last) {
-    if (auto found = TRY(compare_record(client, head, &record));
-        found.answer != Continuation::Answer::kContinues)
+    if (auto found = TRY(compare_record(client, head, &record)); found.answer != Continuation::Answer::kContinues)
       return found;
   }
   if (index < head.raft_index || term < head.raft_term)

@@ -24,11 +24,11 @@ struct CaptureHead {
   std::string cluster;     // its name, for people
   std::string cluster_id;  // hex
   std::int64_t revision = 0;
-  Timestamp latest;                   // the store had reached it
-  std::uint64_t raft_index = 0;       // the store had at least come so far when it reached the revision
+  Timestamp latest;              // the store had reached it
+  std::uint64_t raft_index = 0;  // the store had at least come so far when it reached the revision
   std::uint64_t raft_term = 0;
-  std::vector<KeptRecord> last;       // of the last record's revision, the first kComparedRecords
-  etcd::Sidecar sidecar;              // as last known
+  std::vector<KeptRecord> last;  // of the last record's revision, the first kComparedRecords
+  etcd::Sidecar sidecar;         // as last known
 };
 
 // The ends of every lineage of the cluster that the catalogue has, newest first: one that was parted from another comes

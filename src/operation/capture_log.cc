@@ -63,14 +63,13 @@ void CaptureLog::note_raft_position(std::uint64_t index, std::uint64_t term) {
 Status CaptureLog::add(std::span<const etcd::Record> records) {
   if (records.empty()) return {};
   if (records.front().key.revision.main != head_.revision + 1) {
-    return fail(ErrorCode::kLogRuleBroken, "a captured event breaks a rule of the log",
-                fmt::format("revision {} came where {} follows", records.front().key.revision.main,
-                            head_.revision + 1));
+    return fail(
+        ErrorCode::kLogRuleBroken, "a captured event breaks a rule of the log",
+        fmt::format("revision {} came where {} follows", records.front().key.revision.main, head_.revision + 1));
   }
   const std::uint64_t bytes = bytes_of(records);
   if (waiting_bytes_ + bytes > options_.waiting_bytes && !flush())
-    return fail(ErrorCode::kStorageFull, "no more revisions may wait",
-                "the store does not take those that do");
+    return fail(ErrorCode::kStorageFull, "no more revisions may wait", "the store does not take those that do");
   TRY(versions_.check(records));
   see_leases(records);
   note_arrival(records.back().key.revision.main);
@@ -81,8 +80,7 @@ Status CaptureLog::add(std::span<const etcd::Record> records) {
                                  // it lies
     flushes_.clear();
     versions_.forget();
-    return fail(ErrorCode::kStorageFull, "no more revisions may wait",
-                "the store does not take a large one");
+    return fail(ErrorCode::kStorageFull, "no more revisions may wait", "the store does not take a large one");
   }
   note_last(records);
   return {};
@@ -136,8 +134,7 @@ void CaptureLog::not_beyond(std::int64_t revision, Timestamp time) {
     if (time <= bounds_.back().time) return;
     bounds_.pop_back();
   }
-  if (!bounds_.empty() && (bounds_.back().revision > revision || time < bounds_.back().time))
-    return;
+  if (!bounds_.empty() && (bounds_.back().revision > revision || time < bounds_.back().time)) return;
   bounds_.push_back({revision, time});
   if (bounds_.size() > kMostBounds) bounds_.pop_front();
 }
@@ -146,8 +143,8 @@ void CaptureLog::note_last(std::span<const etcd::Record> records) {
   const std::int64_t main = records.back().key.revision.main;
   head_.revision = main;
   head_.last.clear();
-  const auto first = std::ranges::find_if(
-      records, [&](const auto& record) { return record.key.revision.main == main; });
+  const auto first =
+      std::ranges::find_if(records, [&](const auto& record) { return record.key.revision.main == main; });
   for (auto at = first; at != records.end() && head_.last.size() < kComparedRecords; ++at)
     head_.last.push_back({at->key, to_bytes(at->value)});
 }
@@ -175,8 +172,7 @@ bool CaptureLog::store(std::span<const etcd::Record> records) {
   const manifest::CaptureCommit commit = commit_to(records.back().key.revision.main);
   SpanStream stream(records);
   last_store_ = world_.clock.monotonic();
-  const auto published =
-      repository::publish_captured(repo_, world_, repository::kFlushLevel, commit, stream, 1);
+  const auto published = repository::publish_captured(repo_, world_, repository::kFlushLevel, commit, stream, 1);
   if (!published) {
     refused(published.error());
     return false;
@@ -194,8 +190,7 @@ manifest::CaptureCommit CaptureLog::commit_to(std::int64_t hi) {
   commit.flushes = flushes_;
   if (sidecar_ != nullptr) {
     auto more = sidecar_->take(hi);
-    changes_.insert(changes_.end(), std::move_iterator(more.begin()),
-                    std::move_iterator(more.end()));
+    changes_.insert(changes_.end(), std::move_iterator(more.begin()), std::move_iterator(more.end()));
   }
   for (manifest::SidecarChange change : changes_) {
     change.by = std::clamp(change.by, commit.lo, commit.hi);
@@ -209,8 +204,7 @@ manifest::CaptureCommit CaptureLog::commit_to(std::int64_t hi) {
 void CaptureLog::stored(const manifest::CaptureCommit& commit, std::uint64_t bytes) {
   durable_ = commit.hi;
   durable_time_ = commit.flushes.back().latest;
-  const double seconds =
-      std::chrono::duration<double>(world_.clock.monotonic() - first_arrival_).count();
+  const double seconds = std::chrono::duration<double>(world_.clock.monotonic() - first_arrival_).count();
   drop_waiting();
   changes_.clear();
   if (failing_) {

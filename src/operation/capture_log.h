@@ -78,7 +78,7 @@ class CaptureLog {
   KeyVersions versions_;
   std::int64_t durable_ = 0;
   Timestamp durable_time_;
-  Timestamp latest_;  // the latest moment told of a revision
+  Timestamp latest_;                   // the latest moment told of a revision
   std::vector<etcd::Record> records_;  // waiting; their values lie in chunks_
   std::deque<Bytes> chunks_;           // never moved
   std::uint64_t waiting_bytes_ = 0;

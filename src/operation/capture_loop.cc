@@ -36,16 +36,13 @@ constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
 constexpr int kSameRuleBroken = 3;  // then a base is taken instead of a fourth try
 constexpr int kSameSilence = 2;     // likewise
-constexpr int kLagPatience = 5;   // of 200 ms each
-constexpr int kRaftPatience = 5;  // a lagging member may tell an older raft position
+constexpr int kLagPatience = 5;     // of 200 ms each
+constexpr int kRaftPatience = 5;    // a lagging member may tell an older raft position
 
 class BaseProgress final : public Progress {
  public:
-  BaseProgress(Progress& to, const std::function<bool()>& cancelled)
-      : to_(to), cancelled_(cancelled) {}
-  void stage(std::string_view name, std::uint64_t total_bytes) override {
-    to_.stage(name, total_bytes);
-  }
+  BaseProgress(Progress& to, const std::function<bool()>& cancelled) : to_(to), cancelled_(cancelled) {}
+  void stage(std::string_view name, std::uint64_t total_bytes) override { to_.stage(name, total_bytes); }
   void advance(std::uint64_t bytes) override { to_.advance(bytes); }
   void note(std::string_view sentence) override { to_.note(sentence); }
   bool cancelled() const override { return to_.cancelled() || cancelled_(); }
@@ -57,9 +54,8 @@ class BaseProgress final : public Progress {
 
 class Capture {
  public:
-  Capture(const repository::Repository& repo, io::World& world, source::Client& client,
-          const CaptureOptions& options, const CaptureListener& listener,
-          const std::function<bool()>& cancelled, Progress& progress)
+  Capture(const repository::Repository& repo, io::World& world, source::Client& client, const CaptureOptions& options,
+          const CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress)
       : repo_(repo),
         world_(world),
         client_(client),
@@ -97,8 +93,7 @@ class Capture {
   Result<std::vector<source::MemberStatus>> ask_members() {
     std::vector<std::future<Result<source::MemberStatus>>> answers;
     for (const auto& endpoint : client_.endpoints())
-      answers.push_back(
-          std::async(std::launch::async, [this, &endpoint] { return client_.status(endpoint); }));
+      answers.push_back(std::async(std::launch::async, [this, &endpoint] { return client_.status(endpoint); }));
     std::vector<source::MemberStatus> live;
     std::optional<Error> error;
     for (auto& answer : answers) {
@@ -109,8 +104,7 @@ class Capture {
         error = status.error();
     }
     if (live.empty()) return std::unexpected(*error);
-    std::ranges::stable_sort(live,
-                             [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    std::ranges::stable_sort(live, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
     return live;
   }
   std::tuple<bool, bool, bool> rank(const source::MemberStatus& status) const {
@@ -120,8 +114,7 @@ class Capture {
   // The lineage of the repo that this cluster continues, if there is one.
   Status find_head(const std::vector<source::MemberStatus>& live) {
     const auto catalogue = TRY(repository::Catalogue::load(repo_));
-    for (CaptureHead& head :
-         TRY(load_capture_heads(repo_, catalogue, etcd_id_text(live.front().cluster_id)))) {
+    for (CaptureHead& head : TRY(load_capture_heads(repo_, catalogue, etcd_id_text(live.front().cluster_id)))) {
       if (!known_) known_ = head;
       const auto found = TRY(ask_continues(head, live));
       if (found.answer == Continuation::Answer::kDiffers) {
@@ -141,14 +134,12 @@ class Capture {
     const auto found = TRY(ask_continues(log_.head(), live));
     if (found.answer == Continuation::Answer::kContinues) return {};
     reason_ = found.reason;
-    if (!log_.flush())
-      return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+    if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
     base_wanted_ = true;
     return {};
   }
 
-  Result<Continuation> ask_continues(const CaptureHead& head,
-                                     std::vector<source::MemberStatus> live) {
+  Result<Continuation> ask_continues(const CaptureHead& head, std::vector<source::MemberStatus> live) {
     for (int tries = 0;; ++tries) {
       auto found = TRY(continues(client_, head, live));
       const bool index_only = found.reason.starts_with("the raft index");
@@ -160,8 +151,7 @@ class Capture {
 
   void begin_from(CaptureHead head) {
     sidecar_.reset();
-    sidecar_ =
-        std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
+    sidecar_ = std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
     head.sidecar = {};
     log_.begin(std::move(head), sidecar_.get());
     have_head_ = true;
@@ -175,8 +165,7 @@ class Capture {
       base_wanted_ = true;
       return {};
     }
-    for (const auto& status : live)
-      log_.note_raft_position(status.raft_applied_index, status.raft_term);
+    for (const auto& status : live) log_.note_raft_position(status.raft_applied_index, status.raft_term);
     log_.set_source(source_of(member));
     expected_ = member.revision;
     CaptureFollower follower(log_, *sidecar_, world_, client_, member.endpoint);
@@ -195,15 +184,12 @@ class Capture {
       const bool all = outcome && outcome->end == source::WatchEnd::kCancelled;
       if (!all || cancelled_()) return after(outcome, follower, member.endpoint);
     }
-    const source::WatchRequest request{.endpoint = member.endpoint,
-                                       .from = log_.head().revision + 1};
-    return after(source::watch_revisions(client_, request, follower, cancelled_), follower,
-                 member.endpoint);
+    const source::WatchRequest request{.endpoint = member.endpoint, .from = log_.head().revision + 1};
+    return after(source::watch_revisions(client_, request, follower, cancelled_), follower, member.endpoint);
   }
 
   static bool is_base_faster(const source::MemberStatus& member, std::int64_t backlog) {
-    const double base_s =
-        kBaseAnywaySeconds + static_cast<double>(member.db_bytes) / kBaseBytesPerSecond;
+    const double base_s = kBaseAnywaySeconds + static_cast<double>(member.db_bytes) / kBaseBytesPerSecond;
     return static_cast<double>(backlog) / kCatchUpEventsPerSecond > base_s;
   }
 
@@ -215,8 +201,7 @@ class Capture {
       case source::WatchEnd::kCancelled:
         return {};
       case source::WatchEnd::kCompacted:
-        if (!log_.flush())
-          return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         base_wanted_ = true;
         return {};
       case source::WatchEnd::kBroken:
@@ -253,8 +238,7 @@ class Capture {
         base_wanted_ = true;
         return {};
       case Stop::kAuthChanged:
-        if (!log_.flush())
-          return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
+        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         reason_ = "users or roles changed, and only a snapshot shows how";
         base_wanted_ = true;
         auth_base_at_ = world_.clock.monotonic();
@@ -332,8 +316,7 @@ class Capture {
   // A member that lags behind what is stored already is given a moment; a restored one never gets
   // there.
   source::MemberStatus caught_up_member(source::MemberStatus member) {
-    for (int tries = 0;
-         have_head_ && member.revision < log_.durable() && tries < kLagPatience && !cancelled_();
+    for (int tries = 0; have_head_ && member.revision < log_.durable() && tries < kLagPatience && !cancelled_();
          ++tries) {
       wait(std::chrono::milliseconds(200));
       if (auto status = client_.status(member.endpoint)) member = *std::move(status);
@@ -343,12 +326,10 @@ class Capture {
 
   // What the watch brought beyond the base; revisions that do not follow it are read again.
   void take_spooled(std::span<const etcd::Record> records) {
-    const auto beyond = std::ranges::find_if(records, [&](const auto& record) {
-      return record.key.revision.main > log_.head().revision;
-    });
+    const auto beyond = std::ranges::find_if(
+        records, [&](const auto& record) { return record.key.revision.main > log_.head().revision; });
     const std::span<const etcd::Record> rest(beyond, records.end());
-    if (!rest.empty() && rest.front().key.revision.main == log_.head().revision + 1 &&
-        !log_.add(rest))
+    if (!rest.empty() && rest.front().key.revision.main == log_.head().revision + 1 && !log_.add(rest))
       log_.forget_versions();
   }
 
@@ -371,18 +352,16 @@ class Capture {
             .endpoint = {}};
   }
   void tell_following(const std::string& endpoint) {
-    CaptureEvent told =
-        event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
-              fmt::format("following {} from revision {}", endpoint, log_.head().revision));
+    CaptureEvent told = event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
+                              fmt::format("following {} from revision {}", endpoint, log_.head().revision));
     told.endpoint = endpoint;
     was_lost_ = false;
     followed_once_ = true;
     listener_(told);
   }
   void tell_base(const BackupReport& report, const CaptureHead& head, const std::string& endpoint) {
-    CaptureEvent told =
-        event(Kind::kBase, fmt::format("took a base at revision {}{}", report.revision,
-                                       reason_.empty() ? "" : ": " + reason_));
+    CaptureEvent told = event(Kind::kBase, fmt::format("took a base at revision {}{}", report.revision,
+                                                       reason_.empty() ? "" : ": " + reason_));
     told.revision = report.revision;
     told.time = head.latest;
     told.bytes = report.stored_bytes;
@@ -394,9 +373,8 @@ class Capture {
   }
   void tell_gap(std::int64_t end_before, const BackupReport& report) {
     if (report.complete_from <= end_before + 1) return;
-    CaptureEvent told = event(
-        Kind::kGap, fmt::format("etcd had compacted revisions {} to {} before they were stored",
-                                end_before + 1, report.complete_from - 1));
+    CaptureEvent told = event(Kind::kGap, fmt::format("etcd had compacted revisions {} to {} before they were stored",
+                                                      end_before + 1, report.complete_from - 1));
     told.revision = report.revision;
     told.lineage = report.lineage;
     told.gap_from = end_before + 1;
@@ -404,16 +382,14 @@ class Capture {
     listener_(told);
   }
   void tell_new_lineage(const CaptureHead& head) {
-    CaptureEvent told =
-        event(Kind::kNewLineage, fmt::format("a new lineage begins: {}", head.lineage.reason));
+    CaptureEvent told = event(Kind::kNewLineage, fmt::format("a new lineage begins: {}", head.lineage.reason));
     told.revision = head.revision;
     told.time = head.latest;
     told.lineage = head.lineage.id;
     listener_(told);
   }
   void tell_failure(const Error& error) {
-    const bool of_store =
-        static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
+    const bool of_store = static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
     if (!of_store) was_lost_ = true;
     listener_(event(of_store ? Kind::kStoreFailed : Kind::kEndpointLost, error.to_string()));
   }
@@ -471,8 +447,8 @@ class Capture {
 }  // namespace
 
 Status capture(const repository::Repository& repo, io::World& world, source::Client& client,
-               const CaptureOptions& options, const CaptureListener& listener,
-               const std::function<bool()>& cancelled, Progress& progress) {
+               const CaptureOptions& options, const CaptureListener& listener, const std::function<bool()>& cancelled,
+               Progress& progress) {
   return Capture(repo, world, client, options, listener, cancelled, progress).run();
 }
 

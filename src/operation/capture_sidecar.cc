@@ -22,8 +22,8 @@ Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
 
 }  // namespace
 
-SidecarWatch::SidecarWatch(source::Client& client, const etcd::Sidecar& known,
-                           std::int64_t revision, std::chrono::seconds poll)
+SidecarWatch::SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision,
+                           std::chrono::seconds poll)
     : client_(client), poll_interval_(poll), checked_at_(revision) {
   if (const auto leases = known.leases())
     for (const auto& lease : *leases) leases_.insert(lease.id);
@@ -63,8 +63,7 @@ std::vector<manifest::SidecarChange> SidecarWatch::take(std::int64_t revision) {
   const std::lock_guard lock(mutex_);
   const auto is_later = [&](const manifest::SidecarChange& change) { return change.by > revision; };
   const auto later = std::stable_partition(changes_.begin(), changes_.end(), std::not_fn(is_later));
-  std::vector<manifest::SidecarChange> out(std::move_iterator(changes_.begin()),
-                                           std::move_iterator(later));
+  std::vector<manifest::SidecarChange> out(std::move_iterator(changes_.begin()), std::move_iterator(later));
   changes_.erase(changes_.begin(), later);
   return out;
 }
@@ -204,11 +203,7 @@ void SidecarWatch::poll_members(std::int64_t now) {
   }
   for (const auto& [id, member] : members_) {
     if (there.contains(id)) continue;
-    found({.after = checked_at_,
-           .by = now,
-           .bucket = "members",
-           .key = to_bytes(etcd::member_key(id)),
-           .value = {}});
+    found({.after = checked_at_, .by = now, .bucket = "members", .key = to_bytes(etcd::member_key(id)), .value = {}});
   }
   members_ = std::move(there);
 }

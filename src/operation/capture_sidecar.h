@@ -22,8 +22,7 @@ namespace lifeboat::operation {
 class SidecarWatch {
  public:
   // `known`: the rows as the repo has them, which held at `revision`. `client` outlives this.
-  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision,
-               std::chrono::seconds poll);
+  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision, std::chrono::seconds poll);
   ~SidecarWatch();
   SidecarWatch(const SidecarWatch&) = delete;
   SidecarWatch& operator=(const SidecarWatch&) = delete;

@@ -17,8 +17,7 @@ class CaptureSpool::Sink final : public source::RevisionSink {
 
   Status revisions(std::span<const etcd::Record> records) override {
     for (const auto& record : records) bytes_ += record.value.size() + sizeof(record);
-    if (bytes_ > most_bytes_)
-      return fail(ErrorCode::kStorageFull, "the spool of the watch is full");
+    if (bytes_ > most_bytes_) return fail(ErrorCode::kStorageFull, "the spool of the watch is full");
     for (const auto& record : records) {
       spool_.chunks_.push_back(to_bytes(record.value));
       spool_.records_.push_back({record.key, spool_.chunks_.back()});
@@ -37,14 +36,12 @@ class CaptureSpool::Sink final : public source::RevisionSink {
   std::uint64_t bytes_ = 0;
 };
 
-CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request,
-                           std::uint64_t most_bytes) {
+CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request, std::uint64_t most_bytes) {
   thread_ = std::thread([this, &client, request = std::move(request), most_bytes] {
     name_thread("spool");
     Sink sink(*this, most_bytes);
     // However it ends, what it kept is whole; the watch that follows begins behind it.
-    static_cast<void>(
-        source::watch_revisions(client, request, sink, [this] { return stop_.load(); }));
+    static_cast<void>(source::watch_revisions(client, request, sink, [this] { return stop_.load(); }));
     ended_ = true;
   });
 }
@@ -52,8 +49,7 @@ CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request,
 CaptureSpool::~CaptureSpool() { end(); }
 
 bool CaptureSpool::wait_opened(const std::function<bool()>& cancelled) {
-  for (auto waited = kTick; waited < kOpenPatience && !opened_ && !ended_ && !cancelled();
-       waited += kTick)
+  for (auto waited = kTick; waited < kOpenPatience && !opened_ && !ended_ && !cancelled(); waited += kTick)
     std::this_thread::sleep_for(kTick);
   return opened_;
 }

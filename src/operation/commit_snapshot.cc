@@ -20,7 +20,7 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
-constexpr int kBaseZstd = 1;       // measured: 10 times smaller already, and as fast as the snapshot comes
+constexpr int kBaseZstd = 1;  // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
 // Counts what a snapshot holds, and checks the per-key rules, as its records pass by.
@@ -123,15 +123,17 @@ class Commit {
     writer_.reset();
     consolidate_ = stands_alone_ = false;
     const auto agree = [&](const SnapshotMatch& match) { return begin_backup_segment(head, match); };
-    const auto match = TRY(match_snapshot(repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
-                                          [&](const etcd::Record& record) { return add_new(record); },
-                                          [&](const etcd::Record& record) { return census_->add(record); }));
+    const auto match = TRY(match_snapshot(
+        repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
+        [&](const etcd::Record& record) { return add_new(record); },
+        [&](const etcd::Record& record) { return census_->add(record); }));
     if (!match.continues) {
       remember_parent(head, match, match.contradiction);
       return false;
     }
     if (match.common == 0 && !request_.live) {
-      remember_parent(head, match, "the file has no record in common with the repo, so nothing shows that it continues");
+      remember_parent(head, match,
+                      "the file has no record in common with the repo, so nothing shows that it continues");
       return false;
     }
     if (!raft_position_fits(head, match.snapshot_revision)) {
@@ -289,7 +291,9 @@ class Commit {
     return {};
   }
 
-  void begin_census() { census_ = std::make_unique<SnapshotCensus>(world_, options_, std::max<std::int64_t>(compact_, 1)); }
+  void begin_census() {
+    census_ = std::make_unique<SnapshotCensus>(world_, options_, std::max<std::int64_t>(compact_, 1));
+  }
 
   Result<Committed> publish() {
     Committed out;
@@ -373,8 +377,8 @@ class Commit {
 }  // namespace
 
 Result<Committed> commit_snapshot(const repository::Repository& repo, io::World& world,
-                                  source::SnapshotReader& snapshot, CommitRequest request,
-                                  const BackupOptions& options, BackupReport& report, Progress& progress) {
+                                  source::SnapshotReader& snapshot, CommitRequest request, const BackupOptions& options,
+                                  BackupReport& report, Progress& progress) {
   return Commit(repo, world, snapshot, std::move(request), options, report, progress).run();
 }
 

@@ -20,7 +20,7 @@ using repository::Catalogue;
 using repository::Point;
 using WhyNot = std::optional<std::string>;
 
-constexpr int kLevel = 1;  // a backup is made every few minutes at most
+constexpr int kLevel = 1;       // a backup is made every few minutes at most
 constexpr int kZstdLevel = 12;  // little data, kept long
 constexpr std::size_t kBlockBytes = 4 * segment::kBlockTargetBytes;
 constexpr std::int64_t kMuchData = 50'000;  // revisions: more are packed as fast as they come
@@ -78,8 +78,8 @@ class NewRecords final : public source::RevisionSink {
 
 class Continuing {
  public:
-  Continuing(const repository::Repository& repo, io::World& world, source::Client& client,
-             const BackupOptions& options, BackupReport& report, Progress& progress)
+  Continuing(const repository::Repository& repo, io::World& world, source::Client& client, const BackupOptions& options,
+             BackupReport& report, Progress& progress)
       : repo_(repo), world_(world), client_(client), options_(options), report_(report), progress_(progress) {}
 
   Result<WhyNot> prepare() {
@@ -153,7 +153,8 @@ class Continuing {
   Result<WhyNot> compare_users() {
     const auto state = TRY(client_.auth_state());
     if (!state) return WhyNot("this etcd does not say whether users or roles changed");
-    const bool same = state->revision == head_.sidecar.auth_revision() && state->enabled == head_.sidecar.auth_enabled();
+    const bool same =
+        state->revision == head_.sidecar.auth_revision() && state->enabled == head_.sidecar.auth_enabled();
     return same ? WhyNot() : WhyNot("users or roles changed, and only a snapshot shows how");
   }
 

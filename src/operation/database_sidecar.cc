@@ -88,8 +88,8 @@ Result<std::int64_t> read_database_revision(io::File& file) {
   const DatabaseFront front = TRY(read_database_front(file));
   FileNodes nodes(file, front);
   const bbolt::Database database = TRY(bbolt::Database::open(nodes, front.meta, front.file_bytes));
-  std::int64_t revision = std::max({std::int64_t{1}, sidecar.scheduled_compact_revision(),
-                                    sidecar.finished_compact_revision()});
+  std::int64_t revision =
+      std::max({std::int64_t{1}, sidecar.scheduled_compact_revision(), sidecar.finished_compact_revision()});
   for (const bbolt::BucketRef& bucket : database.buckets()) {
     if (bucket.name == "key") revision = std::max(revision, TRY(last_record_revision(nodes, bucket)));
   }

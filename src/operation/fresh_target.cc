@@ -28,8 +28,8 @@ Result<std::size_t> sweep_around(io::FileSystem& files, const std::string& targe
 
 }  // namespace
 
-FreshTarget::FreshTarget(io::World& world, std::string data_dir, std::string wal_dir,
-                         std::vector<MemberLayout> members, bool many)
+FreshTarget::FreshTarget(io::World& world, std::string data_dir, std::string wal_dir, std::vector<MemberLayout> members,
+                         bool many)
     : world_(world),
       files_(world.files),
       data_dir_(std::move(data_dir)),
@@ -105,15 +105,15 @@ Status FreshTarget::take_back_or_finish() {
 
 Result<std::vector<MemberLayout>> FreshTarget::prepare() {
   const bool inside = data_exists_ && !many_;
-  workspace_.emplace(TRY(inside ? Workspace::create(world_, data_dir_, kWorkspacePrefixInside)
-                                : Workspace::create(world_, io::parent_of(data_dir_),
-                                                    workspace_prefix_beside(data_dir_))));
+  workspace_.emplace(
+      TRY(inside ? Workspace::create(world_, data_dir_, kWorkspacePrefixInside)
+                 : Workspace::create(world_, io::parent_of(data_dir_), workspace_prefix_beside(data_dir_))));
   const std::string tree = io::join(workspace_->path(), "tree");
   std::string wal_tree;
   if (!wal_dir_.empty()) {
-    wal_workspace_.emplace(TRY(wal_exists_ ? Workspace::create(world_, wal_dir_, kWorkspacePrefixInside)
-                                           : Workspace::create(world_, io::parent_of(wal_dir_),
-                                                               workspace_prefix_beside(wal_dir_))));
+    wal_workspace_.emplace(
+        TRY(wal_exists_ ? Workspace::create(world_, wal_dir_, kWorkspacePrefixInside)
+                        : Workspace::create(world_, io::parent_of(wal_dir_), workspace_prefix_beside(wal_dir_))));
     wal_tree = io::join(wal_workspace_->path(), "wal");
     TRY(files_.make_directory(wal_tree, 0700));
   }

@@ -68,9 +68,7 @@ class Times {
   std::vector<Moment> moments_;
 };
 
-bool matches(ByteView key, ByteView wanted, bool exact) {
-  return exact ? equal(key, wanted) : has_prefix(key, wanted);
-}
+bool matches(ByteView key, ByteView wanted, bool exact) { return exact ? equal(key, wanted) : has_prefix(key, wanted); }
 
 HistoryEntry entry_of(const segment::Head& head) {
   return {.revision = head.key.revision,

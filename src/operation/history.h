@@ -9,17 +9,17 @@
 namespace lifeboat::operation {
 
 struct HistoryOptions : InspectOptions {
-  bool exact = false;             // only the key itself, not what begins with it
+  bool exact = false;  // only the key itself, not what begins with it
   bool deletes_only = false;
-  std::int64_t after = 0;         // revisions above it
-  std::size_t limit = 1000;       // the newest ones are kept; at least 1
+  std::int64_t after = 0;    // revisions above it
+  std::size_t limit = 1000;  // the newest ones are kept; at least 1
 };
 
 struct HistoryEntry {
   etcd::Revision revision;
   bool deleted = false;
   Bytes key;
-  std::uint64_t value_bytes = 0;  // 0 when deleted
+  std::uint64_t value_bytes = 0;                             // 0 when deleted
   std::int64_t create_revision = 0, version = 0, lease = 0;  // 0 when deleted
   // The store reached the revision in between; `after` is zero when nothing is known of what came before.
   Timestamp after, by;
@@ -29,7 +29,7 @@ struct HistoryReport {
   std::vector<HistoryEntry> entries;  // newest first
   std::uint64_t total = 0;            // that match; entries has at most the limit of them
   std::uint64_t puts = 0, deletes = 0;
-  std::int64_t from = 0, to = 0;      // the revisions that were looked at: (from, to]
+  std::int64_t from = 0, to = 0;           // the revisions that were looked at: (from, to]
   std::vector<repository::Coverage> gaps;  // within them: what happened there is not stored
 };
 

@@ -14,9 +14,9 @@ namespace lifeboat::operation {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-constexpr std::size_t kTrailerBytes = 32;   // SHA-256 of what stands before it
-constexpr std::uint64_t kAlignment = 512;   // a database is a multiple of it, a snapshot file 32 bytes more
-                                            // [etcd v3.6 etcdutl/snapshot/v3_snapshot.go]
+constexpr std::size_t kTrailerBytes = 32;  // SHA-256 of what stands before it
+constexpr std::uint64_t kAlignment = 512;  // a database is a multiple of it, a snapshot file 32 bytes more
+                                           // [etcd v3.6 etcdutl/snapshot/v3_snapshot.go]
 
 // Passes a file's plain bytes on, but for the last 32, which may be the trailer; hashes what it passes.
 class TrailerSplitter {
@@ -131,8 +131,7 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   report.total_seconds = seconds();
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";
-  if (options.prove)
-    TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
+  if (options.prove) TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
   return report;
 }
 

@@ -27,8 +27,11 @@ struct KeyListing {
   std::vector<KeyLine> keys;      // ascending; at most the limit
   std::uint64_t count = 0;        // all that match
   std::uint64_t value_bytes = 0;  // of all that match
-  struct Group { std::string prefix; std::uint64_t count = 0, bytes = 0; };
-  std::vector<Group> groups;      // by the path segment after the prefix
+  struct Group {
+    std::string prefix;
+    std::uint64_t count = 0, bytes = 0;
+  };
+  std::vector<Group> groups;  // by the path segment after the prefix
 };
 // limit 0: no keys, only counts and groups. Memory is bounded by the limit and the number of groups.
 Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world,
@@ -41,8 +44,8 @@ struct KeyValueAt {
 };
 // kKeyNotFound when the key is not live at the target.
 Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world,
-                            const repository::Catalogue::Target& target, ByteView key,
-                            const InspectOptions& options, Progress& progress);
+                            const repository::Catalogue::Target& target, ByteView key, const InspectOptions& options,
+                            Progress& progress);
 
 enum class Change { kAdded, kChanged, kRemoved };
 struct KeyDifference {
@@ -72,14 +75,14 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                                      const InspectOptions& options, Progress& progress);
 
 struct StatusReport {
-  bool recoverable = false;       // at least one point and nothing damaged that the newest one needs
-  std::string verdict;            // one sentence
+  bool recoverable = false;  // at least one point and nothing damaged that the newest one needs
+  std::string verdict;       // one sentence
   std::size_t points = 0;
   std::uint64_t stored_bytes = 0, objects = 0;
   std::string newest_point;
   std::int64_t newest_revision = 0;
   std::optional<Timestamp> newest_time, oldest_time;
-  double rpo_seconds = 0;         // age of the newest point
+  double rpo_seconds = 0;  // age of the newest point
   repository::Proof proof = repository::Proof::kUnproven;
   std::string proof_reason;
   std::optional<Timestamp> last_verified;

@@ -110,9 +110,8 @@ void touch(std::map<std::string, Touched, std::less<>>& keys, const segment::Hea
 // Whether every record between the two is stored in b's chain.
 bool is_told_between(const repository::Catalogue::Target& a, const repository::Catalogue::Target& b) {
   if (a.point->manifest.lineage.id != b.point->manifest.lineage.id || a.revision > b.revision) return false;
-  return std::ranges::any_of(repository::coverage_of(b.point->manifest.segments), [&](const auto& range) {
-    return range.from <= a.revision && b.revision <= range.to;
-  });
+  return std::ranges::any_of(repository::coverage_of(b.point->manifest.segments),
+                             [&](const auto& range) { return range.from <= a.revision && b.revision <= range.to; });
 }
 
 // The keys under the prefix that differ, from the records above a alone.

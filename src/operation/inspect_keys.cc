@@ -41,7 +41,8 @@ class SmallestKeys {
 
  private:
   void trim() {
-    std::sort(lines_.begin(), lines_.end(), [](const KeyLine& a, const KeyLine& b) { return compare(a.key, b.key) < 0; });
+    std::sort(lines_.begin(), lines_.end(),
+              [](const KeyLine& a, const KeyLine& b) { return compare(a.key, b.key) < 0; });
     if (lines_.size() <= limit_) return;
     lines_.resize(limit_);
     cut_ = lines_.back().key;
@@ -118,7 +119,8 @@ Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world
                 "it was not there, or was deleted by then", fmt::format("lifeboat ls {} PREFIX", target.point->id));
   const Bytes stored = TRY(repository::read_record(repo, target.point->manifest.segments, at->revision));
   const auto kv = etcd::parse_key_value(stored);
-  if (!kv) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", at->revision.main));
+  if (!kv)
+    return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", at->revision.main));
   found.value = to_bytes(kv->value);
   return found;
 }

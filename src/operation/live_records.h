@@ -10,8 +10,8 @@ bool has_prefix(ByteView key, ByteView prefix);
 
 struct LiveRecord {
   etcd::Revision revision;
-  etcd::KeyValue kv;   // borrows from the reader until the next call
-  ByteView stored;     // the whole value as etcd stores it
+  etcd::KeyValue kv;  // borrows from the reader until the next call
+  ByteView stored;    // the whole value as etcd stores it
 };
 
 Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,

@@ -36,7 +36,8 @@ Status compare_leases(source::Client& client, const etcd::Sidecar& known, std::s
       return fail(ErrorCode::kEtcdFailed, "the leases cannot be asked for one by one",
                   fmt::format("more than {} are new", most));
     const auto ttl = TRY(client.lease_ttl(id));
-    if (ttl) changes.put("lease", etcd::lease_key(id), etcd::encode_lease({.id = id, .ttl_seconds = ttl->granted_seconds}));
+    if (ttl)
+      changes.put("lease", etcd::lease_key(id), etcd::encode_lease({.id = id, .ttl_seconds = ttl->granted_seconds}));
   }
   // The list is one member's own and may lag: what it lacks is gone only when the leader says so.
   for (const std::int64_t id : before) {

@@ -55,9 +55,7 @@ Status seal_tree(io::FileSystem& files, const std::string& path, const std::opti
 
 }  // namespace
 
-Result<bool> gate_is_closed(io::FileSystem& files, const MemberLayout& layout) {
-  return is_file(files, layout.snap());
-}
+Result<bool> gate_is_closed(io::FileSystem& files, const MemberLayout& layout) { return is_file(files, layout.snap()); }
 
 Status open_gate(io::FileSystem& files, const MemberLayout& layout) { return move_gate(files, layout); }
 Status close_gate(io::FileSystem& files, const MemberLayout& layout) { return move_gate(files, layout); }
@@ -97,8 +95,7 @@ Result<std::unique_ptr<MemberBuilder>> MemberBuilder::begin(io::FileSystem& file
   builder->snap_folder_ = closed_gate ? builder->layout_.behind_gate() : builder->layout_.snap();
   TRY(builder->make_folders());
   const std::string path = io::join(builder->snap_folder_, "db");
-  builder->file_ = TRY(
-      files.open(path, {.write = true, .create = true, .exclusive = true, .mode = kFileMode}));
+  builder->file_ = TRY(files.open(path, {.write = true, .create = true, .exclusive = true, .mode = kFileMode}));
   builder->writer_ = std::make_unique<io::BulkFileWriter>(*builder->file_);
   return builder;
 }
@@ -155,8 +152,8 @@ Status MemberBuilder::verify(const etcd::Sidecar& sidecar, const bbolt::WrittenD
   const Bytes wal = TRY(io::read_whole(files_, wal_path(), kMaxWalBytes));
   const Bytes snap = TRY(io::read_whole(files_, snap_path(), kMaxWalBytes));
   const wal::WalSummary summary = TRY(wal::summarise_wal(wal));
-  const std::vector<std::string> sentences =
-      wal::disagreements(sidecar, summary, io::base_name(snap_path()), TRY(wal::read_snap(snap)));
+  const auto snapshot = TRY(wal::read_snap(snap));
+  const std::vector<std::string> sentences = wal::disagreements(sidecar, summary, io::base_name(snap_path()), snapshot);
   if (!sentences.empty()) return differs(layout_.data_dir(), fmt::format("{}", fmt::join(sentences, "; ")));
   if (summary.node_id != identity_.id || summary.cluster_id != identity_.cluster.id) {
     return differs(wal_path(), "it names another member");

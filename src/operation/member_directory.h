@@ -71,8 +71,9 @@ struct MemberIdentity {
 class MemberBuilder {
  public:
   // Makes the folders (0700). `mark`: content of the small file; `gate` closed when the WAL lies elsewhere.
-  static Result<std::unique_ptr<MemberBuilder>> begin(io::FileSystem& files, MemberLayout layout, MemberIdentity identity,
-                                                      std::optional<Bytes> mark, bool closed_gate);
+  static Result<std::unique_ptr<MemberBuilder>> begin(io::FileSystem& files, MemberLayout layout,
+                                                      MemberIdentity identity, std::optional<Bytes> mark,
+                                                      bool closed_gate);
   io::BulkFileWriter& database() { return *writer_; }
   const MemberLayout& layout() const { return layout_; }
   // Syncs the database and writes WAL, snap and marks beside it, synced.

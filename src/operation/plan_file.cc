@@ -43,7 +43,10 @@ Result<SharedPlan> from_json(const Json& document) {
   plan.target_version = etcd::parse_minor(fields.text("targetVersion"));
   if (document.contains("auth")) {
     const auto mode = parse_auth_mode(fields.text("auth"));
-    if (mode) plan.auth = *mode; else fields.refuse("auth", "is neither as-of nor latest");
+    if (mode)
+      plan.auth = *mode;
+    else
+      fields.refuse("auth", "is neither as-of nor latest");
     plan.auth_object = fields.text("authObject");
   }
   plan.members = TRY(decode_members(fields.array("members", kMaxMembers)));
@@ -61,18 +64,18 @@ Bytes encode_plan(const SharedPlan& plan) {
     members.push_back({{"name", member.name}, {"peerURLs", member.peer_urls}});
   }
   Json document = {{"apiVersion", kVersion},
-                         {"repo", plan.repo.text()},
-                         {"point", plan.point},
-                         {"object", plan.object},
-                         {"lineage", plan.lineage.text()},
-                         {"revision", plan.revision},
-                         {"bumpRevision", plan.bump},
-                         {"keepHistory", plan.keep_history},
-                         {"keepAlarms", plan.keep_alarms},
-                         {"targetVersion", plan.target_version ? minor_text(*plan.target_version) : ""},
-                         {"token", plan.token},
-                         {"members", members},
-                         {"synthesizedLeaseTTLSeconds", plan.synthesized_lease_ttl_seconds}};
+                   {"repo", plan.repo.text()},
+                   {"point", plan.point},
+                   {"object", plan.object},
+                   {"lineage", plan.lineage.text()},
+                   {"revision", plan.revision},
+                   {"bumpRevision", plan.bump},
+                   {"keepHistory", plan.keep_history},
+                   {"keepAlarms", plan.keep_alarms},
+                   {"targetVersion", plan.target_version ? minor_text(*plan.target_version) : ""},
+                   {"token", plan.token},
+                   {"members", members},
+                   {"synthesizedLeaseTTLSeconds", plan.synthesized_lease_ttl_seconds}};
   if (!plan.auth_object.empty()) {  // a plan of an earlier version has none
     document["auth"] = auth_mode_word(plan.auth);
     document["authObject"] = plan.auth_object;

@@ -79,25 +79,23 @@ Status compute(const repository::Repository& repo, io::World& world, const manif
                const BackupOptions& options, Progress& progress, manifest::Attestation& attestation) {
   std::vector<std::int64_t> compact_revisions{manifest.revision};
   for (const auto& member : attestation.members) compact_revisions.push_back(member.compact_revision);
-  const auto hashes = TRY(hash_log_at(repo, world, manifest, compact_revisions, manifest.revision,
-                                      read_options(options), progress));
+  const auto hashes =
+      TRY(hash_log_at(repo, world, manifest, compact_revisions, manifest.revision, read_options(options), progress));
   attestation.restore_hash = hashes.front();
   for (std::size_t i = 0; i < attestation.members.size(); ++i) attestation.members[i].computed = hashes[i + 1];
   return {};
 }
 
-std::string joined(const std::vector<std::string>& sentences) {
-  return fmt::format("{}", fmt::join(sentences, "; "));
-}
+std::string joined(const std::vector<std::string>& sentences) { return fmt::format("{}", fmt::join(sentences, "; ")); }
 
 // Agreement of every member that answered; the sentence when not.
 void judge(manifest::Attestation& attestation, const Asked& asked) {
   std::vector<std::string> differences;
   for (const auto& member : asked.answers) {
     if (member.live != member.computed)
-      differences.push_back(fmt::format("member {} at {} has HashKV {} at revision {} compacted at {}, the log gives {}",
-                                        member.member_id, member.endpoint, member.live, attestation.revision,
-                                        member.compact_revision, member.computed));
+      differences.push_back(fmt::format(
+          "member {} at {} has HashKV {} at revision {} compacted at {}, the log gives {}", member.member_id,
+          member.endpoint, member.live, attestation.revision, member.compact_revision, member.computed));
   }
   attestation.agreed = differences.empty() && !asked.answers.empty();
   attestation.reason = joined(differences.empty() && asked.answers.empty() ? asked.refusals : differences);
@@ -139,7 +137,8 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
   const std::size_t together = any_live ? hashes.size() : 1;
   repository::SeenRecord seen;
   for (std::uint64_t count = 1; TRY(reader->next(seen)); ++count) {
-    if (count % kCancelEvery == 0 && progress.cancelled()) return fail(ErrorCode::kInterrupted, "hashing the log was interrupted");
+    if (count % kCancelEvery == 0 && progress.cancelled())
+      return fail(ErrorCode::kInterrupted, "hashing the log was interrupted");
     for (std::size_t i = 0; i < together; ++i) hashes[i].add(seen.record, seen.visible, seen.live_at_compaction);
   }
 
@@ -149,7 +148,8 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
       out.push_back(hashes[i].value(any_live));
       continue;
     }
-    out.push_back(TRY(repository::hash_log(repo, world, manifest, compact_revisions[i], revision, options, progress)).hash);
+    out.push_back(
+        TRY(repository::hash_log(repo, world, manifest, compact_revisions[i], revision, options, progress)).hash);
   }
   return out;
 }
@@ -167,9 +167,7 @@ Result<ProofReport> prove_point(const repository::Repository& repo, io::World& w
   TRY(repository::publish_attestation(repo, world, attestation));
 
   ProofReport report;
-  report.proof = attestation.agreed      ? Proof::kProven
-                 : asked.answers.empty() ? Proof::kUnproven
-                                         : Proof::kDisagrees;
+  report.proof = attestation.agreed ? Proof::kProven : asked.answers.empty() ? Proof::kUnproven : Proof::kDisagrees;
   report.reason = attestation.reason;
   if (report.proof == Proof::kDisagrees)
     report.code = members_contradict(asked.answers) ? ErrorCode::kMembersDisagree : ErrorCode::kProofMismatch;

@@ -106,8 +106,7 @@ std::string taken_sentence(const AuthReport& report, std::int64_t revision) {
   if (report.mode == AuthMode::kLatest) return what + ", the newest that are known.";
   if (interval.is_above)
     return what + fmt::format(", above revision {}: nothing was captured there or before.", revision);
-  if (interval.same_until != 0)
-    return what + fmt::format("; they were the same at revision {}.", interval.same_until);
+  if (interval.same_until != 0) return what + fmt::format("; they were the same at revision {}.", interval.same_until);
   if (interval.changed_by != 0)
     return what + fmt::format("; they were others at revision {}, and when they changed in between is not known.",
                               interval.changed_by);
@@ -119,7 +118,8 @@ Result<AuthState> read_newest(const repository::Repository& repo, const reposito
                               const Point& newest) {
   for (const repository::DamagedObject& damaged : catalogue.damaged()) {
     const auto name = repository::parse_manifest_name(damaged.object);
-    const bool newer = name && name->lineage == newest.manifest.lineage.id && name->revision >= newest.manifest.revision;
+    const bool newer =
+        name && name->lineage == newest.manifest.lineage.id && name->revision >= newest.manifest.revision;
     if (newer) return std::unexpected(damaged.error);
   }
   return read_state(repo, newest);
@@ -199,10 +199,10 @@ std::vector<std::string> auth_sentences(const AuthReport& report, std::int64_t r
     sentences.push_back("The newest known users and roles cannot be read, so what differs is not known: " +
                         choices.unreadable->what() + ".");
   } else if (choices.difference.empty()) {
-    sentences.push_back(choices.latest.object == choices.as_of.object
-                            ? "Nothing newer is known of them."
-                            : fmt::format("The newest known ones, of revision {}, are the same.",
-                                          choices.latest.revision));
+    sentences.push_back(
+        choices.latest.object == choices.as_of.object
+            ? "Nothing newer is known of them."
+            : fmt::format("The newest known ones, of revision {}, are the same.", choices.latest.revision));
   } else {
     sentences.push_back(fmt::format("The newest known ones, of revision {}, differ from those as of revision {}: {}.",
                                     choices.latest.revision, revision,

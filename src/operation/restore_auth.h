@@ -20,10 +20,10 @@ std::optional<AuthMode> parse_auth_mode(std::string_view word);
 
 // Users, roles and the switch, as one manifest holds them.
 struct AuthState {
-  std::string object;           // the manifest
-  std::int64_t revision = 0;    // at which they were read from etcd
-  Timestamp earliest, latest;   // in between
-  etcd::Sidecar rows;           // the auth buckets alone
+  std::string object;          // the manifest
+  std::int64_t revision = 0;   // at which they were read from etcd
+  Timestamp earliest, latest;  // in between
+  etcd::Sidecar rows;          // the auth buckets alone
 
   bool enabled() const { return rows.auth_enabled(); }
   std::uint64_t auth_revision() const { return rows.auth_revision(); }
@@ -46,10 +46,10 @@ void take_auth(const etcd::Sidecar& from, etcd::Sidecar& into);
 
 // Where the state as of a revision lies between what was captured. Zero: there is none.
 struct AuthInterval {
-  std::int64_t from = 0;         // captured there, at the revision or below it; else first captured above it
-  bool is_above = false;         // only above: nothing was captured at the revision or below it
-  std::int64_t same_until = 0;   // captured next above the revision, and equal
-  std::int64_t changed_by = 0;   // captured next above the revision, and different
+  std::int64_t from = 0;        // captured there, at the revision or below it; else first captured above it
+  bool is_above = false;        // only above: nothing was captured at the revision or below it
+  std::int64_t same_until = 0;  // captured next above the revision, and equal
+  std::int64_t changed_by = 0;  // captured next above the revision, and different
   bool operator==(const AuthInterval&) const = default;
 };
 

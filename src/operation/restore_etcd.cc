@@ -14,7 +14,7 @@ using repository::Catalogue;
 using repository::Point;
 using repository::Repository;
 
-constexpr std::uint64_t kRowBytes = 34;        // a record's key and page element
+constexpr std::uint64_t kRowBytes = 34;  // a record's key and page element
 constexpr std::uint64_t kSmallRestBytes = 256 * 1024;
 
 // An upper estimate of the database: all records the point has, but no more than the source had in use.
@@ -135,9 +135,8 @@ Result<RestoreReport> restore_etcd(const Repository& repo, io::World& world, con
   return restore_fresh(world, source, options, progress);
 }
 
-Result<RestoreReport> restore_etcd_in_place(const Repository& repo, io::World& world,
-                                            const Catalogue::Target& target, const RestoreOptions& options,
-                                            Progress& progress) {
+Result<RestoreReport> restore_etcd_in_place(const Repository& repo, io::World& world, const Catalogue::Target& target,
+                                            const RestoreOptions& options, Progress& progress) {
   const Point point = TRY(pinned_point(repo, world, *target.point, options.plan_file));
   const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}, options));
   return restore_in_place(world, source, options, progress);

@@ -19,8 +19,8 @@ Result<RestoreReport> restore_etcd(const repository::Repository& repo, io::World
 // a WAL folder elsewhere), keeps the old tree as <dir>.lifeboat-<utc>. A journal in the data directory makes every
 // step resumable: called again after a crash it finishes or takes back what was begun.
 Result<RestoreReport> restore_etcd_in_place(const repository::Repository& repo, io::World& world,
-                                            const repository::Catalogue::Target& target,
-                                            const RestoreOptions& options, Progress& progress);
+                                            const repository::Catalogue::Target& target, const RestoreOptions& options,
+                                            Progress& progress);
 // Puts the kept tree back (the inverse exchange); also finishes or takes back an interrupted swap.
 Result<RestoreReport> undo_in_place(io::World& world, const std::string& data_dir, const std::string& wal_dir);
 

@@ -23,7 +23,8 @@ Status require_folder(io::FileSystem& files, const std::string& data_dir, const 
   }
   if (!info) return std::unexpected(info.error());
   if (info->kind == io::FileKind::kDirectory) return {};
-  return not_a_member(data_dir, path + " is " + (info->kind == io::FileKind::kSymlink ? "a symbolic link" : "no folder"),
+  return not_a_member(data_dir,
+                      path + " is " + (info->kind == io::FileKind::kSymlink ? "a symbolic link" : "no folder"),
                       "Pass the folder itself.");
 }
 
@@ -108,8 +109,8 @@ Status require_stopped(io::FileSystem& files, const MemberLayout& live) {
 // file system of its own; what is kept then stays inside.
 bool can_keep_beside(io::World& world, const Workspace& workspace, const std::string& data_dir) {
   const std::string probe = io::join(workspace.path(), "probe");
-  const std::string beside = io::join(io::parent_of(data_dir), workspace_prefix_beside(data_dir) +
-                                                                   random_hex(world.random));
+  const std::string beside =
+      io::join(io::parent_of(data_dir), workspace_prefix_beside(data_dir) + random_hex(world.random));
   const bool renamed = world.files.make_directory(probe, 0700) && world.files.rename_new(probe, beside);
   static_cast<void>(world.files.remove_directory(renamed ? beside : probe));
   return renamed;
@@ -122,7 +123,8 @@ std::string undo_command(const RestoreOptions& options) {
 
 Status warn_of_link(io::FileSystem& files, const MemberLayout& live, RestoreReport& report) {
   if (live.wal_is_elsewhere() || TRY(files.stat(live.wal())).kind != io::FileKind::kSymlink) return {};
-  report.warnings.push_back(live.wal() + " is a symbolic link: the new write-ahead log lies in the data directory "
+  report.warnings.push_back(live.wal() +
+                            " is a symbolic link: the new write-ahead log lies in the data directory "
                             "itself, and the link is kept with the old member.");
   return {};
 }
@@ -163,12 +165,12 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   const Workspace workspace = TRY(Workspace::create(world, live.data_dir(), kWorkspacePrefixInside));
   std::optional<Workspace> wal_workspace;
   if (live.wal_is_elsewhere()) {
-    wal_workspace.emplace(TRY(Workspace::create(world, io::parent_of(live.wal()), workspace_prefix_beside(live.wal()))));
+    wal_workspace.emplace(
+        TRY(Workspace::create(world, io::parent_of(live.wal()), workspace_prefix_beside(live.wal()))));
   }
   const std::string built = io::join(workspace.path(), "tree");
   const std::string built_wal = wal_workspace ? io::join(wal_workspace->path(), "wal") : "";
-  SwapRecord record =
-      TRY(new_swap_record(world, live, !can_keep_beside(world, workspace, live.data_dir())));
+  SwapRecord record = TRY(new_swap_record(world, live, !can_keep_beside(world, workspace, live.data_dir())));
   record.point = source.facts.point;
   record.revision = plan.shared.revision;
   const io::FileInfo old = TRY(world.files.stat(live.member()));

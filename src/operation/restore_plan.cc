@@ -14,7 +14,7 @@ namespace lifeboat::operation {
 namespace {
 
 constexpr std::int64_t kAutoBumpMargin = 1'000'000'000;
-constexpr std::uint64_t kMarginBytes = 16ull << 20;       // a member's WAL, snap, folders and rounding
+constexpr std::uint64_t kMarginBytes = 16ull << 20;           // a member's WAL, snap, folders and rounding
 constexpr std::uint64_t kStatedBytesPerSecond = 300'000'000;  // for estimates; measured rates are higher
 
 std::unexpected<Error> mismatch(std::string why) {
@@ -23,8 +23,8 @@ std::unexpected<Error> mismatch(std::string why) {
 
 // Names become folder names.
 Status require_usable_name(const std::string& name) {
-  const bool usable = !name.empty() && name != "." && name != ".." &&
-                      name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  const bool usable = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+                      name.find('\0') == std::string::npos;
   if (usable) return {};
   return fail(ErrorCode::kBadCluster, "the member name \"" + printable(as_bytes(name)) + "\" is not usable",
               "a folder is named after it");
@@ -66,8 +66,8 @@ Status require_advertised(const etcd::Member& member, const RestoreOptions& opti
   std::ranges::sort(advertised);
   if (known == advertised) return {};
   return fail(ErrorCode::kBadCluster, "the peer URLs of " + member.name + " contradict each other",
-              fmt::format("--initial-cluster has {}, --initial-advertise-peer-urls has {}",
-                          fmt::join(known, ","), fmt::join(advertised, ",")));
+              fmt::format("--initial-cluster has {}, --initial-advertise-peer-urls has {}", fmt::join(known, ","),
+                          fmt::join(advertised, ",")));
 }
 
 // Advertised URLs left at their default say nothing; the cluster's own are used.
@@ -82,8 +82,7 @@ Result<MemberPlan> one_member(const etcd::NewCluster& cluster, const RestoreOpti
     for (const etcd::Member& member : cluster.members) names.push_back(member.name);
     std::ranges::sort(names);
     return fail(ErrorCode::kBadCluster, "member " + options.name + " is not in the cluster",
-                fmt::format("it has {}", fmt::join(names, ", ")),
-                "Pass --name with one of these names.");
+                fmt::format("it has {}", fmt::join(names, ", ")), "Pass --name with one of these names.");
   }
   if (options.plan_file.empty() || !advertises_default(options)) TRY(require_advertised(*found, options));
   MemberPlan member{options.name, options.data_dir, options.wal_dir, found->id};
@@ -115,7 +114,8 @@ Status require_common_token(const RestoreOptions& options, std::size_t members) 
   if (alone || !options.plan_file.empty() || !options.initial_cluster_token.empty()) return {};
   return fail(ErrorCode::kUsage, "the other members could not join this one",
               fmt::format("the cluster has {} members, and without a common token each restore makes a cluster of "
-                          "its own", members),
+                          "its own",
+                          members),
               "Pass --plan FILE (the first run writes it, the other hosts read it), or --initial-cluster-token, or "
               "--member all.");
 }
@@ -129,14 +129,15 @@ std::string revision_step(const RestorePlan& plan) {
   if (shared.bump == 0) {
     return fmt::format("The store answers at revision {}; reads below it answer \"compacted\".", shared.revision);
   }
-  return fmt::format("The store continues at revision {} (bumped by {} so that no client sees time run backwards); "
-                     "reads below it answer \"compacted\".", plan.last_revision, shared.bump);
+  return fmt::format(
+      "The store continues at revision {} (bumped by {} so that no client sees time run backwards); "
+      "reads below it answer \"compacted\".",
+      plan.last_revision, shared.bump);
 }
 
 std::string member_step(const MemberPlan& member, const PointFacts& facts) {
   return fmt::format("Build member {} (id {:x}) for {}{}: 3 files, a database of about {} ({} bytes).", member.name,
-                     member.id, member.data_dir,
-                     member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,
+                     member.id, member.data_dir, member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,
                      size_text(facts.database_bytes), facts.database_bytes);
 }
 
@@ -171,7 +172,7 @@ Result<std::int64_t> bump_increment(const RestoreOptions& options, const PointFa
   if (least > kMost - kAutoBumpMargin && !options.bump_revision) {
     return fail(ErrorCode::kUsage, "no room left above the known revisions", count_text(seen) + " was seen");
   }
-  const std::int64_t increment = options.bump_revision.value_or(least + kAutoBumpMargin);
+  const std::int64_t increment = options.bump_revision ? *options.bump_revision : least + kAutoBumpMargin;
   if (increment >= 0 && increment <= kMost - 1 - facts.revision) return increment;
   return fail(ErrorCode::kUsage, fmt::format("the revision cannot be raised by {}", increment),
               increment < 0 ? "an increment is not negative" : "the result would not fit 63 bits",
@@ -221,8 +222,8 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
   if (options.target_version && options.target_version != plan.target_version) {
     return mismatch("it was made for another etcd version than " + minor_text(*options.target_version));
   }
-  const bool cluster_given = !options.initial_cluster.empty() &&
-                             options.initial_cluster != RestoreOptions{}.initial_cluster;
+  const bool cluster_given =
+      !options.initial_cluster.empty() && options.initial_cluster != RestoreOptions{}.initial_cluster;
   if (cluster_given && !same_members(TRY(etcd::parse_initial_cluster(options.initial_cluster)), plan.members)) {
     return mismatch("its members are not those of --initial-cluster");
   }
@@ -279,13 +280,15 @@ std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& f
                               plan.cluster.members.size(), plan.shared.token));
   if (plan.auth)
     for (std::string& sentence : auth_sentences(*plan.auth, facts.revision)) steps.push_back(std::move(sentence));
-  if (!plan_file.empty()) steps.push_back("The plan file " + plan_file + " makes the other hosts build the same cluster.");
+  if (!plan_file.empty())
+    steps.push_back("The plan file " + plan_file + " makes the other hosts build the same cluster.");
   for (const MemberPlan& member : plan.members) steps.push_back(member_step(member, facts));
   const std::uint64_t bytes = plan.members.size() * facts.database_bytes;
   steps.push_back(fmt::format("Write about {} in all, which takes about {} at {} a second.", size_text(bytes),
                               duration_text(static_cast<double>(bytes) / kStatedBytesPerSecond),
                               size_text(kStatedBytesPerSecond)));
-  steps.push_back("Check the database as it is written, read its small buckets, WAL and snap back, and sync everything.");
+  steps.push_back(
+      "Check the database as it is written, read its small buckets, WAL and snap back, and sync everything.");
   steps.push_back(in_place ? "Exchange the member folder with the new one, and keep the old one beside it."
                            : "Rename the finished folder to its name, last of all.");
   return steps;

@@ -16,16 +16,16 @@ namespace lifeboat::operation {
 // What the repo says about the point and the cluster it is of.
 struct PointFacts {
   RepoId repo;
-  std::string point;    // id
-  std::string object;   // the manifest's name: it pins the sidecar
+  std::string point;   // id
+  std::string object;  // the manifest's name: it pins the sidecar
   LineageId lineage;
   std::int64_t point_revision = 0;
-  std::int64_t revision = 0;                // to restore, <= point_revision
-  std::int64_t known_revision = 0;          // the greatest one stored of this cluster, later lineages included
+  std::int64_t revision = 0;        // to restore, <= point_revision
+  std::int64_t known_revision = 0;  // the greatest one stored of this cluster, later lineages included
   std::optional<etcd::Minor> source_version;
   std::int64_t largest_lease_ttl_seconds = 0;  // of the leases the point has; 0: none
-  std::uint64_t database_bytes = 0;         // estimated
-  std::string auth_as_of, auth_latest;      // the manifests that have the users; empty: not known
+  std::uint64_t database_bytes = 0;            // estimated
+  std::string auth_as_of, auth_latest;         // the manifests that have the users; empty: not known
 };
 
 // What all hosts of one restore must agree on: the content of the plan file.

@@ -19,15 +19,15 @@ class SidecarMaker {
 
   Result<etcd::Sidecar> make(const BuiltDatabase& so_far) {
     const SharedPlan& shared = plan_.shared;
-    leases = choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()),
-                           source_.facts.revision == source_.facts.point_revision,
-                           shared.synthesized_lease_ttl_seconds);
+    leases =
+        choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()),
+                      source_.facts.revision == source_.facts.point_revision, shared.synthesized_lease_ttl_seconds);
     etcd::RewriteOptions rewrite;
     rewrite.cluster = plan_.cluster;
     rewrite.target = shared.target_version;
     // What is written is compacted already: etcd need not scan it again when it starts.
-    rewrite.compact_revision = shared.keep_history ? std::max<std::int64_t>(so_far.compact_revision, 0)
-                                                   : plan_.last_revision;
+    rewrite.compact_revision =
+        shared.keep_history ? std::max<std::int64_t>(so_far.compact_revision, 0) : plan_.last_revision;
     rewrite.scheduled_compact_revision = rewrite.compact_revision;
     rewrite.leases = leases.leases;
     rewrite.keep_alarms = shared.keep_alarms;
@@ -161,8 +161,9 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
         plan.shared.bump));
   }
   if (plan.shared.keep_history && plan.shared.bump == 0) {
-    report.warnings.push_back("The history is kept, so the revision is not bumped: clients that saw a later revision "
-                              "of the old cluster must be restarted.");
+    report.warnings.push_back(
+        "The history is kept, so the revision is not bumped: clients that saw a later revision "
+        "of the old cluster must be restarted.");
   }
   return report;
 }
@@ -190,16 +191,15 @@ Status build_members(io::World& world, const RestoreSource& source, const Restor
   std::vector<std::unique_ptr<MemberBuilder>> builders;
   std::vector<io::BulkFileWriter*> writers;
   for (std::size_t i = 0; i < plan.members.size(); ++i) {
-    builders.push_back(TRY(MemberBuilder::begin(world.files, placement.layouts[i],
-                                                {plan.cluster, plan.members[i].id}, placement.mark,
-                                                placement.closed_gate)));
+    builders.push_back(TRY(MemberBuilder::begin(world.files, placement.layouts[i], {plan.cluster, plan.members[i].id},
+                                                placement.mark, placement.closed_gate)));
     writers.push_back(&builders.back()->database());
   }
   TeeSink sink(writers);
   SidecarMaker maker(source, plan);
-  const BuiltDatabase built =
-      TRY(source.build(build_options(plan.shared, options),
-                       [&](const BuiltDatabase& so_far) { return maker.make(so_far); }, sink, progress));
+  const BuiltDatabase built = TRY(source.build(
+      build_options(plan.shared, options), [&](const BuiltDatabase& so_far) { return maker.make(so_far); }, sink,
+      progress));
   TRY(require_as_planned(built, plan, source));
   describe(built, maker, report);
   progress.stage("sync and verify", 0);

@@ -14,9 +14,9 @@ struct RestoreSource {
   PointFacts facts;
   etcd::Sidecar sidecar;
   bool proven = false;
-  std::string proof_reason;        // why it is, or is not
-  std::uint32_t restore_hash = 0;  // HashKV recorded for facts.revision; 0: none
-  std::optional<AuthChoices> auth;  // nullopt: the sidecar's rows as they are
+  std::string proof_reason;                                               // why it is, or is not
+  std::uint32_t restore_hash = 0;                                         // HashKV recorded for facts.revision; 0: none
+  std::optional<AuthChoices> auth;                                        // nullopt: the sidecar's rows as they are
   std::function<Result<AuthState>(const std::string& object)> read_auth;  // of the manifest that a plan names
   std::function<Result<BuiltDatabase>(const BuildOptions&, const SidecarFor&, bbolt::PageSink&, Progress&)> build;
 };
@@ -37,7 +37,7 @@ Status require_space(io::FileSystem& files, const std::string& directory, std::u
 Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan);
 
 struct Placement {
-  std::vector<MemberLayout> layouts;   // where each member of the plan is built
+  std::vector<MemberLayout> layouts;  // where each member of the plan is built
   std::optional<Bytes> mark;
   bool closed_gate = false;
   std::optional<Owner> owner;

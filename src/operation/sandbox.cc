@@ -30,10 +30,13 @@ std::string choose_directory(io::World& world, const VerifyOptions& options, std
 Result<std::string> find_etcd(io::World& world, const VerifyOptions& options) {
   const std::string wanted = options.etcd_binary.empty() ? "etcd" : options.etcd_binary;
   if (auto found = world.processes.find_on_path(wanted)) return *found;
-  return fail(ErrorCode::kEtcdBinaryMissing, "no etcd to boot", fmt::format("{} is not on PATH and no such file", wanted));
+  return fail(ErrorCode::kEtcdBinaryMissing, "no etcd to boot",
+              fmt::format("{} is not on PATH and no such file", wanted));
 }
 
-std::vector<std::string> bare_environment() { return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}; }
+std::vector<std::string> bare_environment() {
+  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+}
 
 Result<std::string> read_log(io::World& world, const std::string& path) {
   auto file = TRY(world.files.open(path, {}));
@@ -44,7 +47,8 @@ Result<std::string> read_log(io::World& world, const std::string& path) {
 }
 
 // The version the binary says it has.
-Result<std::optional<etcd::Minor>> version_of(io::World& world, const std::string& binary, const std::string& directory) {
+Result<std::optional<etcd::Minor>> version_of(io::World& world, const std::string& binary,
+                                              const std::string& directory) {
   const std::string output = io::join(directory, "version");
   auto child = TRY(world.processes.start({{binary, "--version"}, bare_environment(), output, true}));
   while (!TRY(child->poll_exit())) world.clock.sleep(kPoll / 10);
@@ -88,12 +92,12 @@ class SandboxedEtcd {
   Status start(const std::string& binary, const std::string& data_dir) {
     client_url_ = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
     const std::string peer_url = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
-    child_ = TRY(world_.processes.start({{binary, "--name", "default", "--data-dir", data_dir,
-                                          "--listen-client-urls", client_url_, "--advertise-client-urls", client_url_,
-                                          "--listen-peer-urls", peer_url},
-                                         bare_environment(),
-                                         log_path(),
-                                         true}));
+    child_ = TRY(
+        world_.processes.start({{binary, "--name", "default", "--data-dir", data_dir, "--listen-client-urls",
+                                 client_url_, "--advertise-client-urls", client_url_, "--listen-peer-urls", peer_url},
+                                bare_environment(),
+                                log_path(),
+                                true}));
     source::ClientOptions options;
     options.endpoints = {client_url_};
     options.dial_timeout = options.call_timeout = std::chrono::seconds(2);
@@ -135,7 +139,8 @@ class SandboxedEtcd {
 // The point with its authentication switched off, so that the sandbox can be asked; nothing else differs.
 Result<RestoreReport> restore_into(const repository::Repository& repo, io::World& world,
                                    const repository::Catalogue::Target& target, const VerifyOptions& options,
-                                   std::optional<etcd::Minor> version, const std::string& data_dir, Progress& progress) {
+                                   std::optional<etcd::Minor> version, const std::string& data_dir,
+                                   Progress& progress) {
   RestoreOptions restore;
   restore.data_dir = data_dir;
   restore.bump = false;
@@ -169,7 +174,8 @@ Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
   const std::string binary = TRY(find_etcd(world, options));
   const std::string parent = choose_directory(world, options, target.point->manifest.source.in_use_bytes);
   auto workspace = TRY(Workspace::create(world, parent, "lifeboat-sandbox-"));
-  progress.note(fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
+  progress.note(
+      fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
   const auto version = TRY(version_of(world, binary, workspace.path()));
   const std::string data_dir = io::join(workspace.path(), "default.etcd");
   const auto restored = TRY(restore_into(repo, world, target, options, version, data_dir, progress));

@@ -14,12 +14,12 @@
 namespace lifeboat::operation {
 
 struct SnapshotMatch {
-  bool continues = false;          // no record contradicts another
-  std::string contradiction;       // when not: a sentence
-  std::uint64_t common = 0;        // records that both have, byte for byte
-  std::int64_t last_common = 0;    // the highest revision of one
+  bool continues = false;              // no record contradicts another
+  std::string contradiction;           // when not: a sentence
+  std::uint64_t common = 0;            // records that both have, byte for byte
+  std::int64_t last_common = 0;        // the highest revision of one
   std::int64_t snapshot_revision = 0;  // the snapshot's own revision, known at its end
-  bool reached_end = false;        // the snapshot was read to its end: it has nothing newer than the lineage
+  bool reached_end = false;            // the snapshot was read to its end: it has nothing newer than the lineage
   // Records of the lineage that the snapshot has compacted away and no earlier base said so.
   std::vector<etcd::Revision> removed;
 };

@@ -15,7 +15,8 @@ void check_newest(const repository::Repository& repo, const repository::Point& p
     if (!head)
       out.findings.push_back(fmt::format("{}: {}", segment.object, head.error().to_string()));
     else if (head->size_bytes != segment.stored_bytes)
-      out.findings.push_back(fmt::format("{} has {} bytes, not {}", segment.object, head->size_bytes, segment.stored_bytes));
+      out.findings.push_back(
+          fmt::format("{} has {} bytes, not {}", segment.object, head->size_bytes, segment.stored_bytes));
   }
 }
 

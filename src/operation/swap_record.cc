@@ -30,8 +30,9 @@ std::string SwapRecord::kept_wal_path() const { return io::join(io::parent_of(wa
 
 Bytes encode_record(const SwapRecord& record) {
   const Json document = {{"apiVersion", kVersion},
-                         {"about", "Written by Lifeboat while it swaps this member's data. Do not remove it: run the "
-                                   "same restore again, or undo it."},
+                         {"about",
+                          "Written by Lifeboat while it swaps this member's data. Do not remove it: run the "
+                          "same restore again, or undo it."},
                          {"id", record.id},
                          {"point", record.point},
                          {"revision", record.revision},

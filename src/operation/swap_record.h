@@ -12,13 +12,13 @@ namespace lifeboat::operation {
 enum class SwapDirection { kRestore, kUndo };
 
 struct SwapRecord {
-  std::string id;          // random; equal in a journal and in the marks of the tree it brings in
+  std::string id;  // random; equal in a journal and in the marks of the tree it brings in
   std::string point;
   std::int64_t revision = 0;
-  std::string wal_dir;     // elsewhere; empty: inside the data directory
-  std::string kept;        // name of the folder that keeps the old tree; empty: nothing was there (a fresh restore)
+  std::string wal_dir;       // elsewhere; empty: inside the data directory
+  std::string kept;          // name of the folder that keeps the old tree; empty: nothing was there (a fresh restore)
   bool kept_inside = false;  // in the data directory (which is a file system of its own), not beside it
-  std::string kept_wal;    // name of the folder beside wal_dir that keeps the old WAL
+  std::string kept_wal;      // name of the folder beside wal_dir that keeps the old WAL
   SwapDirection direction = SwapDirection::kRestore;  // of a journal
   bool operator==(const SwapRecord&) const = default;
 

@@ -11,16 +11,16 @@ Result<RestoreReport> undo_in_place(io::World& world, const std::string& data_di
   const Recovered recovered = TRY(recover_swap(world.files, data_dir));
   RestoreReport report;
   const bool is_undone =
-      recovered.what == (recovered.record.direction == SwapDirection::kRestore ? Recovery::kTakenBack
-                                                                               : Recovery::kWasComplete);
+      recovered.what ==
+      (recovered.record.direction == SwapDirection::kRestore ? Recovery::kTakenBack : Recovery::kWasComplete);
   SwapRecord record = recovered.record;
   if (is_undone) {
     report.plan.push_back("An interrupted swap was settled: the old data is live.");
   } else {
     record = TRY(swap_back(world.files, data_dir, wal_dir));
     TRY(require_no_waiting_etcd(world, trees_of(data_dir, record).kept));
-    report.plan.push_back("The old data is live again; the restored data is kept in " +
-                          record.kept_path(data_dir) + ".");
+    report.plan.push_back("The old data is live again; the restored data is kept in " + record.kept_path(data_dir) +
+                          ".");
   }
   report.point = record.point;
   report.revision = record.revision;

@@ -51,7 +51,8 @@ class Verification {
     const auto& manifest = target.point->manifest;
     std::vector<Unread> unread;
     TRY(check_object(point, target.point->object, std::nullopt, unread));
-    for (const auto& segment : manifest.segments) TRY(check_object(point, segment.object, segment.stored_bytes, unread));
+    for (const auto& segment : manifest.segments)
+      TRY(check_object(point, segment.object, segment.stored_bytes, unread));
     // The objects are hashed while their content is read: what that says of a point with damaged bytes is forgotten,
     // and its other objects are read again for the next point.
     auto hashing = std::async(std::launch::async, [&] { return hash_objects(unread); });
@@ -101,8 +102,9 @@ class Verification {
     if (!head) return found(point, object, head.error());
     ++report_.objects;
     if (size_bytes && head->size_bytes != *size_bytes)
-      return found(point, object, Error(ErrorCode::kObjectDamaged, "an object has the wrong size",
-                                        fmt::format("{} bytes, not {}", head->size_bytes, *size_bytes)));
+      return found(point, object,
+                   Error(ErrorCode::kObjectDamaged, "an object has the wrong size",
+                         fmt::format("{} bytes, not {}", head->size_bytes, *size_bytes)));
     if (options_.level > 0) {
       unread.push_back({object, head->size_bytes});
       report_.bytes += head->size_bytes;
@@ -193,8 +195,10 @@ class Verification {
     found_.records += built->log_records;
     for (const auto& sentence : built->findings)
       TRY(found(point, "", Error(ErrorCode::kLogRuleBroken, "the log breaks a rule", sentence)));
-    if (built->hashes.size() == build.hash_at.size()) return compare_hashes(point, target, build.hash_at, built->hashes);
-    const auto hashes = hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, log_options(), progress_);
+    if (built->hashes.size() == build.hash_at.size())
+      return compare_hashes(point, target, build.hash_at, built->hashes);
+    const auto hashes =
+        hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, log_options(), progress_);
     return hashes ? compare_hashes(point, target, build.hash_at, *hashes) : found(point, "", hashes.error());
   }
 
@@ -216,9 +220,10 @@ class Verification {
     for (const auto& member : target.point->hash_proof->members)
       for (std::size_t i = 0; i < at.size(); ++i)
         if (at[i] == member.compact_revision && hashes[i] != member.live)
-          TRY(found(point, "", Error(ErrorCode::kProofMismatch, "the log's HashKV is not the live member's",
-                                     fmt::format("member {} answered {} at revision {}, the log gives {}", member.member_id,
-                                                 member.live, target.revision, hashes[i]))));
+          TRY(found(point, "",
+                    Error(ErrorCode::kProofMismatch, "the log's HashKV is not the live member's",
+                          fmt::format("member {} answered {} at revision {}, the log gives {}", member.member_id,
+                                      member.live, target.revision, hashes[i]))));
     return {};
   }
 
@@ -257,7 +262,8 @@ class Verification {
     if (!point.findings.empty()) out.reason = point.findings.front().sentence;
     out.writer_version = kLifeboatVersion;
     const auto written = repository::publish_attestation(repo_, world_, out);
-    if (!written) report_.notes.push_back("the result could not be recorded in the repo: " + written.error().to_string());
+    if (!written)
+      report_.notes.push_back("the result could not be recorded in the repo: " + written.error().to_string());
   }
 
   const repository::Repository& repo_;

@@ -10,17 +10,17 @@
 namespace lifeboat::operation {
 
 struct VerifyOptions {
-  int level = 2;               // 0 present with size, 1 SHA-256, 2 decrypt and parse, 3 rules, HashKV, rebuilt database, 4 boot
-  std::string etcd_binary;     // level 4; empty: found on PATH
+  int level = 2;  // 0 present with size, 1 SHA-256, 2 decrypt and parse, 3 rules, HashKV, rebuilt database, 4 boot
+  std::string etcd_binary;  // level 4; empty: found on PATH
   std::string sandbox_directory;
   std::string spool_directory;
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
-  bool attest = true;          // write an attestation
+  bool attest = true;             // write an attestation
   bool missing_is_error = false;  // an object that is missing ends it: the caller makes its plan again
 };
 struct Finding {
-  std::string object;          // empty: the point as a whole
+  std::string object;  // empty: the point as a whole
   std::string sentence;
   ErrorCode code{};
 };
@@ -32,8 +32,8 @@ struct VerifiedPoint {
 struct VerifyReport {
   int level = 0;
   std::vector<VerifiedPoint> points;
-  std::vector<Finding> findings;  // of the repo: keys, format, unreadable manifests, every point's own
-  std::vector<std::string> notes; // sentences that are no findings: a result that could not be recorded
+  std::vector<Finding> findings;   // of the repo: keys, format, unreadable manifests, every point's own
+  std::vector<std::string> notes;  // sentences that are no findings: a result that could not be recorded
   std::uint64_t objects = 0, bytes = 0, records = 0;
   double seconds = 0;
   bool clean() const { return findings.empty(); }

@@ -72,12 +72,9 @@ Status Workspace::remove() {
   return files_->sync_directory(io::parent_of(path_));
 }
 
-std::string workspace_prefix_beside(const std::string& target) {
-  return io::base_name(target) + ".lifeboat-tmp-";
-}
+std::string workspace_prefix_beside(const std::string& target) { return io::base_name(target) + ".lifeboat-tmp-"; }
 
-Result<std::size_t> sweep_workspaces(io::FileSystem& files, const std::string& directory,
-                                     const std::string& prefix) {
+Result<std::size_t> sweep_workspaces(io::FileSystem& files, const std::string& directory, const std::string& prefix) {
   if (!TRY(io::exists(files, directory))) return 0;
   std::size_t alive = 0;
   for (const io::DirEntry& entry : TRY(files.list(directory))) {

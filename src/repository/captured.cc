@@ -20,28 +20,24 @@ constexpr std::size_t kFewSegments = 4;  // are not worth threads
 // The longer a segment stays, the more its compression is worth. A level above 9 would need more memory than an agent
 // has for it.
 int zstd_level_of(int level) { return std::min(3 * std::max(level, 1), 9); }
-std::size_t block_bytes_of(int level) {
-  return segment::kBlockTargetBytes << std::clamp(level - 1, 0, 2);
-}
+std::size_t block_bytes_of(int level) { return segment::kBlockTargetBytes << std::clamp(level - 1, 0, 2); }
 
 std::unexpected<Error> breaks_the_log(std::int64_t main, std::string why) {
-  return fail(ErrorCode::kLogRuleBroken,
-              fmt::format("the captured revision {} cannot be stored", main), std::move(why));
+  return fail(ErrorCode::kLogRuleBroken, fmt::format("the captured revision {} cannot be stored", main),
+              std::move(why));
 }
 
 // Rule 1, where it can still be helped: the records are those of every revision of (lo, hi], each whole.
 class Contiguous {
  public:
-  explicit Contiguous(const manifest::CaptureCommit& commit)
-      : hi_(commit.hi), previous_{commit.lo, 0} {}
+  explicit Contiguous(const manifest::CaptureCommit& commit) : hi_(commit.hi), previous_{commit.lo, 0} {}
 
   Status add(const etcd::Revision& at) {
     const bool same = started_ && at.main == previous_.main;
-    const bool follows = same ? at.sub == previous_.sub + 1
-                              : at.main == previous_.main + 1 && at.sub == 0;
+    const bool follows = same ? at.sub == previous_.sub + 1 : at.main == previous_.main + 1 && at.sub == 0;
     if (!follows) {
-      return breaks_the_log(at.main, fmt::format("record {}.{} follows {}.{}", at.main, at.sub,
-                                                 previous_.main, previous_.sub));
+      return breaks_the_log(at.main,
+                            fmt::format("record {}.{} follows {}.{}", at.main, at.sub, previous_.main, previous_.sub));
     }
     started_ = true;
     previous_ = at;
@@ -60,13 +56,11 @@ class Contiguous {
 };
 
 std::unexpected<Error> damaged(const std::string& object, std::string why) {
-  return fail(ErrorCode::kObjectDamaged, fmt::format("segment {} is damaged", object),
-              std::move(why));
+  return fail(ErrorCode::kObjectDamaged, fmt::format("segment {} is damaged", object), std::move(why));
 }
 
 // nullopt: no captured segment.
-Result<std::optional<CapturedSegment>> open_captured(const Repository& repo,
-                                                     const SegmentName& name,
+Result<std::optional<CapturedSegment>> open_captured(const Repository& repo, const SegmentName& name,
                                                      const std::string& object) {
   FoundSegment found = TRY(find_segment(repo, object));
   if (found.lineage != name.lineage || found.ref.lo != name.lo || found.ref.hi != name.hi) {
@@ -75,8 +69,8 @@ Result<std::optional<CapturedSegment>> open_captured(const Repository& repo,
   if (!found.commit) return std::optional<CapturedSegment>();
   auto commit = manifest::decode_capture_commit(*found.commit);
   if (!commit) return std::unexpected(commit.error().in(object));
-  const bool fits = commit->lineage.id == found.lineage && commit->lo == found.ref.lo &&
-                    commit->hi == found.ref.hi && found.ref.complete_from == found.ref.lo;
+  const bool fits = commit->lineage.id == found.lineage && commit->lo == found.ref.lo && commit->hi == found.ref.hi &&
+                    found.ref.complete_from == found.ref.lo;
   if (!fits) return damaged(object, "its commit does not fit its footer");
   return std::optional(CapturedSegment{std::move(found.ref), name.level, *std::move(commit)});
 }
@@ -90,8 +84,7 @@ struct Opened {
   Result<std::optional<CapturedSegment>> captured;
 };
 
-Status open_all(const Repository& repo, std::vector<ToOpen> todo,
-                const std::function<Status(Opened)>& consume) {
+Status open_all(const Repository& repo, std::vector<ToOpen> todo, const std::function<Status(Opened)>& consume) {
   const auto open = [&repo](ToOpen one) -> Result<Opened> {
     auto captured = open_captured(repo, one.name, one.object);
     return Opened{std::move(one.object), std::move(captured)};
@@ -108,13 +101,11 @@ Status open_all(const Repository& repo, std::vector<ToOpen> todo,
     if (next == todo.size()) return std::nullopt;
     return std::move(todo[next++]);
   };
-  return io::parallel_ordered_map<ToOpen, Opened>(kReadersAtOnce, 4 * kReadersAtOnce, produce, open,
-                                                  consume);
+  return io::parallel_ordered_map<ToOpen, Opened>(kReadersAtOnce, 4 * kReadersAtOnce, produce, open, consume);
 }
 
 auto place_of(const CapturedSegment& s) {
-  return std::make_tuple(s.commit.lineage.id, s.ref.lo, -s.ref.hi, -s.level,
-                         std::string_view(s.ref.object));
+  return std::make_tuple(s.commit.lineage.id, s.ref.lo, -s.ref.hi, -s.level, std::string_view(s.ref.object));
 }
 
 bool has_changes_of(const CapturedSegment& wider, const CapturedSegment& other) {
@@ -144,8 +135,7 @@ std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all)
     std::erase_if(reaching, [&](std::size_t i) {
       return kept[i].commit.lineage.id != next.commit.lineage.id || kept[i].ref.hi < next.ref.lo;
     });
-    const bool contained =
-        std::ranges::any_of(reaching, [&](std::size_t i) { return contains(kept[i], next); });
+    const bool contained = std::ranges::any_of(reaching, [&](std::size_t i) { return contains(kept[i], next); });
     if (contained) continue;
     reaching.push_back(kept.size());
     kept.push_back(std::move(next));
@@ -154,8 +144,8 @@ std::vector<CapturedSegment> without_contained(std::vector<CapturedSegment> all)
 }
 
 Result<CapturedSegment> publish_captured(const Repository& repo, io::World& world, int level,
-                                         const manifest::CaptureCommit& commit,
-                                         RecordStream& records, unsigned threads) {
+                                         const manifest::CaptureCommit& commit, RecordStream& records,
+                                         unsigned threads) {
   Bytes text = manifest::encode_capture_commit(commit);
   const auto again = manifest::decode_capture_commit(text);
   if (!again) return std::unexpected(again.error().in("a capture commit about to be published"));
@@ -214,15 +204,13 @@ Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
   return found;
 }
 
-Result<std::vector<CapturedSegment>> load_captured(const Repository& repo,
-                                                   const std::vector<std::string>& listed,
+Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged) {
   const auto listing = TRY(repo.store().list("s/"));
   return without_contained(TRY(read_captured(repo, listing, listed, damaged)));
 }
 
-std::vector<const CapturedSegment*> chain_from(std::span<const CapturedSegment> captured,
-                                               std::int64_t from) {
+std::vector<const CapturedSegment*> chain_from(std::span<const CapturedSegment> captured, std::int64_t from) {
   std::vector<const CapturedSegment*> chain;
   std::int64_t end = from;
   const CapturedSegment* furthest = nullptr;

@@ -26,8 +26,8 @@ bool falls_between(const manifest::SidecarChange& change, std::int64_t from, std
   return later && change.by <= to;
 }
 
-std::vector<manifest::SidecarChange> changes_between(std::span<const CapturedSegment> captured,
-                                                     std::int64_t from, std::int64_t to) {
+std::vector<manifest::SidecarChange> changes_between(std::span<const CapturedSegment> captured, std::int64_t from,
+                                                     std::int64_t to) {
   std::vector<manifest::SidecarChange> changes;
   for (const CapturedSegment& segment : captured) {
     for (const manifest::SidecarChange& change : segment.commit.changes) {
@@ -53,8 +53,7 @@ struct Moment {
 };
 
 // When the store reached `revision`, as its flushes tell; `flushes` ascend in revision and latest.
-Moment moment_of(const std::vector<manifest::Flush>& flushes, std::int64_t revision,
-                 const Point& start) {
+Moment moment_of(const std::vector<manifest::Flush>& flushes, std::int64_t revision, const Point& start) {
   Moment moment{start.first_seen, start.last_seen};
   for (const manifest::Flush& flush : flushes) {
     if (flush.live && flush.revision <= revision) {
@@ -78,8 +77,7 @@ using Names = std::unordered_set<std::string_view>;
 
 // Of a list that lacks something: what is there, and captured segments for the rest. Empty when they do not fill it.
 std::vector<manifest::SegmentRef> filled(const std::vector<manifest::SegmentRef>& listed,
-                                         std::span<const CapturedSegment> captured,
-                                         const Names& present) {
+                                         std::span<const CapturedSegment> captured, const Names& present) {
   std::vector<manifest::SegmentRef> out;
   std::int64_t end = 0;
   for (const manifest::SegmentRef& segment : listed) {
@@ -115,9 +113,7 @@ std::vector<manifest::Manifest> ends_of_history(const std::vector<StoredManifest
 }
 
 // Above it a segment has every record; up to it only those that etcd still had.
-std::int64_t whole_from(const manifest::SegmentRef& segment) {
-  return std::max(segment.lo, segment.complete_from);
-}
+std::int64_t whole_from(const manifest::SegmentRef& segment) { return std::max(segment.lo, segment.complete_from); }
 
 // Of `segments`, those that go on furthest from where all records are known; where none does, the one that knows them
 // all again soonest.
@@ -241,8 +237,7 @@ void Catalogue::add_captured() {
   }
 }
 
-void Catalogue::replace_missing(std::vector<StoredManifest>& manifests,
-                                const std::vector<CapturedSegment>& captured,
+void Catalogue::replace_missing(std::vector<StoredManifest>& manifests, const std::vector<CapturedSegment>& captured,
                                 const std::vector<storage::ObjectInfo>& listing) {
   Names present, captured_names;
   for (const storage::ObjectInfo& object : listing) present.insert(object.name);

@@ -24,7 +24,7 @@ std::vector<Coverage> merge_coverage(std::vector<Coverage> all);
 // A chain of segments that only grows is ended by a base that needs no other.
 struct ChainBounds {
   std::size_t additions = 64;  // of backups: they stay as they are
-  std::size_t segments = 512;   // in all. Captured ones are about a hundred while an agent merges them
+  std::size_t segments = 512;  // in all. Captured ones are about a hundred while an agent merges them
 };
 // By its level; a captured segment of a whole day has the same.
 bool has_base_level(const manifest::SegmentRef& segment);

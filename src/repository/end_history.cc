@@ -24,9 +24,7 @@ constexpr std::chrono::hours kMostSilence{24};
 using manifest::Manifest;
 using manifest::SegmentRef;
 
-std::unexpected<Error> interrupted() {
-  return fail(ErrorCode::kInterrupted, "ending the history was interrupted");
-}
+std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "ending the history was interrupted"); }
 
 // As Visibility::encode gives them.
 class BitWriter {
@@ -216,7 +214,8 @@ class EndOfHistory {
     std::vector<const manifest::Attestation*> proofs;
     for (const manifest::Attestation& proof : objects_.attestations()) {
       if (proof.kind != "hashkv" || proof.members.empty()) continue;
-      if (!proof.hashes_agree()) return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
+      if (!proof.hashes_agree())
+        return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
       if (proof.revision >= end_ && proof.agreed) proofs.push_back(&proof);
     }
     std::ranges::sort(proofs, {}, &manifest::Attestation::revision);
@@ -253,8 +252,8 @@ class EndOfHistory {
     std::map<std::int64_t, std::uint32_t> said;
     for (const auto& member : proof.members) said[member.compact_revision] = member.live;
     for (const auto& [compaction, live] : said) {
-      const LogHash found = TRY(hash_log(repo_, world_, log, compaction, proof.revision,
-                                         read_options(proof.revision), progress_));
+      const LogHash found =
+          TRY(hash_log(repo_, world_, log, compaction, proof.revision, read_options(proof.revision), progress_));
       if (found.hash == live) continue;
       return alarm(fmt::format("the log no longer gives the proof of revision {}: HashKV is {}, a member said {}",
                                proof.revision, found.hash, live));
@@ -289,7 +288,8 @@ class EndOfHistory {
       next.revision = at;
       if (!TRY(write_state(state, next)) || !TRY(reads_back(next))) return false;
       TRY(attest(next));
-      if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(make_anew(list->second, next))) return false;
+      if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(make_anew(list->second, next)))
+        return false;
       state = std::move(next);
     }
     return publish_end(state);
@@ -336,16 +336,15 @@ class EndOfHistory {
   std::unique_ptr<SegmentWriter> begin_segment(const State& from, const State& to,
                                                std::vector<etcd::Revision> removed) {
     const bool base = is_base(from);
-    return std::make_unique<SegmentWriter>(
-        repo_, world_,
-        SegmentWriteOptions{.lineage = lineage_,
-                            .level = base ? kBaseLevel : kAdditionLevel,
-                            .lo = from.revision,
-                            .complete_from = to.revision,
-                            .removed = std::move(removed),
-                            .zstd_level = base ? kBaseZstd : kAdditionZstd,
-                            .by_key = true,
-                            .threads = policy_.threads});
+    return std::make_unique<SegmentWriter>(repo_, world_,
+                                           SegmentWriteOptions{.lineage = lineage_,
+                                                               .level = base ? kBaseLevel : kAdditionLevel,
+                                                               .lo = from.revision,
+                                                               .complete_from = to.revision,
+                                                               .removed = std::move(removed),
+                                                               .zstd_level = base ? kBaseZstd : kAdditionZstd,
+                                                               .by_key = true,
+                                                               .threads = policy_.threads});
   }
 
   // From the store, with all digests and rules, before anything names it.
@@ -354,8 +353,7 @@ class EndOfHistory {
     m.segments = state.segments;
     m.revision = state.revision;
     auto log = TRY(LogReader::open(repo_, world_, m, read_options(state.revision), progress_));
-    if (!log->findings().empty())
-      return alarm("what a merge wrote breaks a rule: " + log->findings().front());
+    if (!log->findings().empty()) return alarm("what a merge wrote breaks a rule: " + log->findings().front());
     etcd::HashKv hash(state.revision, state.revision);
     SeenRecord seen;
     for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
@@ -372,7 +370,8 @@ class EndOfHistory {
     const auto known = objects_.restore_hash(state.revision);
     if (known && *known == state.hash) return {};
     if (known) {
-      return fail(ErrorCode::kProofMismatch, fmt::format("the state at revision {} is not what was recorded", state.revision),
+      return fail(ErrorCode::kProofMismatch,
+                  fmt::format("the state at revision {} is not what was recorded", state.revision),
                   fmt::format("its HashKV is {}, a proof says {}", state.hash, *known));
     }
     manifest::Attestation out;
@@ -420,8 +419,8 @@ class EndOfHistory {
     return publish(m, sidecar.encode());
   }
 
-  // Segments that nobody names are removed after the orphan age. Whoever removes them and has not seen the manifest looked
-  // before it was there; when they were young even afterwards, he has let them be.
+  // Segments that nobody names are removed after the orphan age. Whoever removes them and has not seen the manifest
+  // looked before it was there; when they were young even afterwards, he has let them be.
   Result<bool> publish(const Manifest& m, ByteView sidecar) {
     if (took_too_long()) return refuse_late();
     const std::string object = TRY(publish_manifest(repo_, world_, m, sidecar));
@@ -453,7 +452,7 @@ class EndOfHistory {
     std::chrono::nanoseconds monotonic{};
   } began_;  // before the first write
   std::int64_t merged_to_ = 0, end_ = 0;
-  Catalogue::Target target_;  // its log is what is merged
+  Catalogue::Target target_;                                           // its log is what is merged
   std::map<std::int64_t, std::vector<const StoredManifest*>> wanted_;  // below the end, to be made anew
 };
 

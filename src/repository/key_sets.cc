@@ -50,8 +50,7 @@ bool name_fits(const std::string& name, const object::WrappedKeys& described, co
 
 Result<StoredKeySet> read_key_set(storage::ObjectStore& store, const std::string& name) {
   const auto damaged = [&](std::string why) {
-    return fail(ErrorCode::kObjectDamaged, fmt::format("key set {} is damaged", name),
-                std::move(why));
+    return fail(ErrorCode::kObjectDamaged, fmt::format("key set {} is damaged", name), std::move(why));
   };
   StoredKeySet set{TRY(storage::get(store, name, kMaxKeySetBytes)), {}};
   const Sha256 sha = crypto::sha256(set.bytes);
@@ -71,41 +70,34 @@ struct Tried {
   std::vector<std::string> labels;  // of this repo's whole key sets, of any kind
 };
 
-std::unexpected<Error> nothing_opened(const Tried& tried, const Credential& credential,
-                                      const std::string& url) {
+std::unexpected<Error> nothing_opened(const Tried& tried, const Credential& credential, const std::string& url) {
   if (!tried.damaged.empty()) return std::unexpected(tried.damaged.front().error);
   if (tried.labels.empty()) {
     return fail(ErrorCode::kObjectMissing, fmt::format("the repo at {} has no key set", url),
-                "nothing under keys/ belongs to this repo",
-                "Copy the keys/ folder back from a replica of the repo.");
+                "nothing under keys/ belongs to this repo", "Copy the keys/ folder back from a replica of the repo.");
   }
-  return fail(
-      ErrorCode::kWrongKey,
-      fmt::format("the {} given does not open the repo at {}",
-                  credential.kind == object::RecipientKind::kPassphrase ? "passphrase" : "key file",
-                  url),
-      fmt::format("it was tried on the key sets of its kind; the repo can be opened by: {}",
-                  fmt::join(tried.labels, ", ")));
+  return fail(ErrorCode::kWrongKey,
+              fmt::format("the {} given does not open the repo at {}",
+                          credential.kind == object::RecipientKind::kPassphrase ? "passphrase" : "key file", url),
+              fmt::format("it was tried on the key sets of its kind; the repo can be opened by: {}",
+                          fmt::join(tried.labels, ", ")));
 }
 
 }  // namespace
 
 Result<std::vector<NewKeySet>> wrap_for_all(const object::EpochKeys& keys, const RepoId& repo,
-                                            const std::vector<Credential>& credentials,
-                                            io::Random& random, crypto::Argon2Cost cost) {
+                                            const std::vector<Credential>& credentials, io::Random& random,
+                                            crypto::Argon2Cost cost) {
   std::vector<NewKeySet> sets;
   std::map<object::RecipientKind, int> of_kind;
   for (const Credential& credential : credentials) {
-    const std::string label =
-        fmt::format("{}-{}", kind_text(credential.kind), ++of_kind[credential.kind]);
+    const std::string label = fmt::format("{}-{}", kind_text(credential.kind), ++of_kind[credential.kind]);
     std::array<std::byte, 16> salt{};
     random.fill(salt);
-    Bytes bytes = TRY(object::wrap_keys(keys, repo, {credential.kind, label},
-                                        credential.secret.view(), salt, cost));
+    Bytes bytes = TRY(object::wrap_keys(keys, repo, {credential.kind, label}, credential.secret.view(), salt, cost));
     const auto again = object::unwrap_keys(bytes, repo, credential.secret.view());
     if (!again || !equal_keys(*again, keys)) {
-      return fail(ErrorCode::kVerifyBeforePublish,
-                  fmt::format("key set {} did not open again", label),
+      return fail(ErrorCode::kVerifyBeforePublish, fmt::format("key set {} did not open again", label),
                   again ? "it holds other keys" : again.error().to_string());
     }
     std::string name = key_set_name(keys.epoch, kFirstGeneration, label, crypto::sha256(bytes));
@@ -114,8 +106,7 @@ Result<std::vector<NewKeySet>> wrap_for_all(const object::EpochKeys& keys, const
   return sets;
 }
 
-Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId& repo,
-                                       const Credential& credential) {
+Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId& repo, const Credential& credential) {
   object::RepoKeys keys{.repo = repo, .epochs = {}};
   std::set<std::uint32_t> opened;
   Tried tried;
@@ -155,9 +146,8 @@ std::vector<DamagedObject> check_key_sets(storage::ObjectStore& store, const Rep
     if (set && set->described.repo == repo) any = true;
   }
   if (!any) {
-    damage.push_back(
-        {"keys/", Error(ErrorCode::kObjectMissing, "the repo has no whole key set left",
-                        "nothing under keys/ belongs to it and can be read")});
+    damage.push_back({"keys/", Error(ErrorCode::kObjectMissing, "the repo has no whole key set left",
+                                     "nothing under keys/ belongs to it and can be read")});
   }
   return damage;
 }

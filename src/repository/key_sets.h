@@ -20,13 +20,12 @@ struct NewKeySet {
 };
 // `keys` wrapped once for each credential, each opened again and compared (kVerifyBeforePublish).
 Result<std::vector<NewKeySet>> wrap_for_all(const object::EpochKeys& keys, const RepoId& repo,
-                                            const std::vector<Credential>& credentials,
-                                            io::Random& random, crypto::Argon2Cost cost);
+                                            const std::vector<Credential>& credentials, io::Random& random,
+                                            crypto::Argon2Cost cost);
 
 // The keys of every epoch that the credential opens; key sets of another repo id (an interrupted
 // init) are passed over. kWrongKey, kObjectMissing, kObjectDamaged as Repository::open says.
-Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId& repo,
-                                       const Credential& credential);
+Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId& repo, const Credential& credential);
 
 std::vector<DamagedObject> check_key_sets(storage::ObjectStore& store, const RepoId& repo);
 

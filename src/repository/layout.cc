@@ -15,9 +15,7 @@ bool is_lower_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::string revision_hex(std::int64_t revision) {
-  return fmt::format("{:016x}", static_cast<std::uint64_t>(revision));
-}
+std::string revision_hex(std::int64_t revision) { return fmt::format("{:016x}", static_cast<std::uint64_t>(revision)); }
 
 std::optional<std::int64_t> parse_revision_hex(std::string_view text) {
   if (text.size() != kRevisionDigits || !is_lower_hex(text)) return std::nullopt;
@@ -55,10 +53,8 @@ std::optional<ManifestName> parse_revision_object(std::string_view top, std::str
 
 }  // namespace
 
-std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi,
-                         const Sha256& sha) {
-  return fmt::format("s/{}/{}/{}-{}-{}", lineage.text(), level, revision_hex(lo), revision_hex(hi),
-                     sha.text());
+std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi, const Sha256& sha) {
+  return fmt::format("s/{}/{}/{}-{}-{}", lineage.text(), level, revision_hex(lo), revision_hex(hi), sha.text());
 }
 
 std::string manifest_name(const LineageId& lineage, std::int64_t revision, const Sha256& sha) {
@@ -69,8 +65,7 @@ std::string attestation_name(const LineageId& lineage, std::int64_t revision, co
   return fmt::format("v/{}/{}-{}", lineage.text(), revision_hex(revision), sha.text());
 }
 
-std::string key_set_name(std::uint32_t epoch, std::uint32_t generation, const std::string& label,
-                         const Sha256& sha) {
+std::string key_set_name(std::uint32_t epoch, std::uint32_t generation, const std::string& label, const Sha256& sha) {
   return fmt::format("keys/{}-{}-{}-{}", epoch, generation, label, sha.text());
 }
 
@@ -89,8 +84,8 @@ std::optional<SegmentName> parse_segment_name(std::string_view name) {
   constexpr std::size_t kHiAt = kLoAt + kRevisionDigits + 1;
   constexpr std::size_t kShaAt = kHiAt + kRevisionDigits + 1;
   if (name.size() != kShaAt + kShaDigits || !name.starts_with("s/")) return std::nullopt;
-  const bool separated = name[kLevelAt - 1] == '/' && name[kLoAt - 1] == '/' &&
-                         name[kHiAt - 1] == '-' && name[kShaAt - 1] == '-';
+  const bool separated =
+      name[kLevelAt - 1] == '/' && name[kLoAt - 1] == '/' && name[kHiAt - 1] == '-' && name[kShaAt - 1] == '-';
   const char level = name[kLevelAt];
   const auto lineage = parse_lower<LineageId>(name.substr(2, kLineageDigits));
   const auto lo = parse_revision_hex(name.substr(kLoAt, kRevisionDigits));
@@ -102,12 +97,8 @@ std::optional<SegmentName> parse_segment_name(std::string_view name) {
   return SegmentName{*lineage, level - '0', *lo, *hi, *sha};
 }
 
-std::optional<ManifestName> parse_manifest_name(std::string_view name) {
-  return parse_revision_object("m", name);
-}
+std::optional<ManifestName> parse_manifest_name(std::string_view name) { return parse_revision_object("m", name); }
 
-std::optional<ManifestName> parse_attestation_name(std::string_view name) {
-  return parse_revision_object("v", name);
-}
+std::optional<ManifestName> parse_attestation_name(std::string_view name) { return parse_revision_object("v", name); }
 
 }  // namespace lifeboat::repository

@@ -95,12 +95,13 @@ std::optional<std::unordered_set<std::string>> LineageObjects::needed(const mani
     if (without.contains(stored.object)) continue;
     const manifest::Manifest& m = stored.manifest;
     const auto on_end = rebased(m, end, [this](const auto& segment) { return is_captured(segment); });
-    // Above the end, captured segments must have what is missing: it may be something that needs more of what lies below.
+    // Above the end, captured segments must have what is missing: it may be something that needs more of what lies
+    // below.
     const bool lacks = on_end && std::ranges::any_of(*on_end, [&](const auto& segment) {
-      if (is_present(segment.object)) return false;
-      const auto chain = chain_from(captured_, std::max(segment.lo, end.revision));
-      return chain.empty() || chain.back()->ref.hi < segment.hi;
-    });
+                         if (is_present(segment.object)) return false;
+                         const auto chain = chain_from(captured_, std::max(segment.lo, end.revision));
+                         return chain.empty() || chain.back()->ref.hi < segment.hi;
+                       });
     if (lacks) {
       why_not = fmt::format("the point of revision {} lacks a segment", m.revision);
       return std::nullopt;

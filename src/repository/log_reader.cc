@@ -21,7 +21,8 @@ std::vector<manifest::SegmentRef> segments_to(const manifest::Manifest& manifest
 }
 
 // What later bases say is gone, as far as they speak about `revision`.
-Result<std::vector<etcd::Revision>> removed_at(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+Result<std::vector<etcd::Revision>> removed_at(const Repository& repo,
+                                               const std::vector<manifest::SegmentRef>& segments,
                                                std::int64_t revision) {
   std::vector<etcd::Revision> all;
   for (const auto& segment : segments) {
@@ -62,8 +63,9 @@ class Contiguity {
     for (; ended_ < segment; ++ended_) {
       const auto& last = segments_[ended_];
       if (last.hi > last.complete_from && previous_.main != last.hi && findings.size() < kFindingsMax)
-        findings.push_back(fmt::format("the last record up to revision {} is of revision {}: the ones behind it are missing",
-                                       last.hi, previous_.main));
+        findings.push_back(
+            fmt::format("the last record up to revision {} is of revision {}: the ones behind it are missing", last.hi,
+                        previous_.main));
     }
   }
 
@@ -117,7 +119,8 @@ class TwoPassReader final : public LogReader {
   Result<bool> next(SeenRecord& out) override {
     if (ordinal_ == visibility_.records()) return false;
     if (!TRY(stream_->next(out.record)))
-      return fail(ErrorCode::kObjectDamaged, "the log ended early", "a second reading found fewer records than the first");
+      return fail(ErrorCode::kObjectDamaged, "the log ended early",
+                  "a second reading found fewer records than the first");
     out.visible = visibility_.visible(ordinal_);
     out.live_at_compaction = visibility_.live_at_compaction(ordinal_);
     ++ordinal_;

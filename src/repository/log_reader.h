@@ -13,11 +13,11 @@ namespace lifeboat::repository {
 
 struct LogReadOptions {
   std::int64_t revision = 0;
-  std::int64_t compaction = -1;     // for HashKV at (compaction, revision)
+  std::int64_t compaction = -1;  // for HashKV at (compaction, revision)
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
   std::string spool_directory;
-  bool check = false;               // the rules of the log: contiguity, versions, digests
+  bool check = false;  // the rules of the log: contiguity, versions, digests
 };
 
 // A record and what a reader at the revision makes of it.

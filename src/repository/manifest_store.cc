@@ -18,16 +18,14 @@ constexpr std::uint64_t kWholeManifestBytes = 8u << 20;
 constexpr std::uint64_t kMaxSidecarBytes = 512u << 20;
 
 std::unexpected<Error> damaged(const std::string& object, std::string why) {
-  return fail(ErrorCode::kObjectDamaged, fmt::format("object {} is damaged", object),
-              std::move(why));
+  return fail(ErrorCode::kObjectDamaged, fmt::format("object {} is damaged", object), std::move(why));
 }
 
 std::unexpected<Error> reads_back_different(const std::string& object) {
   return damaged(object, "it was just written and does not read back equal");
 }
 
-Result<ObjectReader> open_object(const Repository& repo, const std::string& object,
-                                 ObjectType type) {
+Result<ObjectReader> open_object(const Repository& repo, const std::string& object, ObjectType type) {
   return ObjectReader::open(repo.store(), repo.keys(), object, type, kWholeManifestBytes);
 }
 
@@ -38,8 +36,7 @@ struct ReadObject {
 
 Result<ReadObject> read_object(const Repository& repo, const std::string& object, ObjectType type) {
   const ObjectReader reader = TRY(open_object(repo, object, type));
-  return ReadObject{TRY(reader.read_all(kMaxSidecarBytes)), to_bytes(reader.footer()),
-                    reader.size_bytes()};
+  return ReadObject{TRY(reader.read_all(kMaxSidecarBytes)), to_bytes(reader.footer()), reader.size_bytes()};
 }
 
 using NameOf = std::string (*)(const LineageId&, std::int64_t, const Sha256&);
@@ -55,10 +52,10 @@ struct Document {
 // 1. the object is staged, every frame opened again and compared while it is sealed
 // 2. it is published under a name that holds its hash, which makes it count
 // 3. it is read back from the store and compared
-Result<std::string> publish_document(const Repository& repo, io::World& world,
-                                     const Document& document, ByteView body, NameOf name_of) {
-  ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random,
-                                                document.type, object::KeyScope::kPlanning));
+Result<std::string> publish_document(const Repository& repo, io::World& world, const Document& document, ByteView body,
+                                     NameOf name_of) {
+  ObjectWriter writer =
+      TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random, document.type, object::KeyScope::kPlanning));
   TRY(writer.append_plain(body, kSidecarZstdLevel));
   const Sha256 sha = TRY(writer.finish(document.text));
   std::string name = name_of(document.lineage, document.revision, sha);
@@ -71,8 +68,8 @@ Result<std::string> publish_document(const Repository& repo, io::World& world,
 }
 
 // The lineage and revision that a name says are those that the object says.
-Status check_name(const std::string& object, const std::optional<ManifestName>& name,
-                  const LineageId& lineage, std::int64_t revision) {
+Status check_name(const std::string& object, const std::optional<ManifestName>& name, const LineageId& lineage,
+                  std::int64_t revision) {
   if (!name) return damaged(object, "its name is not one that Lifeboat gives");
   if (name->lineage != lineage || name->revision != revision) {
     return damaged(object, "its name does not fit what it holds");
@@ -89,8 +86,8 @@ Result<manifest::Manifest> decode_document(const std::string& object, ByteView d
 
 }  // namespace
 
-Result<std::string> publish_manifest(const Repository& repo, io::World& world,
-                                     const manifest::Manifest& manifest, ByteView sidecar) {
+Result<std::string> publish_manifest(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                                     ByteView sidecar) {
   manifest::Manifest complete = manifest;
   complete.sidecar_digest = crypto::sha256(sidecar).text();
   if (!manifest.sidecar_digest.empty() && manifest.sidecar_digest != complete.sidecar_digest) {
@@ -108,7 +105,8 @@ Result<std::string> publish_manifest(const Repository& repo, io::World& world,
 
 Result<StoredManifest> read_stored_manifest(const Repository& repo, const std::string& object) {
   const ObjectReader reader = TRY(open_object(repo, object, ObjectType::kManifest));
-  return StoredManifest{object, reader.size_bytes(), TRY(decode_document(object, reader.footer()))};
+  auto manifest = TRY(decode_document(object, reader.footer()));
+  return StoredManifest{object, reader.size_bytes(), std::move(manifest)};
 }
 
 Result<manifest::Manifest> read_manifest(const Repository& repo, const std::string& object) {
@@ -137,8 +135,7 @@ Result<manifest::Attestation> read_attestation(const Repository& repo, const std
   const ObjectReader reader = TRY(open_object(repo, object, ObjectType::kAttestation));
   auto attestation = manifest::decode_attestation(reader.footer());
   if (!attestation) return std::unexpected(attestation.error().in(object));
-  TRY(check_name(object, parse_attestation_name(object), attestation->lineage,
-                 attestation->revision));
+  TRY(check_name(object, parse_attestation_name(object), attestation->lineage, attestation->revision));
   return attestation;
 }
 

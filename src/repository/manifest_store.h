@@ -18,8 +18,8 @@ struct StoredManifest {
 // One object: the encoded sidecar in frames of its own, the document as footer, so that the
 // document alone is read from the object's end. Its sidecar_digest is filled in. Read back and
 // compared before it returns the object's name.
-Result<std::string> publish_manifest(const Repository& repo, io::World& world,
-                                     const manifest::Manifest& manifest, ByteView sidecar);
+Result<std::string> publish_manifest(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                                     ByteView sidecar);
 // kObjectDamaged also when the object's name says another lineage or revision.
 Result<manifest::Manifest> read_manifest(const Repository& repo, const std::string& object);
 Result<StoredManifest> read_stored_manifest(const Repository& repo, const std::string& object);

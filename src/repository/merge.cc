@@ -38,8 +38,8 @@ class PartDigests {
       main_ = at.main;
     }
     for (const std::size_t i : open_) {
-      sums_[i].add(static_cast<std::uint64_t>(at.main), static_cast<std::uint64_t>(at.sub),
-                   record.key.tombstone, record.value);
+      sums_[i].add(static_cast<std::uint64_t>(at.main), static_cast<std::uint64_t>(at.sub), record.key.tombstone,
+                   record.value);
     }
   }
 
@@ -60,9 +60,7 @@ class PartDigests {
   std::int64_t main_ = -1;
 };
 
-std::unexpected<Error> interrupted() {
-  return fail(ErrorCode::kInterrupted, "merging was interrupted");
-}
+std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "merging was interrupted"); }
 
 // The records of all parts, each once. Its end is an error unless every part agrees with what was delivered.
 class MergedRecords final : public RecordStream {
@@ -80,8 +78,7 @@ class MergedRecords final : public RecordStream {
     const Parts wrong = digests_.differing();
     if (wrong.empty()) return false;
     return fail(ErrorCode::kLogRuleBroken, "two captures of one history differ",
-                fmt::format("{} has other records than what it was to be merged with",
-                            wrong.front()->ref.object),
+                fmt::format("{} has other records than what it was to be merged with", wrong.front()->ref.object),
                 "Nothing was merged there. `lifeboat verify` says more; a new base protects what "
                 "comes.");
   }
@@ -263,8 +260,7 @@ class Merger {
     }
     const FoundSegment found = TRY(find_segment(repo_, merged.ref.object));
     if (found.commit && equal(*found.commit, manifest::encode_capture_commit(merged.commit))) return {};
-    return fail(ErrorCode::kObjectDamaged, "a merged segment does not read back as it was written",
-                merged.ref.object);
+    return fail(ErrorCode::kObjectDamaged, "a merged segment does not read back as it was written", merged.ref.object);
   }
 
   const Repository& repo_;
@@ -356,15 +352,15 @@ struct Replaced {
 };
 
 // For each segment that others contain: the first of `kept` (in place order) that does.
-std::vector<Replaced> find_replaced(const std::vector<CapturedSegment>& all,
-                                    const std::vector<CapturedSegment>& kept,
+std::vector<Replaced> find_replaced(const std::vector<CapturedSegment>& all, const std::vector<CapturedSegment>& kept,
                                     const std::unordered_set<std::string>& named) {
   std::unordered_set<std::string_view> keep;
   for (const CapturedSegment& segment : kept) keep.insert(segment.ref.object);
   std::map<const CapturedSegment*, Parts> found;
   for (const CapturedSegment& segment : all) {
     if (keep.contains(segment.ref.object) || named.contains(segment.ref.object)) continue;
-    const auto wider = std::ranges::find_if(kept, [&](const CapturedSegment& other) { return contains(other, segment); });
+    const auto wider =
+        std::ranges::find_if(kept, [&](const CapturedSegment& other) { return contains(other, segment); });
     if (wider != kept.end()) found[&*wider].push_back(&segment);
   }
   std::vector<Replaced> out;

@@ -16,9 +16,8 @@ constexpr std::string_view kGrammar =
     "`@-15m`, `rev:N` or `before-delete:KEY`; `lifeboat ls` lists the points.";
 
 std::unexpected<Error> not_a_point(std::string_view text, std::string why) {
-  return fail(ErrorCode::kUsage,
-              fmt::format("\"{}\" does not name a point", printable(as_bytes(text))),
-              std::move(why), std::string(kGrammar));
+  return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not name a point", printable(as_bytes(text))), std::move(why),
+              std::string(kGrammar));
 }
 
 Result<PointName> parse_instant(std::string_view text) {
@@ -50,9 +49,8 @@ Result<PointName> parse_revision(std::string_view text) {
 
 Result<PointName> parse_id(std::string_view text) {
   PointName name{.kind = PointName::Kind::kId, .id_prefix = std::string(text), .time = {}};
-  std::ranges::transform(name.id_prefix, name.id_prefix.begin(), [](char c) {
-    return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::ranges::transform(name.id_prefix, name.id_prefix.begin(),
+                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
   if (name.id_prefix.find_first_not_of("0123456789abcdef") != std::string::npos) {
     return not_a_point(text, "it is none of the forms that a point can have");
   }

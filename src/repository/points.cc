@@ -20,8 +20,7 @@ using PointKey = std::pair<LineageId, std::int64_t>;
 
 auto age_order(const StoredManifest& stored) {
   const manifest::Manifest& m = stored.manifest;
-  return std::make_tuple(m.lineage.id, m.revision, m.latest, m.sequence,
-                         std::string_view(stored.object));
+  return std::make_tuple(m.lineage.id, m.revision, m.latest, m.sequence, std::string_view(stored.object));
 }
 
 // The speaker of a group (its newest) as a point; times are of the whole group.
@@ -49,8 +48,8 @@ struct Grouped {
 };
 
 // Adds the group's older manifests that cover what its point does not.
-void keep_wider(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end,
-                const Point& point, std::vector<Point>& wider) {
+void keep_wider(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end, const Point& point,
+                std::vector<Point>& wider) {
   if (end - begin < 2) return;
   const std::vector<Coverage> spoken = coverage_of(point.manifest.segments);
   for (std::size_t i = end - 1; i-- > begin;) {
@@ -67,8 +66,7 @@ Grouped group(std::vector<StoredManifest> all) {
   Grouped grouped;
   for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
     const auto same = [&](const manifest::Manifest& m) {
-      return m.lineage.id == all[begin].manifest.lineage.id &&
-             m.revision == all[begin].manifest.revision;
+      return m.lineage.id == all[begin].manifest.lineage.id && m.revision == all[begin].manifest.revision;
     };
     while (end < all.size() && same(all[end].manifest)) ++end;
     grouped.points.push_back(make_point(all, begin, end));
@@ -100,8 +98,8 @@ void relate_to_predecessors(std::vector<Point>& points) {
     if (before != nullptr && before->manifest.lineage.id != point.manifest.lineage.id) {
       before = nullptr;
     }
-    point.added_bytes += new_segment_bytes(
-        point.manifest.segments, before == nullptr ? kNothing : before->manifest.segments);
+    point.added_bytes +=
+        new_segment_bytes(point.manifest.segments, before == nullptr ? kNothing : before->manifest.segments);
     // A writer's clock may have jumped: a later revision is never certain before an earlier one.
     if (before != nullptr) point.certain_from = std::max(point.certain_from, before->certain_from);
     before = &point;
@@ -201,8 +199,8 @@ void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& at
   for (const manifest::Attestation& a : attestations) {
     const bool proves = a.kind == "hashkv" && verdict_of(a) == Proof::kProven;
     if (!proves || a.lineage != point.manifest.lineage.id) continue;
-    const bool takes_in = std::ranges::all_of(
-        a.members, [&](const auto& member) { return member.compact_revision <= revision; });
+    const bool takes_in =
+        std::ranges::all_of(a.members, [&](const auto& member) { return member.compact_revision <= revision; });
     if (a.revision < revision) below = std::max(below, a.revision);
     if (a.revision > revision && takes_in) above = std::min(above, a.revision);
   }
@@ -234,10 +232,8 @@ std::string point_id(const LineageId& lineage, std::int64_t revision) {
   return crypto::sha256(text).text().substr(0, kIdDigits);
 }
 
-Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
-                           std::vector<manifest::Attestation> attestations,
-                           std::vector<DamagedObject> damaged,
-                           std::vector<CapturedSegment> captured) {
+Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
+                           std::vector<DamagedObject> damaged, std::vector<CapturedSegment> captured) {
   const auto ends = history_ends(manifests);
   Grouped grouped = group(std::move(manifests));
   Catalogue catalogue;
@@ -252,9 +248,8 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
   catalogue.add_captured();
 
   std::vector<Point>& points = catalogue.points_;
-  std::ranges::sort(points, {}, [](const Point& p) {
-    return std::make_tuple(p.manifest.lineage.id, p.manifest.revision);
-  });
+  std::ranges::sort(points, {},
+                    [](const Point& p) { return std::make_tuple(p.manifest.lineage.id, p.manifest.revision); });
   relate_to_predecessors(points);
   std::ranges::sort(catalogue.attestations_, {}, [](const manifest::Attestation& a) {
     return std::make_tuple(a.made, a.level, std::string_view(a.reason));
@@ -268,8 +263,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests,
   return catalogue;
 }
 
-std::optional<Point> Catalogue::captured_point(const LineageId& lineage,
-                                               std::int64_t revision) const {
+std::optional<Point> Catalogue::captured_point(const LineageId& lineage, std::int64_t revision) const {
   const Point* const start = start_for(lineage, revision);
   if (start == nullptr) return std::nullopt;
   std::vector<Point> made{point_behind(*start, revision)};
@@ -289,8 +283,7 @@ bool Catalogue::is_long(const std::vector<manifest::SegmentRef>& segments, std::
 }
 
 const LineageInfo* Catalogue::lineage(const LineageId& id) const {
-  const auto found =
-      std::ranges::find(lineages_, id, [](const LineageInfo& info) { return info.lineage.id; });
+  const auto found = std::ranges::find(lineages_, id, [](const LineageInfo& info) { return info.lineage.id; });
   return found == lineages_.end() ? nullptr : &*found;
 }
 
@@ -355,7 +348,8 @@ Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefi
     return {};
   };
   if (todo.size() > kReadersAtOnce) {
-    TRY(io::parallel_ordered_map<std::string, ReadObject<T>>(kReadersAtOnce, 4 * kReadersAtOnce, produce, open, consume));
+    TRY(io::parallel_ordered_map<std::string, ReadObject<T>>(kReadersAtOnce, 4 * kReadersAtOnce, produce, open,
+                                                             consume));
     return found;
   }
   for (std::string& object : todo) {
@@ -372,11 +366,9 @@ Result<Catalogue> Catalogue::load(const Repository& repo, ReadCache* cache) {
   auto manifests = TRY(read_all<StoredManifest>(repo, "m/", read_stored_manifest, cache, damaged));
   auto attestations = TRY(read_all<manifest::Attestation>(repo, "v/", read_attestation, cache, damaged));
   const auto listing = TRY(repo.store().list("s/"));
-  std::vector<CapturedSegment> captured =
-      TRY(read_captured(repo, listing, listed_bases(manifests), damaged, cache));
+  std::vector<CapturedSegment> captured = TRY(read_captured(repo, listing, listed_bases(manifests), damaged, cache));
   replace_missing(manifests, captured, listing);
-  return build(std::move(manifests), std::move(attestations), std::move(damaged),
-               std::move(captured));
+  return build(std::move(manifests), std::move(attestations), std::move(damaged), std::move(captured));
 }
 
 }  // namespace lifeboat::repository

@@ -19,22 +19,22 @@ namespace lifeboat::repository {
 
 enum class Proof { kProven, kUnproven, kDisagrees };
 
-// One recoverable revision that a manifest names, or that was captured behind one. Several manifests of one lineage and revision (a backup of an idle
-// cluster repeated) are one point: times widen, the newest manifest speaks.
+// One recoverable revision that a manifest names, or that was captured behind one. Several manifests of one lineage and
+// revision (a backup of an idle cluster repeated) are one point: times widen, the newest manifest speaks.
 struct Point {
-  std::string id;        // 12 hex digits: see point_id
-  std::string object;    // the manifest's name
+  std::string id;      // 12 hex digits: see point_id
+  std::string object;  // the manifest's name
   manifest::Manifest manifest;
   // No manifest names this revision: it was captured, `object` is the manifest that it continues, and `manifest` was
   // put together from both. Its live_keys, leases and sidecar_digest are not known (0, empty) without
   // reading them.
   bool captured = false;
   std::vector<manifest::SidecarChange> changes;  // beside the keys since `object`, in order
-  std::uint64_t added_bytes = 0;   // stored by this point beyond what its predecessor needs
-  Timestamp first_seen, last_seen; // the state was current at both
-  Timestamp certain_from;          // by then the state had been reached for certain; ascends with the revision
+  std::uint64_t added_bytes = 0;                 // stored by this point beyond what its predecessor needs
+  Timestamp first_seen, last_seen;               // the state was current at both
+  Timestamp certain_from;  // by then the state had been reached for certain; ascends with the revision
   Proof proof = Proof::kUnproven;
-  std::string proof_reason;        // why it is not proven
+  std::string proof_reason;                           // why it is not proven
   std::optional<manifest::Attestation> hash_proof;    // of kind hashkv: the one that `proof` rests on
   std::optional<manifest::Attestation> verification;  // newest of kind verify
 };
@@ -108,8 +108,8 @@ class Catalogue {
   std::vector<Point> wider_;
   std::vector<LineageInfo> lineages_;
   std::vector<DamagedObject> damaged_;
-  std::vector<CapturedSegment> captured_;             // by lineage, then lo
-  std::vector<std::string> captured_names_;           // ascending; also of those that a wider one contains
+  std::vector<CapturedSegment> captured_;            // by lineage, then lo
+  std::vector<std::string> captured_names_;          // ascending; also of those that a wider one contains
   std::vector<manifest::Attestation> attestations_;  // by time
 };
 

@@ -61,7 +61,8 @@ class ReadCache {
   }
   static std::uint64_t bytes_of(const Captured& captured) {
     if (!captured) return kEntry;
-    return kEntry + captured->commit.flushes.size() * sizeof(manifest::Flush) + captured->commit.changes.size() * kChange;
+    return kEntry + captured->commit.flushes.size() * sizeof(manifest::Flush) +
+           captured->commit.changes.size() * kChange;
   }
 
   const std::uint64_t limit_bytes_;

@@ -20,7 +20,8 @@ class Removal {
 
   Result<MergeReport> run() {
     // Not the last one: where history ends more often than the grace is long, that is always too young.
-    const StoredManifest* end = objects_.end([&](const auto& stored) { return is_older_than(stored.object, policy_.grace); });
+    const StoredManifest* end =
+        objects_.end([&](const auto& stored) { return is_older_than(stored.object, policy_.grace); });
     if (end == nullptr) return report_;
     find_manifests(end->manifest);
     std::string why_not;
@@ -69,7 +70,8 @@ class Removal {
     std::unordered_set<std::string_view> newer;
     for (const CapturedSegment& segment : objects_.captured()) {
       const auto& changes = segment.commit.changes;
-      if (segment.ref.hi == end.revision && std::ranges::find(changes, end.revision, &manifest::SidecarChange::after) != changes.end())
+      if (segment.ref.hi == end.revision &&
+          std::ranges::find(changes, end.revision, &manifest::SidecarChange::after) != changes.end())
         newer.insert(segment.ref.object);
     }
     // What goes with its manifest was named, and waits for no writer: states of earlier ends, above all.
@@ -123,9 +125,9 @@ class Removal {
   const LineageObjects& objects_;
   Progress& progress_;
   MergeReport report_;
-  std::unordered_set<std::string> manifests_;          // to remove
-  std::set<std::string> segments_;                     // likewise
-  std::vector<const StoredManifest*> stand_ins_;       // whose originals are to be removed
+  std::unordered_set<std::string> manifests_;     // to remove
+  std::set<std::string> segments_;                // likewise
+  std::vector<const StoredManifest*> stand_ins_;  // whose originals are to be removed
 };
 
 // Those that have a manifest.

@@ -31,10 +31,8 @@ Result<int> highest_format(storage::ObjectStore& store) {
 }
 
 std::unexpected<Error> newer_format(int version) {
-  return fail(ErrorCode::kRepoVersionUnknown,
-              "the repo has a newer format than this Lifeboat knows",
-              fmt::format("it has format version {}; this one knows versions up to {}", version,
-                          kNewestFormat),
+  return fail(ErrorCode::kRepoVersionUnknown, "the repo has a newer format than this Lifeboat knows",
+              fmt::format("it has format version {}; this one knows versions up to {}", version, kNewestFormat),
               fmt::format("Use a Lifeboat that knows repo format version {}.", version));
 }
 
@@ -68,8 +66,7 @@ Result<std::vector<std::string>> leftovers_of_init(storage::ObjectStore& store) 
 }
 
 std::unexpected<Error> repo_exists(const std::string& url) {
-  return fail(ErrorCode::kRepoExists, fmt::format("there is a repo at {} already", url),
-              "it has a format object");
+  return fail(ErrorCode::kRepoExists, fmt::format("there is a repo at {} already", url), "it has a format object");
 }
 
 object::EpochKeys fresh_keys(io::Random& random) {
@@ -86,8 +83,7 @@ Status put_checked(storage::ObjectStore& store, const std::string& name, ByteVie
   TRY(storage::put(store, name, bytes));
   const Bytes again = TRY(storage::get(store, name, bytes.size() + 1));
   if (!equal(again, bytes)) {
-    return fail(ErrorCode::kVerifyBeforePublish,
-                fmt::format("object {} did not read back equal", name),
+    return fail(ErrorCode::kVerifyBeforePublish, fmt::format("object {} did not read back equal", name),
                 "the store returned other bytes than were written");
   }
   return {};
@@ -108,11 +104,9 @@ Status publish_format(storage::ObjectStore& store, const object::RepoFormat& for
 // 1. every key set, read back
 // 2. format.1, which makes it a repo
 Result<Repository::InitReport> Repository::init(storage::ObjectStore& store, io::World& world,
-                                                const std::vector<Credential>& credentials,
-                                                crypto::Argon2Cost cost) {
+                                                const std::vector<Credential>& credentials, crypto::Argon2Cost cost) {
   for (const Credential& credential : credentials) {
-    if (credential.secret.empty())
-      return fail(ErrorCode::kNoKeyGiven, "a key for the repo is empty");
+    if (credential.secret.empty()) return fail(ErrorCode::kNoKeyGiven, "a key for the repo is empty");
   }
   if (credentials.empty()) return fail(ErrorCode::kNoKeyGiven, "a repo needs at least one key");
   if (TRY(highest_format(store)) != 0) return repo_exists(store.url());
@@ -135,8 +129,7 @@ Result<Repository::InitReport> Repository::init(storage::ObjectStore& store, io:
   return report;
 }
 
-Result<std::unique_ptr<Repository>> Repository::open(storage::ObjectStore& store,
-                                                     const Credential& credential) {
+Result<std::unique_ptr<Repository>> Repository::open(storage::ObjectStore& store, const Credential& credential) {
   const int version = TRY(highest_format(store));
   if (version == 0) {
     return fail(ErrorCode::kRepoNotFound, fmt::format("there is no repo at {}", store.url()),
@@ -147,8 +140,7 @@ Result<std::unique_ptr<Repository>> Repository::open(storage::ObjectStore& store
   return std::unique_ptr<Repository>(new Repository(store, std::move(format), std::move(keys)));
 }
 
-Repository::Repository(storage::ObjectStore& store, object::RepoFormat format,
-                       object::RepoKeys keys)
+Repository::Repository(storage::ObjectStore& store, object::RepoFormat format, object::RepoKeys keys)
     : store_(store), format_(std::move(format)), keys_(std::move(keys)) {}
 
 std::vector<DamagedObject> check_keys_and_format(const Repository& repo) {
@@ -163,10 +155,9 @@ std::vector<DamagedObject> check_keys_and_format(const Repository& repo) {
     if (!format) {
       damage.push_back({format_name(version), format.error()});
     } else if (format->repo != repo.format().repo) {
-      damage.push_back(
-          {format_name(version), Error(ErrorCode::kObjectDamaged,
-                                       fmt::format("object {} is damaged", format_name(version)),
-                                       "it names another repo")});
+      damage.push_back({format_name(version),
+                        Error(ErrorCode::kObjectDamaged, fmt::format("object {} is damaged", format_name(version)),
+                              "it names another repo")});
     }
   }
   return damage;

@@ -18,8 +18,8 @@ constexpr std::size_t kMaxChoices = 8;
 std::string shown(std::string_view text) { return printable(as_bytes(text)); }
 
 std::string describe(const Point& point) {
-  return fmt::format("{} (revision {}, {}, cluster {})", point.id, point.manifest.revision,
-                     rfc3339(point.last_seen), shown(point.manifest.source.cluster));
+  return fmt::format("{} (revision {}, {}, cluster {})", point.id, point.manifest.revision, rfc3339(point.last_seen),
+                     shown(point.manifest.source.cluster));
 }
 
 std::string join_choices(std::vector<std::string> choices) {
@@ -84,20 +84,18 @@ class PointResolver {
       if (cluster_.empty() || is_of_cluster(info)) chosen_.push_back(&info);
     }
     if (!chosen_.empty()) return {};
-    return fail(ErrorCode::kPointNotFound,
-                fmt::format("the repo has no point of cluster \"{}\"", shown(cluster_)),
+    return fail(ErrorCode::kPointNotFound, fmt::format("the repo has no point of cluster \"{}\"", shown(cluster_)),
                 fmt::format("it has points of: {}", clusters_of(all_lineages())));
   }
 
   std::unexpected<Error> no_points() const {
     const std::size_t damaged = catalogue_.damaged_.size();
     if (damaged == 0) {
-      return fail(ErrorCode::kPointNotFound, "the repo has no point yet",
-                  "nothing has been backed up into it", "Make one with `lifeboat backup etcd`.");
+      return fail(ErrorCode::kPointNotFound, "the repo has no point yet", "nothing has been backed up into it",
+                  "Make one with `lifeboat backup etcd`.");
     }
     return fail(ErrorCode::kPointNotFound, "the repo has no point that can be read",
-                fmt::format("{} objects are damaged, the first is {}", damaged,
-                            catalogue_.damaged_.front().object),
+                fmt::format("{} objects are damaged, the first is {}", damaged, catalogue_.damaged_.front().object),
                 "`lifeboat verify --all` says what is damaged.");
   }
 
@@ -127,8 +125,7 @@ class PointResolver {
 
   Status require_one_cluster() const {
     if (cluster_set(chosen_).size() <= 1) return {};
-    return fail(ErrorCode::kPointAmbiguous,
-                fmt::format("`{}` fits points of more than one cluster", shown(text_)),
+    return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", shown(text_)),
                 fmt::format("the repo has points of: {}", clusters_of(chosen_)),
                 "Name the cluster with --cluster, or give the id of a point.");
   }
@@ -154,8 +151,8 @@ class PointResolver {
     for (const LineageInfo* info : chosen_) {
       const Point* head = catalogue_.newest_of(info->lineage.id);
       if (head == nullptr || is_succeeded(*head)) continue;
-      if (newest == nullptr || std::pair(newest->last_seen, revision_of(*newest)) <
-                                   std::pair(head->last_seen, revision_of(*head))) {
+      if (newest == nullptr ||
+          std::pair(newest->last_seen, revision_of(*newest)) < std::pair(head->last_seen, revision_of(*head))) {
         newest = head;
       }
     }
@@ -219,16 +216,14 @@ class PointResolver {
     std::vector<std::string> choices;
     for (const auto& [lineage, revision] : found)
       choices.push_back(fmt::format("{} (revision {})", point_id(lineage, revision), revision));
-    return fail(ErrorCode::kPointAmbiguous,
-                fmt::format("the id {} fits {} points", shown(text_), found.size()),
+    return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", shown(text_), found.size()),
                 join_choices(std::move(choices)), "Give more digits of the id.");
   }
 
   std::unexpected<Error> ambiguous_id(const std::vector<const Point*>& found) const {
     std::vector<std::string> choices;
     for (const Point* point : found) choices.push_back(describe(*point));
-    return fail(ErrorCode::kPointAmbiguous,
-                fmt::format("the id {} fits {} points", shown(text_), found.size()),
+    return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", shown(text_), found.size()),
                 join_choices(std::move(choices)), "Give more digits of the id.");
   }
 
@@ -243,8 +238,7 @@ class PointResolver {
     for (const LineageInfo* info : chosen_) {
       std::optional<Target> reached = last_reached(*info, time);
       if (!reached) continue;
-      if (!best || std::min(best->point->last_seen, time) <
-                       std::min(reached->point->last_seen, time)) {
+      if (!best || std::min(best->point->last_seen, time) < std::min(reached->point->last_seen, time)) {
         best = std::move(reached);
       }
     }
@@ -284,12 +278,10 @@ class PointResolver {
       if (oldest == nullptr || point.certain_from < oldest->certain_from) oldest = &point;
     }
     if (oldest == nullptr) return no_points();
-    return fail(
-        ErrorCode::kPointNotFound,
-        fmt::format("no point is certainly at or before {}", rfc3339(time)),
-        fmt::format("the oldest is {}, taken between {} and {}", describe(*oldest),
-                    rfc3339(oldest->first_seen), rfc3339(oldest->certain_from)),
-        fmt::format("Use {}, or a later time; `lifeboat ls` lists the points.", oldest->id));
+    return fail(ErrorCode::kPointNotFound, fmt::format("no point is certainly at or before {}", rfc3339(time)),
+                fmt::format("the oldest is {}, taken between {} and {}", describe(*oldest), rfc3339(oldest->first_seen),
+                            rfc3339(oldest->certain_from)),
+                fmt::format("Use {}, or a later time; `lifeboat ls` lists the points.", oldest->id));
   }
 
   // ---- rev:N
@@ -310,27 +302,24 @@ class PointResolver {
     std::vector<const Point*> enough;
     const auto add = [&](const Point& point) {
       if (lineage_of(point) != info.lineage.id || revision_of(point) < revision) return;
-      const auto at = std::ranges::upper_bound(
-          enough, revision_of(point), {}, [](const Point* other) { return revision_of(*other); });
+      const auto at = std::ranges::upper_bound(enough, revision_of(point), {},
+                                               [](const Point* other) { return revision_of(*other); });
       enough.insert(at, &point);  // behind those of the same revision
     };
     std::ranges::for_each(catalogue_.points_, add);
     std::ranges::for_each(catalogue_.wider_, add);
-    const auto found = std::ranges::find_if(enough, [&](const Point* point) {
-      return covers(coverage_of(point->manifest.segments), revision);
-    });
+    const auto found = std::ranges::find_if(
+        enough, [&](const Point* point) { return covers(coverage_of(point->manifest.segments), revision); });
     return found == enough.end() ? nullptr : *found;
   }
 
   // A child whose fork lies at or above the revision has the same history there as its parent: the
   // parent speaks.
-  std::vector<Candidate> without_shared_history(std::vector<Candidate> candidates,
-                                                std::int64_t revision) const {
+  std::vector<Candidate> without_shared_history(std::vector<Candidate> candidates, std::int64_t revision) const {
     const std::vector<Candidate> all = candidates;
     std::erase_if(candidates, [&](const Candidate& child) {
-      return std::ranges::any_of(all, [&](const Candidate& other) {
-        return descends(*child.lineage, other.lineage->lineage.id, revision);
-      });
+      return std::ranges::any_of(
+          all, [&](const Candidate& other) { return descends(*child.lineage, other.lineage->lineage.id, revision); });
     });
     return candidates.empty() ? all : candidates;
   }
@@ -347,8 +336,7 @@ class PointResolver {
     return false;
   }
 
-  std::unexpected<Error> ambiguous_revision(const std::vector<Candidate>& candidates,
-                                            std::int64_t revision) const {
+  std::unexpected<Error> ambiguous_revision(const std::vector<Candidate>& candidates, std::int64_t revision) const {
     std::vector<const LineageInfo*> lineages;
     for (const Candidate& candidate : candidates) lineages.push_back(candidate.lineage);
     const bool clusters_tell = cluster_set(lineages).size() == candidates.size();
@@ -405,18 +393,16 @@ class PointResolver {
       }
     }
     const Point* holder = smallest_covering(info, at);
-    return holder == nullptr ? fmt::format("rev:{}", at)
-                             : fmt::format("rev:{} (in point {})", at, holder->id);
+    return holder == nullptr ? fmt::format("rev:{}", at) : fmt::format("rev:{} (in point {})", at, holder->id);
   }
 
   std::unexpected<Error> gap(const Neighbours& next, std::int64_t revision) const {
     const std::string after = name_of(*next.lineage, *next.after);
     const bool ended = *next.after <= next.lineage->history_from;
     if (!next.before) {
-      return fail(ErrorCode::kRevisionInGap,
-                  fmt::format("revision {} is not recoverable", revision),
-                  fmt::format("the first recoverable revision of cluster {} is {}: {}",
-                              shown(next.lineage->cluster), *next.after,
+      return fail(ErrorCode::kRevisionInGap, fmt::format("revision {} is not recoverable", revision),
+                  fmt::format("the first recoverable revision of cluster {} is {}: {}", shown(next.lineage->cluster),
+                              *next.after,
                               ended ? "what came before is older than the history that is kept"
                                     : "etcd had compacted what came before"),
                   fmt::format("The nearest after it is {}.", after));
@@ -433,11 +419,10 @@ class PointResolver {
   }
 
   std::unexpected<Error> past_the_end(const Neighbours& next, std::int64_t revision) const {
-    return fail(ErrorCode::kPointNotFound, fmt::format("no point reaches revision {}", revision),
-                fmt::format("the newest of cluster {} is revision {}", shown(next.lineage->cluster),
-                            *next.before),
-                fmt::format("The nearest is {}; `lifeboat ls` lists the points.",
-                            name_of(*next.lineage, *next.before)));
+    return fail(
+        ErrorCode::kPointNotFound, fmt::format("no point reaches revision {}", revision),
+        fmt::format("the newest of cluster {} is revision {}", shown(next.lineage->cluster), *next.before),
+        fmt::format("The nearest is {}; `lifeboat ls` lists the points.", name_of(*next.lineage, *next.before)));
   }
 
   const Catalogue& catalogue_;
@@ -446,8 +431,7 @@ class PointResolver {
   std::vector<const LineageInfo*> chosen_;
 };
 
-Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std::string& cluster,
-                                             Timestamp now) const {
+Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std::string& cluster, Timestamp now) const {
   const PointName name = TRY(parse_point_name(text));
   return PointResolver(*this, text, cluster).resolve(name, now);
 }

@@ -25,12 +25,10 @@ std::unexpected<Error> damaged(const std::string& name, std::string why) {
   return fail(ErrorCode::kObjectDamaged, fmt::format("object {} is damaged", name), std::move(why));
 }
 
-Status read_exactly(storage::ObjectStore& store, const std::string& name, std::uint64_t offset,
-                    MutableByteView out) {
+Status read_exactly(storage::ObjectStore& store, const std::string& name, std::uint64_t offset, MutableByteView out) {
   const std::size_t count = TRY(store.read_at(name, offset, out));
   if (count != out.size()) {
-    return damaged(
-        name, fmt::format("it ends after {} of {} bytes at offset {}", count, out.size(), offset));
+    return damaged(name, fmt::format("it ends after {} of {} bytes at offset {}", count, out.size(), offset));
   }
   return {};
 }
@@ -91,9 +89,8 @@ ObjectWriter::ObjectWriter(std::unique_ptr<State> state) : state_(std::move(stat
 ObjectWriter::ObjectWriter(ObjectWriter&&) noexcept = default;
 ObjectWriter::~ObjectWriter() = default;
 
-Result<ObjectWriter> ObjectWriter::begin(storage::ObjectStore& store, const object::RepoKeys& keys,
-                                         io::Random& random, object::ObjectType type,
-                                         object::KeyScope scope) {
+Result<ObjectWriter> ObjectWriter::begin(storage::ObjectStore& store, const object::RepoKeys& keys, io::Random& random,
+                                         object::ObjectType type, object::KeyScope scope) {
   std::array<std::byte, 32> salt{};
   random.fill(salt);
   object::Sealer sealer = TRY(object::Sealer::make(keys, type, scope, salt));
@@ -123,14 +120,13 @@ Result<std::uint32_t> ObjectWriter::append_plain(ByteView plain, int zstd_level)
 Result<Sha256> ObjectWriter::finish(ByteView footer) {
   State& state = *state_;
   if (footer.size() > kMaxFooterPlainBytes) {
-    return fail(ErrorCode::kInternal, "an object's footer is too large",
-                fmt::format("{} bytes", footer.size()));
+    return fail(ErrorCode::kInternal, "an object's footer is too large", fmt::format("{} bytes", footer.size()));
   }
   const std::uint64_t footer_offset = state.size_bytes;
   const std::uint32_t first_footer_frame = state.next_frame;
   TRY(state.write_plain(footer, true, kFooterZstdLevel));
-  TRY(state.write(object::Sealer::trailer(footer_offset, first_footer_frame,
-                                          state.size_bytes + object::kTrailerBytes)));
+  TRY(state.write(
+      object::Sealer::trailer(footer_offset, first_footer_frame, state.size_bytes + object::kTrailerBytes)));
   state.finished = true;
   return state.hash.finish();
 }
@@ -145,12 +141,8 @@ Result<storage::PutOutcome> ObjectWriter::publish(const std::string& name) {
 // ---- ObjectReader
 
 struct ObjectReader::State {
-  State(storage::ObjectStore& object_store, std::string object_name, std::uint64_t size,
-        object::Opener object_opener)
-      : store(object_store),
-        name(std::move(object_name)),
-        size_bytes(size),
-        opener(std::move(object_opener)) {}
+  State(storage::ObjectStore& object_store, std::string object_name, std::uint64_t size, object::Opener object_opener)
+      : store(object_store), name(std::move(object_name)), size_bytes(size), opener(std::move(object_opener)) {}
 
   storage::ObjectStore& store;
   std::string name;
@@ -195,8 +187,7 @@ struct ObjectReader::State {
     auto size = object::Opener::stored_bytes(rest.first(object::kFramePrefixBytes));
     if (!size) return std::unexpected(size.error().in(name));
     if (*size < kMinFrameBytes || *size > rest.size()) {
-      return damaged(
-          name, fmt::format("a frame of {} bytes stands where {} are left", *size, rest.size()));
+      return damaged(name, fmt::format("a frame of {} bytes stands where {} are left", *size, rest.size()));
     }
     const ByteView frame = rest.first(*size);
     rest = rest.subspan(*size);
@@ -306,9 +297,8 @@ std::uint64_t ObjectReader::size_bytes() const { return state_->size_bytes; }
 std::uint64_t ObjectReader::body_end() const { return state_->trailer.footer_offset; }
 object::Codec ObjectReader::codec() const { return object::Codec(state_->opener); }
 
-Status ObjectReader::read(object::Codec& codec, std::uint64_t offset, std::uint64_t stored_bytes,
-                          std::uint32_t first, std::uint32_t frames, Buffer& out,
-                          std::uint32_t prefix_frames) const {
+Status ObjectReader::read(object::Codec& codec, std::uint64_t offset, std::uint64_t stored_bytes, std::uint32_t first,
+                          std::uint32_t frames, Buffer& out, std::uint32_t prefix_frames) const {
   const State& state = *state_;
   const std::uint64_t end = state.trailer.footer_offset;
   if (offset < object::kHeaderBytes || offset > end || stored_bytes > end - offset ||
@@ -319,15 +309,14 @@ Status ObjectReader::read(object::Codec& codec, std::uint64_t offset, std::uint6
   }
   Buffer scratch = state.take_scratch();
   const auto stored = state.stored(offset, static_cast<std::size_t>(stored_bytes), scratch);
-  const Status status = stored ? open_frames(codec, *stored, first, frames, prefix_frames, out)
-                               : Status(std::unexpected(stored.error()));
+  const Status status =
+      stored ? open_frames(codec, *stored, first, frames, prefix_frames, out) : Status(std::unexpected(stored.error()));
   state.give_back(std::move(scratch));
   return status;
 }
 
-Status ObjectReader::open_frames(object::Codec& codec, ByteView stored, std::uint32_t first,
-                                 std::uint32_t frames, std::uint32_t prefix_frames,
-                                 Buffer& out) const {
+Status ObjectReader::open_frames(object::Codec& codec, ByteView stored, std::uint32_t first, std::uint32_t frames,
+                                 std::uint32_t prefix_frames, Buffer& out) const {
   const State& state = *state_;
   out.clear();
   std::size_t prefix_bytes = 0;

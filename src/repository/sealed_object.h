@@ -21,7 +21,7 @@ class ObjectWriter {
   ~ObjectWriter();
 
   const object::Sealer& sealer() const;
-  std::uint64_t size_bytes() const;       // written so far
+  std::uint64_t size_bytes() const;  // written so far
   std::uint32_t next_frame() const;
   // `frame` was sealed with number next_frame().
   Status append(const object::SealedFrame& frame);

@@ -27,11 +27,9 @@ struct OpenedSegment {
   CodecPool codecs;
 
   OpenedSegment(manifest::SegmentRef r, std::size_t i, ObjectReader o, segment::Footer f)
-      : ref(std::move(r)),
-        index(i),
-        reader(std::move(o)),
-        footer(std::move(f)),
-        codecs([this] { return reader.codec(); }) {}
+      : ref(std::move(r)), index(i), reader(std::move(o)), footer(std::move(f)), codecs([this] {
+          return reader.codec();
+        }) {}
 };
 
 Status agrees(const segment::Footer& footer, const manifest::SegmentRef& ref) {
@@ -77,7 +75,8 @@ Status digest_block(const Task& task, const Buffer& text, Decoded& out) {
     ++out.records;
   }
   if (out.records != task.entry.records)
-    return std::unexpected(damaged(task.segment->ref.object, "a block holds another number of records than its entry says"));
+    return std::unexpected(
+        damaged(task.segment->ref.object, "a block holds another number of records than its entry says"));
   return {};
 }
 
@@ -121,8 +120,8 @@ Result<segment::HeadList> read_head_list(const Task& task, Buffer& buffer) {
     return segment::HeadList::of_text(buffer.view());
   }
   TRY(task.segment->codecs.with_codec([&](object::Codec& codec) {
-    return task.segment->reader.read(codec, entry.offset, entry.head_stored_bytes, entry.first_frame,
-                                     entry.head_frames, buffer);
+    return task.segment->reader.read(codec, entry.offset, entry.head_stored_bytes, entry.first_frame, entry.head_frames,
+                                     buffer);
   }));
   return segment::HeadList::decode(buffer.view());
 }
@@ -131,8 +130,10 @@ Result<DecodedHeads> decode_heads(Task task) {
   auto list = read_head_list(task, task.buffer);
   if (!list) return std::unexpected(list.error().in(task.segment->ref.object));
   if (list->heads().size() != task.entry.records)
-    return std::unexpected(damaged(task.segment->ref.object, "a block holds another number of records than its entry says"));
-  return DecodedHeads{{*std::move(list), task.segment->index, task.entry.plain_bytes}, task.entry.first, task.entry.last};
+    return std::unexpected(
+        damaged(task.segment->ref.object, "a block holds another number of records than its entry says"));
+  return DecodedHeads{
+      {*std::move(list), task.segment->index, task.entry.plain_bytes}, task.entry.first, task.entry.last};
 }
 
 // For each segment the highest revision that those before it deliver.

@@ -91,9 +91,8 @@ class OpenSegment {
         codecs_([this] { return object::Codec(writer_.sealer()); }),
         footer_(std::move(footer)),
         pool_(threads, blocks_in_flight(threads), [this, zstd_level](NumberedBlock block) {
-          return codecs_.with_codec([&](object::Codec& codec) {
-            return seal_block(writer_.sealer(), codec, zstd_level, std::move(block));
-          });
+          return codecs_.with_codec(
+              [&](object::Codec& codec) { return seal_block(writer_.sealer(), codec, zstd_level, std::move(block)); });
         }) {}
 
   Status add(BlockBuilder::Block block) {
@@ -187,8 +186,8 @@ struct SegmentWriter::State {
     footer.lineage = options.lineage;
     footer.lo = written.empty() ? options.lo : written.back().hi;
     footer.complete_from = std::max(options.complete_from, footer.lo);
-    ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random,
-                                                  object::ObjectType::kSegment, object::KeyScope::kContent));
+    ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random, object::ObjectType::kSegment,
+                                                  object::KeyScope::kContent));
     open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.zstd_level, options.by_key,
                                          options.threads);
     return {};
@@ -197,8 +196,8 @@ struct SegmentWriter::State {
   Status end(std::int64_t hi, ByteView visible = {}) {
     if (!builder.empty()) TRY(open->add(builder.take()));
     static const std::vector<etcd::Revision> kNone;
-    written.push_back(TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible,
-                                        options.commit)));
+    written.push_back(
+        TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible, options.commit)));
     finished.push_back(open->take_writer());
     open.reset();
     return {};

@@ -16,12 +16,12 @@ namespace lifeboat::repository {
 struct SegmentWriteOptions {
   LineageId lineage;
   int level = 0;
-  std::int64_t lo = 0;             // records are above it
+  std::int64_t lo = 0;  // records are above it
   std::int64_t complete_from = 0;
   // Ascending: records of earlier segments that this base no longer has; invisible from complete_from on.
   std::vector<etcd::Revision> removed;
   int zstd_level = 1;
-  bool by_key = false;             // blocks in the order of keys: smaller, and keys are read without values
+  bool by_key = false;  // blocks in the order of keys: smaller, and keys are read without values
   std::size_t block_bytes = segment::kBlockTargetBytes;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
@@ -58,8 +58,9 @@ class RecordStream {
 };
 
 struct ReadOptions {
-  unsigned threads = 2;                   // decoding ahead; at most blocks_in_flight(threads) blocks are in memory, and of large ones fewer
-  bool check_digests = false;             // compare each segment's content digest and counts at its end
+  unsigned threads =
+      2;  // decoding ahead; at most blocks_in_flight(threads) blocks are in memory, and of large ones fewer
+  bool check_digests = false;  // compare each segment's content digest and counts at its end
 };
 // The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads. Where
 // segments overlap, each revision comes once: from the first that has it.

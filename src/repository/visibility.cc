@@ -40,8 +40,7 @@ class Bitmap {
   void clear(std::uint64_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
   bool test(std::uint64_t i) const { return i < size_ && ((words_[i / 64] >> (i % 64)) & 1) != 0; }
   void append_to(Bytes& out) const {
-    for (std::uint64_t at = 0; at < size_; at += 8)
-      out.push_back(static_cast<std::byte>(words_[at / 64] >> (at % 64)));
+    for (std::uint64_t at = 0; at < size_; at += 8) out.push_back(static_cast<std::byte>(words_[at / 64] >> (at % 64)));
   }
   std::uint64_t count() const {
     std::uint64_t n = 0;
@@ -148,7 +147,7 @@ struct Visibility::State {
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
   std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
-  std::uint64_t first_spilled = 0;  // entries from this ordinal on were spilled unlooked at
+  std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
   std::size_t next_removed = 0;
   std::vector<std::string> findings;
 
@@ -190,8 +189,8 @@ struct Visibility::State {
     if (next.version == version && next.create_revision == create_revision) return;
     if (findings.size() >= kFindingsMax) return;
     findings.push_back(fmt::format(
-        "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}",
-        next.main, next.version, next.create_revision, version, create_revision));
+        "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}", next.main,
+        next.version, next.create_revision, version, create_revision));
   }
 
   Status remember(const Latest& entry) {
@@ -255,7 +254,8 @@ Status Visibility::add(const etcd::Record& record) {
   if (revision.main > state_->options.revision) return {};
   if (state_->options.check_versions) {
     const auto head = segment::head_of(record);
-    if (!head) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
+    if (!head)
+      return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
     return add_head(*head);
   }
   const auto key = etcd::parse_user_key(record.value);
@@ -272,7 +272,9 @@ Status Visibility::add_head(const segment::Head& head) {
   const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
                      .ordinal = s.records,
                      .main = revision.main,
-                     .version = alive ? head.version : removed ? kRemovedUnseen : 0,
+                     .version = alive     ? head.version
+                                : removed ? kRemovedUnseen
+                                          : 0,
                      .create_revision = head.create_revision};
   const bool compacted = revision.main <= s.options.compaction;
   s.visible.push(alive);

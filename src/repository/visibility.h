@@ -13,18 +13,19 @@
 namespace lifeboat::repository {
 
 struct VisibilityOptions {
-  std::int64_t revision = 0;                 // records above it are counted, not seen
-  std::int64_t compaction = -1;              // also mark what a compaction there keeps (for HashKV); -1: not
-  std::uint64_t memory_bytes = 96ull << 20;  // of the index; beyond it, entries spill to encrypted scratch in `spool_directory`
+  std::int64_t revision = 0;     // records above it are counted, not seen
+  std::int64_t compaction = -1;  // also mark what a compaction there keeps (for HashKV); -1: not
+  std::uint64_t memory_bytes =
+      96ull << 20;  // of the index; beyond it, entries spill to encrypted scratch in `spool_directory`
   std::string spool_directory;
-  bool check_versions = false;               // find records whose version or create revision does not continue
+  bool check_versions = false;  // find records whose version or create revision does not continue
   // Ranges (lo, complete_from) whose revisions nobody stored: a key may change there unseen.
   struct Gap {
     std::int64_t lo = 0, complete_from = 0;
   };
   std::vector<Gap> gaps;
-  std::vector<etcd::Revision> removed;       // ascending: records that a later base says are gone
-  bool keep_keys = false;                    // has_key() is wanted after finish
+  std::vector<etcd::Revision> removed;  // ascending: records that a later base says are gone
+  bool keep_keys = false;               // has_key() is wanted after finish
 };
 
 // First pass: add every record of the chain in order. Then the n-th record added is visible(n) in a second pass.
@@ -43,7 +44,7 @@ class Visibility {
   bool visible(std::uint64_t ordinal) const;
   // Kept by a compaction at `compaction`: latest of its key at or below it, no tombstone, not removed.
   bool live_at_compaction(std::uint64_t ordinal) const;
-  std::uint64_t records() const;    // seen: at or below `revision`
+  std::uint64_t records() const;  // seen: at or below `revision`
   std::uint64_t live_keys() const;
   bool spilled() const;
   // Whether a record of this key was added; only with keep_keys, and when nothing spilled.

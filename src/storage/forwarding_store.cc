@@ -28,8 +28,7 @@ std::string_view name_of(StoreOperation operation) {
 
 class ForwardingStore::Staged final : public StagedObject {
  public:
-  Staged(ForwardingStore& store, std::unique_ptr<StagedObject> object)
-      : inner(std::move(object)), store_(store) {}
+  Staged(ForwardingStore& store, std::unique_ptr<StagedObject> object) : inner(std::move(object)), store_(store) {}
 
   Status append(ByteView bytes) override {
     TRY(store_.before({StoreOperation::kAppend, "", bytes.size()}));
@@ -51,16 +50,14 @@ Result<std::unique_ptr<StagedObject>> ForwardingStore::stage() {
   return std::make_unique<Staged>(*this, TRY(inner_.stage()));
 }
 
-Result<PutOutcome> ForwardingStore::publish(std::unique_ptr<StagedObject> staged,
-                                            const std::string& name) {
+Result<PutOutcome> ForwardingStore::publish(std::unique_ptr<StagedObject> staged, const std::string& name) {
   auto* const ours = dynamic_cast<Staged*>(staged.get());
   if (ours == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
   TRY(before({StoreOperation::kPublish, name, 0}));
   return inner_.publish(std::move(ours->inner), name);
 }
 
-Result<std::size_t> ForwardingStore::read_at(const std::string& name, std::uint64_t offset,
-                                             MutableByteView out) {
+Result<std::size_t> ForwardingStore::read_at(const std::string& name, std::uint64_t offset, MutableByteView out) {
   TRY(before({StoreOperation::kRead, name, out.size()}));
   return inner_.read_at(name, offset, out);
 }

@@ -9,17 +9,7 @@
 
 namespace lifeboat::storage {
 
-enum class StoreOperation {
-  kStage,
-  kAppend,
-  kReadStaged,
-  kPublish,
-  kRead,
-  kHead,
-  kList,
-  kRemove,
-  kFreeBytes
-};
+enum class StoreOperation { kStage, kAppend, kReadStaged, kPublish, kRead, kHead, kList, kRemove, kFreeBytes };
 
 std::string_view name_of(StoreOperation operation);
 
@@ -35,10 +25,8 @@ class ForwardingStore : public ObjectStore {
   explicit ForwardingStore(ObjectStore& inner) : inner_(inner) {}
 
   Result<std::unique_ptr<StagedObject>> stage() override;
-  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged,
-                             const std::string& name) override;
-  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset,
-                              MutableByteView out) override;
+  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override;
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override;
   Result<ObjectInfo> head(const std::string& name) override;
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;

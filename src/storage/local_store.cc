@@ -24,8 +24,7 @@ std::unexpected<Error> missing(const std::string& name) {
 // Written around the page cache: in large blocks on the grid, the end padded and then cut off again.
 class LocalStaged final : public StagedObject {
  public:
-  explicit LocalStaged(std::unique_ptr<io::File> file)
-      : file_(std::move(file)), pending_(kStageBufferBytes) {}
+  explicit LocalStaged(std::unique_ptr<io::File> file) : file_(std::move(file)), pending_(kStageBufferBytes) {}
 
   Status append(ByteView bytes) override {
     while (!bytes.empty()) {
@@ -123,8 +122,7 @@ class LocalStore final : public ObjectStore {
   // 2. the directories of the name exist, and each of their names is durable
   // 3. the file gets its name, unless something has it
   // 4. the name is durable
-  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged,
-                             const std::string& name) override {
+  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override {
     TRY(check_object_name(name));
     auto* const local = dynamic_cast<LocalStaged*>(staged.get());
     if (local == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
@@ -137,8 +135,7 @@ class LocalStore final : public ObjectStore {
     return outcome;
   }
 
-  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset,
-                              MutableByteView out) override {
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override {
     TRY(check_object_name(name));
     const auto file = files_.open(path_of(name), {});
     if (!file && is_not_found(file.error())) return missing(name);
@@ -157,8 +154,7 @@ class LocalStore final : public ObjectStore {
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override {
     TRY(check_object_prefix(prefix));
     std::vector<ObjectInfo> found;
-    TRY(files_.stat(
-        root_));  // a missing root is an error, a missing directory in it an empty answer
+    TRY(files_.stat(root_));  // a missing root is an error, a missing directory in it an empty answer
     TRY(collect(prefix, found));
     std::ranges::sort(found, {}, &ObjectInfo::name);
     return found;
@@ -191,8 +187,7 @@ class LocalStore final : public ObjectStore {
     const auto present = files_.open(path, {});
     if (!present) return std::unexpected(published.error());
     if (TRY(equal_files(**present, file))) return PutOutcome::kExisted;
-    return fail(ErrorCode::kObjectDamaged, "object " + name,
-                "the store already has other bytes under this name");
+    return fail(ErrorCode::kObjectDamaged, "object " + name, "the store already has other bytes under this name");
   }
 
   // Also a directory that exists may not be durable yet: its maker may have died, or be about to

@@ -30,12 +30,9 @@ class MemoryStaged final : public StagedObject {
 
 }  // namespace
 
-Result<std::unique_ptr<StagedObject>> MemoryStore::stage() {
-  return std::make_unique<MemoryStaged>();
-}
+Result<std::unique_ptr<StagedObject>> MemoryStore::stage() { return std::make_unique<MemoryStaged>(); }
 
-Result<PutOutcome> MemoryStore::publish(std::unique_ptr<StagedObject> staged,
-                                        const std::string& name) {
+Result<PutOutcome> MemoryStore::publish(std::unique_ptr<StagedObject> staged, const std::string& name) {
   TRY(check_object_name(name));
   auto* const ours = dynamic_cast<MemoryStaged*>(staged.get());
   if (ours == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
@@ -43,8 +40,7 @@ Result<PutOutcome> MemoryStore::publish(std::unique_ptr<StagedObject> staged,
   const auto found = objects_.find(name);
   if (found != objects_.end()) {
     if (equal(*found->second.bytes, ours->content)) return PutOutcome::kExisted;
-    return fail(ErrorCode::kObjectDamaged, "object " + name,
-                "the store already has other bytes under this name");
+    return fail(ErrorCode::kObjectDamaged, "object " + name, "the store already has other bytes under this name");
   }
   objects_[name] = {std::make_shared<const Bytes>(std::move(ours->content)), next_time()};
   return PutOutcome::kCreated;
@@ -58,8 +54,7 @@ Result<MemoryStore::Object> MemoryStore::find(const std::string& name) const {
   return fail(ErrorCode::kObjectMissing, "object " + name, "it is not in the store");
 }
 
-Result<std::size_t> MemoryStore::read_at(const std::string& name, std::uint64_t offset,
-                                         MutableByteView out) {
+Result<std::size_t> MemoryStore::read_at(const std::string& name, std::uint64_t offset, MutableByteView out) {
   const Object object = TRY(find(name));
   return copy_from(*object.bytes, offset, out);
 }
@@ -73,8 +68,7 @@ Result<std::vector<ObjectInfo>> MemoryStore::list(const std::string& prefix) {
   TRY(check_object_prefix(prefix));
   const std::lock_guard lock(mutex_);
   std::vector<ObjectInfo> found;
-  for (auto at = objects_.lower_bound(prefix);
-       at != objects_.end() && at->first.starts_with(prefix); ++at) {
+  for (auto at = objects_.lower_bound(prefix); at != objects_.end() && at->first.starts_with(prefix); ++at) {
     found.push_back({at->first, at->second.bytes->size(), at->second.modified});
   }
   return found;
@@ -87,9 +81,7 @@ Status MemoryStore::remove(const std::string& name) {
   return {};
 }
 
-Result<std::uint64_t> MemoryStore::free_bytes() {
-  return std::numeric_limits<std::uint64_t>::max();
-}
+Result<std::uint64_t> MemoryStore::free_bytes() { return std::numeric_limits<std::uint64_t>::max(); }
 
 std::string MemoryStore::url() const { return "memory:"; }
 

@@ -13,10 +13,8 @@ namespace lifeboat::storage {
 class MemoryStore final : public ObjectStore {
  public:
   Result<std::unique_ptr<StagedObject>> stage() override;
-  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged,
-                             const std::string& name) override;
-  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset,
-                              MutableByteView out) override;
+  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override;
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override;
   Result<ObjectInfo> head(const std::string& name) override;
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;

@@ -5,9 +5,9 @@ namespace lifeboat::storage {
 Result<Bytes> get(ObjectStore& store, const std::string& name, std::uint64_t limit_bytes) {
   const ObjectInfo info = TRY(store.head(name));
   if (info.size_bytes > limit_bytes) {
-    return fail(ErrorCode::kObjectDamaged, "object " + name + " is too long",
-                std::to_string(info.size_bytes) + " bytes, where at most " +
-                    std::to_string(limit_bytes) + " can be right");
+    return fail(
+        ErrorCode::kObjectDamaged, "object " + name + " is too long",
+        std::to_string(info.size_bytes) + " bytes, where at most " + std::to_string(limit_bytes) + " can be right");
   }
   Bytes content(info.size_bytes);
   const std::size_t have = TRY(store.read_at(name, 0, content));

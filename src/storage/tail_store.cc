@@ -339,17 +339,17 @@ void TailStore::brought(const Waiting& object) {
   remove_waiting(object.name);
   if (!failure_) return;
   failure_.reset();
-  news_.push_back({TailNews::Kind::kStoreRecovered,
-                   fmt::format("the repo takes captured revisions again; {} segments wait in the tail",
-                               waiting_.size())});
+  news_.push_back(
+      {TailNews::Kind::kStoreRecovered,
+       fmt::format("the repo takes captured revisions again; {} segments wait in the tail", waiting_.size())});
 }
 
 void TailStore::refuse(const std::string& name, std::uint64_t bytes, const Error& error) {
   ++refused_;
   refused_files_[name] = bytes;
-  news_.push_back({TailNews::Kind::kRefused,
-                   fmt::format("the tail's file {} is not brought to the repo and stays in {}: {}", name,
-                               options_.directory, error.to_string())});
+  news_.push_back(
+      {TailNews::Kind::kRefused, fmt::format("the tail's file {} is not brought to the repo and stays in {}: {}", name,
+                                             options_.directory, error.to_string())});
 }
 
 void TailStore::store_failed(const Error& error) {

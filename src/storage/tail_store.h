@@ -28,10 +28,10 @@ struct TailOptions {
 struct TailState {
   std::uint64_t segments = 0, bytes = 0;  // that wait
   std::uint64_t max_bytes = 0;
-  std::int64_t first_missing = 0;  // the lowest revision that waits; 0: none does
+  std::int64_t first_missing = 0;                      // the lowest revision that waits; 0: none does
   std::optional<std::chrono::nanoseconds> oldest_age;  // since the oldest of them was published here
-  std::uint64_t refused = 0;       // files that are not brought there, and stay
-  bool failing = false;            // the latest try was refused by the store, and something waits for the next
+  std::uint64_t refused = 0;                           // files that are not brought there, and stay
+  bool failing = false;  // the latest try was refused by the store, and something waits for the next
 };
 
 // What happened since it was last asked, for a log.
@@ -44,7 +44,8 @@ struct TailNews {
 // Names "s/<lineage>/0/..." of at most 8 MiB: published, they are durable in the folder, under their final name and
 // with their final bytes; a thread of its own puts them into the store beneath as they are, oldest first, and removes
 // them here only then. Putting twice is success, so a crash at any moment loses nothing and doubles nothing. Every
-// other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and lists show both.
+// other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and lists show
+// both.
 class TailStore final : public ObjectStore {
  public:
   TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options);
@@ -104,7 +105,7 @@ class TailStore final : public ObjectStore {
   std::deque<Waiting> waiting_;  // oldest first
   std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0;
   std::map<std::string, std::uint64_t> refused_files_;  // and their sizes
-  std::optional<Error> failure_;  // of the latest try
+  std::optional<Error> failure_;                        // of the latest try
   std::vector<TailNews> news_;
   bool begun_ = false, stop_ = false, ended_ = false;
   std::thread thread_;

@@ -47,9 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.body_limit(std::uint64_t{0});
     stream_.expires_after(shared_.limits.time);
     http::async_read(stream_, buffer_, parser_,
-                     [self = shared_from_this()](const ErrorNumber& error, std::size_t) {
-                       self->on_read(error);
-                     });
+                     [self = shared_from_this()](const ErrorNumber& error, std::size_t) { self->on_read(error); });
   }
 
  private:
@@ -87,12 +85,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.keep_alive(false);
     response_.prepare_payload();
     stream_.expires_after(shared_.limits.time);
-    http::async_write(stream_, response_,
-                      [self = shared_from_this()](const ErrorNumber&, std::size_t) {
-                        ErrorNumber ignored;
-                        static_cast<void>(self->stream_.socket().shutdown(
-                            tcp::socket::shutdown_send, ignored));
-                      });
+    http::async_write(stream_, response_, [self = shared_from_this()](const ErrorNumber&, std::size_t) {
+      ErrorNumber ignored;
+      static_cast<void>(self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored));
+    });
   }
 
   beast::tcp_stream stream_;
@@ -117,8 +113,7 @@ class BeastServer final : public HttpServer {
     ErrorNumber error;
     const auto backlog = static_cast<int>(shared_.limits.connections);
     static_cast<void>(acceptor_.open(endpoint.protocol(), error));
-    if (!error)
-      static_cast<void>(acceptor_.set_option(tcp::acceptor::reuse_address(true), error));
+    if (!error) static_cast<void>(acceptor_.set_option(tcp::acceptor::reuse_address(true), error));
     if (!error) static_cast<void>(acceptor_.bind(endpoint, error));
     if (!error) static_cast<void>(acceptor_.listen(backlog, error));
     if (error) return error.message();
@@ -179,12 +174,11 @@ std::optional<tcp::endpoint> parse_address(std::string_view text) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address,
-                                                      HttpHandler handler, HttpLimits limits) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address, HttpHandler handler,
+                                                      HttpLimits limits) {
   const auto endpoint = parse_address(address);
   if (!endpoint)
-    return fail(ErrorCode::kBadSetting,
-                fmt::format("the address \"{}\" cannot be listened on", address),
+    return fail(ErrorCode::kBadSetting, fmt::format("the address \"{}\" cannot be listened on", address),
                 "it is not an IP address and a port, such as 127.0.0.1:2390 or [::1]:2390");
   try {
     auto server = std::make_unique<BeastServer>(std::move(handler), limits);
@@ -192,8 +186,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address
       return fail(ErrorCode::kAddressUnusable, fmt::format("cannot listen on {}", address), *why);
     return server;
   } catch (const std::exception& error) {
-    return fail(ErrorCode::kAddressUnusable, fmt::format("cannot listen on {}", address),
-                error.what());
+    return fail(ErrorCode::kAddressUnusable, fmt::format("cannot listen on {}", address), error.what());
   }
 }
 

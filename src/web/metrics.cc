@@ -65,14 +65,12 @@ MetricsText& MetricsText::sample(double value, Labels labels) {
   return *this;
 }
 
-MetricsText& MetricsText::histogram(std::string_view name, std::string_view help,
-                                    const Histogram& values) {
+MetricsText& MetricsText::histogram(std::string_view name, std::string_view help, const Histogram& values) {
   header(name, "histogram", help);
   std::uint64_t so_far = 0;
   for (std::size_t i = 0; i < values.counts().size(); ++i) {
     so_far += values.counts()[i];
-    const std::string bound =
-        i < values.bounds().size() ? number(values.bounds()[i]) : std::string("+Inf");
+    const std::string bound = i < values.bounds().size() ? number(values.bounds()[i]) : std::string("+Inf");
     line(name_ + "_bucket", {{"le", bound}}, static_cast<double>(so_far));
   }
   line(name_ + "_sum", {}, values.sum());

@@ -15,8 +15,7 @@ namespace lifeboat::web {
 class Histogram {
  public:
   // `bounds` ascend; a last bucket without a bound is there by itself.
-  explicit Histogram(std::vector<double> bounds)
-      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
+  explicit Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
 
   void observe(double value);
 

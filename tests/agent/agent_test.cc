@@ -19,15 +19,15 @@ using namespace std::chrono_literals;
 namespace repo_testing = repository::testing;
 
 using Capture = std::function<Status(source::Client&, const operation::CaptureOptions&,
-                                     const operation::CaptureListener&, const std::function<bool()>&,
-                                     Progress&)>;
+                                     const operation::CaptureListener&, const std::function<bool()>&, Progress&)>;
 
 // An agent on a repo in memory, at an etcd that does not answer, with a capture of the test's own.
 class AgentTest : public ::testing::Test {
  protected:
   AgentTest() {
-    EXPECT_TRUE(repository::Repository::init(store_, world_, repo_testing::credentials_of(repo_testing::key_file(repo_testing::kKeyFileText)),
-                                             repo_testing::kCheapCost));
+    EXPECT_TRUE(repository::Repository::init(
+        store_, world_, repo_testing::credentials_of(repo_testing::key_file(repo_testing::kKeyFileText)),
+        repo_testing::kCheapCost));
     repo_ = repository::Repository::open(store_, repo_testing::key_file(repo_testing::kKeyFileText)).value();
     options_.listen = "127.0.0.1:0";
     options_.certificate_interval = 20ms;
@@ -38,42 +38,41 @@ class AgentTest : public ::testing::Test {
   void start(Capture capture) {
     capture_ = std::move(capture);
     thread_ = std::thread([this] {
-      const AgentSeams seams{
-          .repo = *repo_,
-          .world = world_,
-          .connect = [this]() -> Result<std::unique_ptr<source::Client>> {
-            ++connections_;
-            if (refuse_connections_) return fail(ErrorCode::kClientCertificateUnusable, "no pair");
-            source::ClientOptions client;
-            client.endpoints = {"http://127.0.0.1:1"};
-            client.dial_timeout = client.call_timeout = 100ms;
-            return source::Client::make(std::move(client));
-          },
-          .certificates =
-              [this] {
-                Sha256 digest;
-                digest.bytes[0] = std::byte(certificates_.load());
-                return digest;
-              },
-          .stop_asked = [this] { return stop_.load(); },
-          .reload_asked = [this] { return reload_.exchange(false); },
-          .reload = [this]() -> Result<AgentOptions> {
-            AgentOptions fresh = options_;
-            fresh.capture.flush = 7ms;
-            fresh.rpo = 1ns;
-            return fresh;
-          },
-          .leave = [this](bool flushed) { left_ = flushed ? 1 : 2; },
-          .log =
-              [this](const LogLine& line) {
-                const std::lock_guard lock(mutex_);
-                lines_.push_back(std::string(line.event) + ": " + line.text);
-              },
-          .capture = capture_,
-          .take_base = [this](auto&&...) -> Result<operation::BackupReport> {
-            ++bases_;
-            return base_report_;
-          }};
+      const AgentSeams seams{.repo = *repo_,
+                             .world = world_,
+                             .connect = [this]() -> Result<std::unique_ptr<source::Client>> {
+                               ++connections_;
+                               if (refuse_connections_) return fail(ErrorCode::kClientCertificateUnusable, "no pair");
+                               source::ClientOptions client;
+                               client.endpoints = {"http://127.0.0.1:1"};
+                               client.dial_timeout = client.call_timeout = 100ms;
+                               return source::Client::make(std::move(client));
+                             },
+                             .certificates =
+                                 [this] {
+                                   Sha256 digest;
+                                   digest.bytes[0] = std::byte(certificates_.load());
+                                   return digest;
+                                 },
+                             .stop_asked = [this] { return stop_.load(); },
+                             .reload_asked = [this] { return reload_.exchange(false); },
+                             .reload = [this]() -> Result<AgentOptions> {
+                               AgentOptions fresh = options_;
+                               fresh.capture.flush = 7ms;
+                               fresh.rpo = 1ns;
+                               return fresh;
+                             },
+                             .leave = [this](bool flushed) { left_ = flushed ? 1 : 2; },
+                             .log =
+                                 [this](const LogLine& line) {
+                                   const std::lock_guard lock(mutex_);
+                                   lines_.push_back(std::string(line.event) + ": " + line.text);
+                                 },
+                             .capture = capture_,
+                             .take_base = [this](auto&&...) -> Result<operation::BackupReport> {
+                               ++bases_;
+                               return base_report_;
+                             }};
       result_ = run_agent(options_, seams);
       ended_ = true;
     });
@@ -99,8 +98,7 @@ class AgentTest : public ::testing::Test {
     EXPECT_TRUE(logged("listening: "));
     for (const std::string& line : lines()) {
       const auto at = line.find("on port ");
-      if (at != std::string::npos)
-        return static_cast<std::uint16_t>(std::stoi(line.substr(at + 8)));
+      if (at != std::string::npos) return static_cast<std::uint16_t>(std::stoi(line.substr(at + 8)));
     }
     return 0;
   }
@@ -114,8 +112,8 @@ class AgentTest : public ::testing::Test {
   }
   // Follows, flushes one revision, and one more at the end.
   static Status well_behaved(source::Client&, const operation::CaptureOptions&,
-                             const operation::CaptureListener& listener,
-                             const std::function<bool()>& cancelled, Progress&) {
+                             const operation::CaptureListener& listener, const std::function<bool()>& cancelled,
+                             Progress&) {
     listener(event(CaptureEvent::Kind::kFollowing, 6));
     listener(event(CaptureEvent::Kind::kFlushed, 7));
     while (!cancelled()) testing::sleep_ms(1);
@@ -244,8 +242,7 @@ TEST_F(AgentTest, BeginsAnewWithANewConnectionWhenCaptureFailsLater) {
 TEST_F(AgentTest, TakesRotatedCertificatesIntoUse) {
   std::atomic<int> runs{0};
   start([&](source::Client& client, const operation::CaptureOptions& options,
-            const operation::CaptureListener& listener, const std::function<bool()>& cancelled,
-            Progress& progress) {
+            const operation::CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress) {
     ++runs;
     return well_behaved(client, options, listener, cancelled, progress);
   });
@@ -265,8 +262,7 @@ TEST_F(AgentTest, TakesRotatedCertificatesIntoUse) {
 TEST_F(AgentTest, TakesNewSettingsWhenAskedTo) {
   std::atomic<std::int64_t> flush_ms{0};
   start([&](source::Client& client, const operation::CaptureOptions& options,
-            const operation::CaptureListener& listener, const std::function<bool()>& cancelled,
-            Progress& progress) {
+            const operation::CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress) {
     flush_ms = options.flush.count();
     return well_behaved(client, options, listener, cancelled, progress);
   });
@@ -280,7 +276,7 @@ TEST_F(AgentTest, TakesNewSettingsWhenAskedTo) {
 TEST_F(AgentTest, LeavesWhenCaptureDoesNotEndInTime) {
   options_.stop_within = 300ms;
   start([this](source::Client&, const operation::CaptureOptions&, const operation::CaptureListener& listener,
-           const std::function<bool()>&, Progress&) -> Status {
+               const std::function<bool()>&, Progress&) -> Status {
     listener(event(CaptureEvent::Kind::kFollowing, 6));
     while (left_ == 0) testing::sleep_ms(1);  // deaf to everything
     return {};
@@ -295,24 +291,25 @@ TEST_F(AgentTest, DoesNotBeginToCaptureWhenItsAddressIsTaken) {
   start(well_behaved);
   options_.listen = "127.0.0.1:" + std::to_string(port());
   std::atomic<int> runs{0};
-  const AgentSeams seams{.repo = *repo_,
-                         .world = world_,
-                         .connect = []() -> Result<std::unique_ptr<source::Client>> {
-                           source::ClientOptions client;
-                           client.endpoints = {"http://127.0.0.1:1"};
-                           return source::Client::make(std::move(client));
-                         },
-                         .certificates = [] { return Sha256{}; },
-                         .stop_asked = [] { return false; },
-                         .reload_asked = [] { return false; },
-                         .reload = []() -> Result<AgentOptions> { return AgentOptions{}; },
-                         .leave = [](bool) {},
-                         .log = [](const LogLine&) {},
-                         .capture = [&](auto&&...) -> Status {
-                           ++runs;
-                           return {};
-                         },
-                         .take_base = [](auto&&...) -> Result<operation::BackupReport> { return operation::BackupReport{}; }};
+  const AgentSeams seams{
+      .repo = *repo_,
+      .world = world_,
+      .connect = []() -> Result<std::unique_ptr<source::Client>> {
+        source::ClientOptions client;
+        client.endpoints = {"http://127.0.0.1:1"};
+        return source::Client::make(std::move(client));
+      },
+      .certificates = [] { return Sha256{}; },
+      .stop_asked = [] { return false; },
+      .reload_asked = [] { return false; },
+      .reload = []() -> Result<AgentOptions> { return AgentOptions{}; },
+      .leave = [](bool) {},
+      .log = [](const LogLine&) {},
+      .capture = [&](auto&&...) -> Status {
+        ++runs;
+        return {};
+      },
+      .take_base = [](auto&&...) -> Result<operation::BackupReport> { return operation::BackupReport{}; }};
   const auto second = run_agent(options_, seams);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kAddressUnusable);

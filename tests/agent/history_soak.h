@@ -1,4 +1,5 @@
-// The agent while it ends its history all the time: random writes, readers of every kind, kills, and etcd's own answers.
+// The agent while it ends its history all the time: random writes, readers of every kind, kills, and etcd's own
+// answers.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +29,8 @@ inline Digests digests_of(const State& state) {
 // What etcd said of a revision while it still had it.
 struct EtcdAnswer {
   Digests state;
-  SteadyTime reached;    // not before
-  bool wanted = false;   // a point was made of it, which stays for ever
+  SteadyTime reached;   // not before
+  bool wanted = false;  // a point was made of it, which stays for ever
   std::int64_t compaction = -1;
   std::uint32_t hash = 0;  // HashKV at (compaction, revision), where compaction is not -1
 };
@@ -46,7 +47,9 @@ class DiskRepo {
   explicit DiskRepo(const Repo& repo)
       : spool_(repo.spool()),
         store_(storage::local_store(*files_, repo.path())),
-        repo_(repository::Repository::open(*store_, repository::testing::key_file(first_line(repo.key_file()))).value()) {}
+        repo_(
+            repository::Repository::open(*store_, repository::testing::key_file(first_line(repo.key_file()))).value()) {
+  }
 
   Result<repository::Catalogue> load() const { return repository::Catalogue::load(*repo_); }
   Result<Digests> state(std::int64_t revision) {
@@ -62,7 +65,8 @@ class DiskRepo {
       const auto catalogue = TRY(load());
       const auto target = TRY(catalogue.resolve("rev:" + std::to_string(revision), "", {}));
       const auto& segments = target.point->manifest.segments;
-      if (!repository::covers_all(repository::coverage_of(segments), {{std::max<std::int64_t>(compaction, 1), revision}}))
+      if (!repository::covers_all(repository::coverage_of(segments),
+                                  {{std::max<std::int64_t>(compaction, 1), revision}}))
         return std::nullopt;
       NoProgress progress;
       return TRY(repository::hash_log(*repo_, world_, target.point->manifest, compaction, revision,
@@ -84,11 +88,11 @@ class DiskRepo {
 
 struct HistorySoakOptions {
   double seconds = 300;
-  int keep_seconds = 30;        // of every revision
-  int wanted_points = 6;        // made in the first half
+  int keep_seconds = 30;  // of every revision
+  int wanted_points = 6;  // made in the first half
   int readers = 2;
-  double kill_every = 25;       // seconds, about
-  bool plateau = true;          // long enough to tell growth from noise
+  double kill_every = 25;  // seconds, about
+  bool plateau = true;     // long enough to tell growth from noise
   unsigned seed = 1;
 };
 
@@ -104,7 +108,8 @@ class HistorySoak {
     ASSERT_TRUE(agent_->wait_ready()) << agent_->log();
     std::vector<std::thread> threads;
     threads.emplace_back([this] { guarded([this] { write_all(); }); });
-    for (int i = 0; i < options_.readers; ++i) threads.emplace_back([this, i] { guarded([this, i] { read_all(100 + i); }); });
+    for (int i = 0; i < options_.readers; ++i)
+      threads.emplace_back([this, i] { guarded([this, i] { read_all(100 + i); }); });
     threads.emplace_back([this] { guarded([this] { ask_all(); }); });
     live();
     stop_ = true;
@@ -139,10 +144,10 @@ class HistorySoak {
 
   void start_agent() {
     const std::string keep = std::to_string(options_.keep_seconds) + "s";
-    agent_ = std::make_unique<Agent>(repo_, cluster_,
-                                     Words{"--capture-flush", "200ms", "--etcd-history", keep, "--merge-interval", "1s",
-                                           "--merge-grace", "2s", "--audit-interval", "3s", "--audit-snapshot-interval",
-                                           "11s"});
+    agent_ = std::make_unique<Agent>(
+        repo_, cluster_,
+        Words{"--capture-flush", "200ms", "--etcd-history", keep, "--merge-interval", "1s", "--merge-grace", "2s",
+              "--audit-interval", "3s", "--audit-snapshot-interval", "11s"});
   }
 
   void live() {
@@ -174,7 +179,8 @@ class HistorySoak {
   Sample measure() const {
     Sample sample{.seconds = elapsed()};
     std::error_code gone;
-    for (auto at = fs::recursive_directory_iterator(repo_.path(), gone); !gone && at != fs::end(at); at.increment(gone)) {
+    for (auto at = fs::recursive_directory_iterator(repo_.path(), gone); !gone && at != fs::end(at);
+         at.increment(gone)) {
       std::error_code vanished;
       const bool is_file = at->is_regular_file(vanished) && !is_attestation(at->path());
       const auto bytes = is_file ? at->file_size(vanished) : 0;
@@ -201,7 +207,8 @@ class HistorySoak {
   void note_cpu() {
     all_cpu_ += std::max(0.0, agent_->metric("process_cpu_seconds_total"));
     std::error_code gone;
-    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(agent_->process().pid()) + "/task", gone)) {
+    for (const auto& task :
+         fs::directory_iterator("/proc/" + std::to_string(agent_->process().pid()) + "/task", gone)) {
       std::string name, text;
       std::getline(std::ifstream(task.path() / "comm"), name);
       std::getline(std::ifstream(task.path() / "stat"), text);
@@ -214,9 +221,10 @@ class HistorySoak {
   }
 
   void print(const Sample& sample) const {
-    std::printf("history %5.0f s: %4zu objects, %7.2f MiB, %lld durable, %d read, %d refused, %d kills, peak %.0f MiB\n",
-                sample.seconds, sample.objects, static_cast<double>(sample.bytes) / (1 << 20),
-                static_cast<long long>(durable_.load()), read_.load(), refused_.load(), kills_, peak_mib_);
+    std::printf(
+        "history %5.0f s: %4zu objects, %7.2f MiB, %lld durable, %d read, %d refused, %d kills, peak %.0f MiB\n",
+        sample.seconds, sample.objects, static_cast<double>(sample.bytes) / (1 << 20),
+        static_cast<long long>(durable_.load()), read_.load(), refused_.load(), kills_, peak_mib_);
     std::fflush(stdout);
   }
 
@@ -313,7 +321,8 @@ class HistorySoak {
   }
 
   bool must_hold(const EtcdAnswer& answer) const {
-    return answer.wanted || std::chrono::steady_clock::now() < answer.reached + std::chrono::seconds(options_.keep_seconds);
+    return answer.wanted ||
+           std::chrono::steady_clock::now() < answer.reached + std::chrono::seconds(options_.keep_seconds);
   }
 
   void read_all(unsigned seed) {
@@ -335,15 +344,16 @@ class HistorySoak {
       return;
     }
     ++read_;
-    EXPECT_TRUE(*state == chosen.answer.state) << "revision " << chosen.revision << " has " << state->size() << " keys, not "
-                                               << chosen.answer.state.size();
+    EXPECT_TRUE(*state == chosen.answer.state)
+        << "revision " << chosen.revision << " has " << state->size() << " keys, not " << chosen.answer.state.size();
     if (chosen.answer.compaction < 0) return;
     const auto hash = disk.hash(chosen.answer.compaction, chosen.revision);
     if (!hash) {
       EXPECT_FALSE(must_hold(chosen.answer)) << "revision " << chosen.revision << ": " << hash.error().to_string();
     } else if (*hash) {
       ++hashed_;
-      EXPECT_EQ(**hash, chosen.answer.hash) << "HashKV at (" << chosen.answer.compaction << ", " << chosen.revision << ")";
+      EXPECT_EQ(**hash, chosen.answer.hash)
+          << "HashKV at (" << chosen.answer.compaction << ", " << chosen.revision << ")";
     }
   }
 
@@ -449,8 +459,9 @@ class HistorySoak {
     EXPECT_EQ(agent_->terminate(), 0) << agent_->log();
     logs_ += agent_->log();
     print(measure());
-    std::printf("history: %d of the reads were hashes, %d commands, %d boots, %d imports; processor %.1f s, merges %.1f s\n",
-                hashed_.load(), asked_.load(), booted_.load(), imports_, all_cpu_, merge_cpu_);
+    std::printf(
+        "history: %d of the reads were hashes, %d commands, %d boots, %d imports; processor %.1f s, merges %.1f s\n",
+        hashed_.load(), asked_.load(), booted_.load(), imports_, all_cpu_, merge_cpu_);
     for (const char* bad : {"ALARM", "mergeFailed", "auditFailed", "captureFailed", "newLineage"})
       EXPECT_EQ(logs_.find(bad), std::string::npos) << bad << "\n" << logs_;
     EXPECT_NE(logs_.find("history before revision"), std::string::npos) << logs_;

@@ -5,7 +5,8 @@ namespace lifeboat::e2e {
 namespace {
 
 TEST(History, EndsUnderLoadAndLosesNothingThatIsKept) {
-  HistorySoak({.seconds = 20, .keep_seconds = 6, .wanted_points = 2, .readers = 1, .kill_every = 7, .plateau = false}).run();
+  HistorySoak({.seconds = 20, .keep_seconds = 6, .wanted_points = 2, .readers = 1, .kill_every = 7, .plateau = false})
+      .run();
 }
 
 }  // namespace

@@ -263,19 +263,18 @@ TEST_F(StateTest, IsWholeOnThePageOfMetrics) {
   state_.on_capture(flush);
   state_.on_probe(probe(45));
   state_.on_inventory({{"0", {.objects = 3, .bytes = 300}}, {"manifest", {.objects = 1, .bytes = 9}}});
-  state_.on_proof({.proof = Proof::kProven, .revision = 42, .lineage = {}, .time = Timestamp{5'000'000'000}, .reason = ""});
-  const auto lines = lines_of(metrics_page({.cluster = "a\"b", .repo = {}, .started = {}},
-                                           state_.snapshot(), {.resident_bytes = 4096, .open_files = 7, .cpu_seconds = 1.5}, 30));
+  state_.on_proof(
+      {.proof = Proof::kProven, .revision = 42, .lineage = {}, .time = Timestamp{5'000'000'000}, .reason = ""});
+  const auto lines = lines_of(metrics_page({.cluster = "a\"b", .repo = {}, .started = {}}, state_.snapshot(),
+                                           {.resident_bytes = 4096, .open_files = 7, .cpu_seconds = 1.5}, 30));
   for (const char* line :
-       {"lifeboat_newest_durable_revision 42", "lifeboat_newest_durable_age_seconds 0",
-        "lifeboat_etcd_revision 45", "lifeboat_lag_revisions 3", "lifeboat_ready 1",
-        "lifeboat_flush_duration_seconds_bucket{le=\"0.1\"} 0",
-        "lifeboat_flush_duration_seconds_bucket{le=\"0.25\"} 1",
-        "lifeboat_flush_duration_seconds_count 1", "lifeboat_flushed_bytes_total 1000",
-        "lifeboat_stored_objects{level=\"0\"} 3", "lifeboat_stored_bytes{level=\"manifest\"} 9",
-        "lifeboat_proofs_total{outcome=\"proven\"} 1", "lifeboat_last_proof{outcome=\"proven\"} 1",
-        "lifeboat_last_proof{outcome=\"disagrees\"} 0", "lifeboat_last_proof_revision 42",
-        "lifeboat_last_proof_timestamp_seconds 5", "lifeboat_gaps_total 0",
+       {"lifeboat_newest_durable_revision 42", "lifeboat_newest_durable_age_seconds 0", "lifeboat_etcd_revision 45",
+        "lifeboat_lag_revisions 3", "lifeboat_ready 1", "lifeboat_flush_duration_seconds_bucket{le=\"0.1\"} 0",
+        "lifeboat_flush_duration_seconds_bucket{le=\"0.25\"} 1", "lifeboat_flush_duration_seconds_count 1",
+        "lifeboat_flushed_bytes_total 1000", "lifeboat_stored_objects{level=\"0\"} 3",
+        "lifeboat_stored_bytes{level=\"manifest\"} 9", "lifeboat_proofs_total{outcome=\"proven\"} 1",
+        "lifeboat_last_proof{outcome=\"proven\"} 1", "lifeboat_last_proof{outcome=\"disagrees\"} 0",
+        "lifeboat_last_proof_revision 42", "lifeboat_last_proof_timestamp_seconds 5", "lifeboat_gaps_total 0",
         "process_resident_memory_bytes 4096", "process_open_fds 7"})
     EXPECT_THAT(lines, Contains(line));
   EXPECT_THAT(lines, Contains(HasSubstr("cluster=\"a\\\"b\"")));

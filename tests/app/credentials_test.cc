@@ -26,8 +26,7 @@ class CredentialsTest : public ::testing::Test {
   Result<std::vector<repository::Credential>> for_new_repo(bool new_key) {
     const Settings settings = Settings::load({flags_, environment_, files_, "/here"}).value();
     const auto random = io::system_random();
-    return credentials_for_new_repo({settings, environment_, files_, console_, warnings_}, *random,
-                                    new_key);
+    return credentials_for_new_repo({settings, environment_, files_, console_, warnings_}, *random, new_key);
   }
   static std::string text_of(const Result<repository::Credential>& found) {
     return found ? to_string(found->secret.view()) : "error: " + found.error().to_string();
@@ -120,8 +119,7 @@ TEST_F(CredentialsTest, OfANewRepoMayBeANewKeyFileThatIsNeverReplaced) {
   ASSERT_TRUE(found) << found.error().to_string();
   EXPECT_EQ(found->front().secret.size(), 64u);
   EXPECT_EQ(files_.stat("/k/new")->mode, 0600u);
-  EXPECT_EQ(to_string(io::read_whole(files_, "/k/new", 100).value()),
-            to_string(found->front().secret.view()) + "\n");
+  EXPECT_EQ(to_string(io::read_whole(files_, "/k/new", 100).value()), to_string(found->front().secret.view()) + "\n");
   EXPECT_EQ(for_new_repo(true).error().code(), ErrorCode::kRepoExists);
 }
 

@@ -156,10 +156,8 @@ TEST_F(SettingsTest, PreferOurVariablesOverEtcdctls) {
 }
 
 TEST_F(SettingsTest, ReadListsOfAFile) {
-  write("/etc/lifeboat/lifeboat.yaml",
-        "endpoints:\n  - https://10.0.0.1:2379\n  - https://10.0.0.2:2379\n");
-  EXPECT_THAT(loaded().list("endpoints"),
-              ElementsAre("https://10.0.0.1:2379", "https://10.0.0.2:2379"));
+  write("/etc/lifeboat/lifeboat.yaml", "endpoints:\n  - https://10.0.0.1:2379\n  - https://10.0.0.2:2379\n");
+  EXPECT_THAT(loaded().list("endpoints"), ElementsAre("https://10.0.0.1:2379", "https://10.0.0.2:2379"));
 }
 
 TEST_F(SettingsTest, MakePathsAbsoluteFromWhereTheyStand) {
@@ -184,9 +182,8 @@ TEST_F(SettingsTest, TakeARepoAsUrlOrPath) {
 
 TEST_F(SettingsTest, RefuseValuesThatCannotBeUsed) {
   const std::pair<const char*, const char*> rows[] = {
-      {"timeout", "-1s"},         {"timeout", "soon"}, {"threads", "0"}, {"threads", "many"},
-      {"threads", "99999999999"}, {"output", "xml"},   {"color", ""},    {"cluster", ""},
-      {"utc", "perhaps"}};
+      {"timeout", "-1s"}, {"timeout", "soon"}, {"threads", "0"}, {"threads", "many"}, {"threads", "99999999999"},
+      {"output", "xml"},  {"color", ""},       {"cluster", ""},  {"utc", "perhaps"}};
   for (const auto& [name, value] : rows) {
     flags_ = {{name, value}};
     const Error error = refusal();

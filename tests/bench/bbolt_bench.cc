@@ -79,10 +79,7 @@ void read_records(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(1));
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(file.size()));
 }
-BENCHMARK(read_records)
-    ->Args({2048, 100'000})
-    ->Args({20, 1'000'000})
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK(read_records)->Args({2048, 100'000})->Args({20, 1'000'000})->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace lifeboat::bbolt

@@ -33,14 +33,11 @@ const std::vector<Bytes>& pod_values() {
                          "2\x008\x00"
                          "B\x08\x08";
       for (int field = 0; field < 12; ++field)
-        text +=
-            "f:metadata f:labels app.kubernetes.io/name=" + name.substr(0, 7) +
-            " f:spec f:containers k:{\"name\":\"web\"} image: registry.example.com/team/web:v1." +
-            std::to_string(random() % 30) + " " + uid().substr(0, 12) +
-            " resources limits cpu 500m memory 512Mi nodeName: node-" +
-            std::to_string(random() % 50);
-      text +=
-          "10.244." + std::to_string(random() % 256) + "." + std::to_string(random() % 256) + uid();
+        text += "f:metadata f:labels app.kubernetes.io/name=" + name.substr(0, 7) +
+                " f:spec f:containers k:{\"name\":\"web\"} image: registry.example.com/team/web:v1." +
+                std::to_string(random() % 30) + " " + uid().substr(0, 12) +
+                " resources limits cpu 500m memory 512Mi nodeName: node-" + std::to_string(random() % 50);
+      text += "10.244." + std::to_string(random() % 256) + "." + std::to_string(random() % 256) + uid();
       out.push_back(to_bytes(text));
     }
     return out;
@@ -51,23 +48,20 @@ const std::vector<Bytes>& pod_values() {
 segment::BlockBuilder::Block one_block() {
   segment::BlockBuilder builder;
   for (std::int64_t main = 1; !builder.full(); ++main)
-    builder.add(
-        {{{main, 0}, false}, pod_values()[static_cast<std::size_t>(main) % pod_values().size()]});
+    builder.add({{{main, 0}, false}, pod_values()[static_cast<std::size_t>(main) % pod_values().size()]});
   return builder.take();
 }
 
 void seal_block(benchmark::State& state) {
   const auto block = one_block();
-  const object::Sealer sealer =
-      object::Sealer::make(object::fixed_keys(), object::ObjectType::kSegment,
-                           object::KeyScope::kContent, object::salt_of(1))
-          .value();
+  const object::Sealer sealer = object::Sealer::make(object::fixed_keys(), object::ObjectType::kSegment,
+                                                     object::KeyScope::kContent, object::salt_of(1))
+                                    .value();
   object::Codec codec(sealer);
   std::uint32_t number = 0;
   std::size_t stored = 0;
   for (auto _ : state) {
-    const auto frame =
-        sealer.seal(codec, number++, block.text, false, static_cast<int>(state.range(0)));
+    const auto frame = sealer.seal(codec, number++, block.text, false, static_cast<int>(state.range(0)));
     if (!frame) state.SkipWithError(frame.error().to_string().c_str());
     stored = frame->bytes.size();
   }
@@ -79,13 +73,11 @@ BENCHMARK(seal_block)->Arg(-1)->Arg(1)->Arg(3)->Unit(benchmark::kMicrosecond);
 void open_block(benchmark::State& state) {
   const auto block = one_block();
   const object::RepoKeys keys = object::fixed_keys();
-  const object::Sealer sealer = object::Sealer::make(keys, object::ObjectType::kSegment,
-                                                     object::KeyScope::kContent, object::salt_of(1))
-                                    .value();
+  const object::Sealer sealer =
+      object::Sealer::make(keys, object::ObjectType::kSegment, object::KeyScope::kContent, object::salt_of(1)).value();
   object::Codec sealing(sealer);
   const Bytes frame = sealer.seal(sealing, 0, block.text, true, 1).value().bytes;
-  const object::Opener opener =
-      object::Opener::make(keys, sealer.header(), object::ObjectType::kSegment).value();
+  const object::Opener opener = object::Opener::make(keys, sealer.header(), object::ObjectType::kSegment).value();
   object::Codec codec(opener);
   Buffer out;
   for (auto _ : state) {

@@ -37,8 +37,7 @@ TEST(Help, OfEachCommandBeginsWithExamplesAndEndsWithExitCodes) {
     EXPECT_FALSE(command.examples.empty()) << command.path;
     EXPECT_LT(text.find("Examples:"), text.find("Usage:")) << command.path;
     EXPECT_LT(text.find("Global flags:"), text.find("Exit codes:")) << command.path;
-    EXPECT_THAT(text.substr(text.find("Exit codes:")), HasSubstr("70  a defect of Lifeboat"))
-        << command.path;
+    EXPECT_THAT(text.substr(text.find("Exit codes:")), HasSubstr("70  a defect of Lifeboat")) << command.path;
     for (const Parameter& parameter : command.parameters) {
       EXPECT_THAT(text, HasSubstr(std::string(parameter.name))) << command.path;
       EXPECT_FALSE(parameter.help.empty()) << command.path << " " << parameter.name;
@@ -61,22 +60,19 @@ TEST(Help, NamesNoFlagOfACommandThatIsAlsoASetting) {
   for (const Command& command : commands()) {
     for (const Parameter& parameter : command.parameters) {
       if (!parameter.is_flag()) continue;
-      EXPECT_EQ(app::find_setting(parameter.name.substr(2)), nullptr)
-          << command.path << " " << parameter.name;
+      EXPECT_EQ(app::find_setting(parameter.name.substr(2)), nullptr) << command.path << " " << parameter.name;
     }
   }
 }
 
 TEST(Help, ListsEveryCommand) {
   const std::string overview = overview_text();
-  for (const Command& command : commands())
-    EXPECT_THAT(overview, HasSubstr(std::string(command.path)));
+  for (const Command& command : commands()) EXPECT_THAT(overview, HasSubstr(std::string(command.path)));
   EXPECT_THAT(group_help_text("restore"), HasSubstr("lifeboat restore etcd"));
 }
 
 TEST(Help, ExplainsEveryTopicCommandAndErrorCode) {
-  for (const char* topic :
-       {"points", "exit-codes", "environment", "flags", "restore", "restore etcd", "ls"}) {
+  for (const char* topic : {"points", "exit-codes", "environment", "flags", "restore", "restore etcd", "ls"}) {
     EXPECT_TRUE(topic_text(topic)) << topic;
   }
   for (const ErrorEntry& entry : error_catalogue()) {
@@ -104,24 +100,20 @@ TEST(Help, OfErrorsNamesOnlyCommandsThatParse) {
 
 TEST(Help, OfErrorsNamesOnlyFlagsThatAreThere) {
   std::set<std::string, std::less<>> known{"--help", "--cluster"};
-  for (const app::SettingSpec& spec : app::setting_specs())
-    known.insert(app::flag_of(spec));
+  for (const app::SettingSpec& spec : app::setting_specs()) known.insert(app::flag_of(spec));
   for (const Command& command : commands()) {
     for (const Parameter& parameter : command.parameters) known.insert(std::string(parameter.name));
   }
   const std::regex flag("--[a-z][a-z-]*");
   const std::regex quoted("`([^`]*)`");
   for (const ErrorEntry& entry : error_catalogue()) {
-    std::string hint =
-        std::regex_replace(std::string(entry.hint), quoted, "");  // commands of other programs, too
+    std::string hint = std::regex_replace(std::string(entry.hint), quoted, "");  // commands of other programs, too
     const std::string whole(entry.hint);
-    for (std::sregex_iterator match(whole.begin(), whole.end(), quoted), end; match != end;
-         ++match) {
+    for (std::sregex_iterator match(whole.begin(), whole.end(), quoted), end; match != end; ++match) {
       if ((*match)[1].str().starts_with("lifeboat ")) hint += " " + (*match)[1].str();
     }
     for (std::sregex_iterator match(hint.begin(), hint.end(), flag), end; match != end; ++match) {
-      EXPECT_TRUE(known.contains(match->str()))
-          << code_text(entry.code) << " names " << match->str();
+      EXPECT_TRUE(known.contains(match->str())) << code_text(entry.code) << " names " << match->str();
     }
   }
 }
@@ -138,8 +130,8 @@ TEST(Reference, OfErrorsIsWhatTheProgramPrints) {
 
 TEST(Errors, AreFourLinesWhateverTheyQuote) {
   for (const ErrorEntry& entry : error_catalogue()) {
-    for (const Error& error : {Error(entry.code, "it failed"),
-                               Error(entry.code, "two\nlines", "and\r\nmore\t", "fix\nit")}) {
+    for (const Error& error :
+         {Error(entry.code, "it failed"), Error(entry.code, "two\nlines", "and\r\nmore\t", "fix\nit")}) {
       const std::string text = error_text(error, Style{});
       EXPECT_EQ(std::ranges::count(text, '\n'), 4) << text;
       const std::regex shape("error: \\S.*\nwhy:   \\S.*\nfix:   \\S.*\ncode:  LB-E[0-9]{4}\n");

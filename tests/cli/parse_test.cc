@@ -36,8 +36,7 @@ TEST(CommandLine, TakesWordsInOrderAndFlagsAmongThem) {
 }
 
 TEST(CommandLine, KeepsEveryOneOfARepeatedFlagAndTheLastOfOthers) {
-  const auto parsed =
-      parse({"backup", "etcd", "--tag", "a=1", "--tag", "b=2", "--from", "x", "--from", "y"});
+  const auto parsed = parse({"backup", "etcd", "--tag", "a=1", "--tag", "b=2", "--from", "x", "--from", "y"});
   ASSERT_TRUE(parsed) << parsed.error().to_string();
   EXPECT_THAT(parsed->arguments.all("--tag"), ElementsAre("a=1", "b=2"));
   EXPECT_EQ(parsed->arguments.text("--from"), "y");
@@ -77,17 +76,14 @@ TEST(CommandLine, RefusesMissingAndSurplusWords) {
   EXPECT_EQ(refusal({"ls", "--limit"}).code(), ErrorCode::kUsage);
 }
 
-TEST(CommandLine, TakesNoFlagOfAnotherCommand) {
-  EXPECT_EQ(refusal({"ls", "--in-place"}).code(), ErrorCode::kUsage);
-}
+TEST(CommandLine, TakesNoFlagOfAnotherCommand) { EXPECT_EQ(refusal({"ls", "--in-place"}).code(), ErrorCode::kUsage); }
 
 TEST(CommandLine, KeepsNumbersWithinTheirBounds) {
   const auto parsed = parse({"verify", "--level", "5"});
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->arguments.number("--level", 2, 0, 4).error().code(), ErrorCode::kUsage);
   EXPECT_EQ(parsed->arguments.number("--other", 2, 0, 4).value(), 2);
-  EXPECT_EQ(parse({"verify", "--level", "2x"})->arguments.number("--level", 2, 0, 4).error().code(),
-            ErrorCode::kUsage);
+  EXPECT_EQ(parse({"verify", "--level", "2x"})->arguments.number("--level", 2, 0, 4).error().code(), ErrorCode::kUsage);
 }
 
 }  // namespace

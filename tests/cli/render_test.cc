@@ -19,8 +19,7 @@ using ::testing::Not;
 // added.
 void expect_golden(const std::string& name, const std::string& text) {
   const std::string path = std::string(LIFEBOAT_TEST_DATA) + "/cli/golden/" + name;
-  if (std::getenv("LIFEBOAT_WRITE_GOLDEN") != nullptr)
-    std::ofstream(path, std::ios::binary) << text;
+  if (std::getenv("LIFEBOAT_WRITE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << text;
   std::ifstream file(path, std::ios::binary);
   ASSERT_TRUE(file) << path << " is not there";
   EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), text) << name;
@@ -52,8 +51,8 @@ TEST_F(Rendering, OfABackupThatContinues) {
 }
 
 TEST_F(Rendering, OfPoints) {
-  const Catalogue catalogue = Catalogue::build(
-      {}, {}, {{"m/9", Error(ErrorCode::kObjectDamaged, "object m/9 is damaged")}});
+  const Catalogue catalogue =
+      Catalogue::build({}, {}, {{"m/9", Error(ErrorCode::kObjectDamaged, "object m/9 is damaged")}});
   point_.proof = repository::Proof::kProven;
   expect_golden("points.txt", points_text(catalogue, {&point_, &other_}, kPlain));
   expect_golden("points.json", points_json(catalogue, {&point_, &other_}).text());
@@ -76,8 +75,7 @@ TEST_F(Rendering, OfKeys) {
 }
 
 TEST_F(Rendering, OfAValue) {
-  const operation::KeyValueAt found{key_line("/registry/\xff"),
-                                    to_bytes(std::string_view("a\0\xff\n", 4))};
+  const operation::KeyValueAt found{key_line("/registry/\xff"), to_bytes(std::string_view("a\0\xff\n", 4))};
   expect_golden("value.txt", value_text(target_, found, kPlain));
   expect_golden("value.json", value_json(target_, found).text());
 }
@@ -183,12 +181,7 @@ TEST(Table, AlignsColumnsAndLeavesNoSpacesAtLineEnds) {
 
 TEST(Json, EscapesWhatJsonCannotHold) {
   Json json = Json::object();
-  json.put("t", "a\"b\\\n\x01\xff é")
-      .put("n", -1)
-      .put("u", UINT64_MAX)
-      .put("d", 1.5)
-      .put("b", true)
-      .put("z", Json());
+  json.put("t", "a\"b\\\n\x01\xff é").put("n", -1).put("u", UINT64_MAX).put("d", 1.5).put("b", true).put("z", Json());
   json.put("a", Json::array()).put("o", Json::object().put("x", std::vector<std::string>{"y"}));
   EXPECT_EQ(json.text(),
             "{\n  \"t\": \"a\\\"b\\\\\\n\\u0001\xEF\xBF\xBD é\",\n  \"n\": -1,\n  \"u\": "
@@ -199,10 +192,8 @@ TEST(Json, EscapesWhatJsonCannotHold) {
 }
 
 TEST(Json, KnowsUtf8AndBase64) {
-  for (const char* good : {"", "abc", "é", "✔", "\xF0\x9F\x98\x80"})
-    EXPECT_TRUE(is_utf8(good)) << good;
-  for (const char* bad :
-       {"\xff", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC3", "\x80"}) {
+  for (const char* good : {"", "abc", "é", "✔", "\xF0\x9F\x98\x80"}) EXPECT_TRUE(is_utf8(good)) << good;
+  for (const char* bad : {"\xff", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC3", "\x80"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
   EXPECT_EQ(base64(""), "");  // RFC 4648, section 10

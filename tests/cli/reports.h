@@ -32,8 +32,7 @@ inline repository::Point point(std::int64_t revision = 48211907) {
   made.manifest.live_keys = 400'000;
   made.manifest.records = 420'000;
   made.manifest.leases = 12;
-  made.manifest.segments = {
-      {"s/a", 0, revision, 900, 420'000, 82'600'000, 813'000'000, "d", false}};
+  made.manifest.segments = {{"s/a", 0, revision, 900, 420'000, 82'600'000, 813'000'000, "d", false}};
   made.manifest.tags = {{"reason", "upgrade"}};
   made.added_bytes = 4'200'000;
   made.first_seen = ago(700);
@@ -130,9 +129,8 @@ inline operation::StatusReport status() {
   report.proof_reason = "no member answered";
   report.last_verified = ago(60);
   report.last_verified_level = 3;
-  report.lineages = {{{lineage_id(7), lineage_id(6), 12, "the cluster id changed"},
-                      "prod",
-                      {{900, 1000}, {2000, 48211907}}}};
+  report.lineages = {
+      {{lineage_id(7), lineage_id(6), 12, "the cluster id changed"}, "prod", {{900, 1000}, {2000, 48211907}}}};
   report.findings = {"revisions 1001 to 1999 cannot be restored"};
   return report;
 }

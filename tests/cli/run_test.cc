@@ -80,13 +80,10 @@ TEST_F(Program, NeedsARepoAndAKey) {
 }
 
 TEST_F(Program, WritesErrorsAsJsonWhenAnswersAreJson) {
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"ls", "-o", "json"},
-                                                {"ls", "--output=json"},
-                                                {"nonsense", "-o", "json"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"ls", "-o", "json"}, {"ls", "--output=json"}, {"nonsense", "-o", "json"}}) {
     EXPECT_EQ(run_words(words), 2);
-    EXPECT_THAT(errors(),
-                StartsWith("{\n  \"apiVersion\": \"lifeboat.dev/v1\",\n  \"kind\": \"Error\""))
-        << words[0];
+    EXPECT_THAT(errors(), StartsWith("{\n  \"apiVersion\": \"lifeboat.dev/v1\",\n  \"kind\": \"Error\"")) << words[0];
   }
 }
 
@@ -125,8 +122,7 @@ TEST_F(Program, ProposesKubeadmsCertificatesWhenTheyAreThere) {
   EXPECT_EQ(run_words({"backup", "etcd", "--endpoints", "127.0.0.1:1"}), 4);
   EXPECT_THAT(errors(), Not(HasSubstr("healthcheck-client.crt")));
   for (const char* name : {"ca.crt", "healthcheck-client.crt", "healthcheck-client.key"}) {
-    ASSERT_TRUE(io::publish_file(files_, std::string("/etc/kubernetes/pki/etcd/") + name,
-                                 as_bytes("x"), 0600));
+    ASSERT_TRUE(io::publish_file(files_, std::string("/etc/kubernetes/pki/etcd/") + name, as_bytes("x"), 0600));
   }
   EXPECT_EQ(run_words({"backup", "etcd", "--endpoints", "127.0.0.1:1"}), 4);
   EXPECT_THAT(errors(), HasSubstr("--cert /etc/kubernetes/pki/etcd/healthcheck-client.crt"));
@@ -136,8 +132,7 @@ TEST_F(Program, RefusesContradictingRestoreFlags) {
   make_repo();
   EXPECT_EQ(run_words({"restore", "etcd", "--data-dir", "/d"}), 2);
   EXPECT_THAT(errors(), HasSubstr("--to POINT"));
-  EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--bump-revision", "5", "--no-bump"}),
-            2);
+  EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--bump-revision", "5", "--no-bump"}), 2);
   EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--name", "a", "--member", "b"}), 2);
   EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--owner", "root"}), 2);
   EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--bump-revision", "-1"}), 2);
@@ -168,8 +163,7 @@ TEST(InternalError, IsFourLinesWithTheExitCodeOfABug) {
 TEST(ProgressLine, SaysWhatIsKnownOnly) {
   EXPECT_EQ(progress_line("sync", 0, 0, 2), "sync  2.0 s");
   EXPECT_EQ(progress_line("store", 1u << 20, 0, 2), "store  1 MiB  512 KiB/s  2.0 s");
-  EXPECT_EQ(progress_line("store", 1u << 20, 4u << 20, 2),
-            "store  1 MiB of 4 MiB  25%  512 KiB/s  6.0 s left");
+  EXPECT_EQ(progress_line("store", 1u << 20, 4u << 20, 2), "store  1 MiB of 4 MiB  25%  512 KiB/s  6.0 s left");
   EXPECT_EQ(progress_line("store", 5u << 20, 4u << 20, 2), "store  5 MiB  2.5 MiB/s  2.0 s");
   EXPECT_EQ(finished_line("store", 4u << 20, 2), "store  4 MiB  2 MiB/s  2.0 s");
 }

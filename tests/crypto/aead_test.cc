@@ -54,8 +54,7 @@ TEST(Aead, RefusesAnyChangeAndGivesNoPlainText) {
   Aead aead(key_of(std::byte{3}));
   const Bytes plain = to_bytes("the quick brown fox");
   const Sealed sealed = seal(aead, 5, as_bytes("about"), plain);
-  const auto refused = [&](std::uint64_t counter, std::string_view aad, Bytes cipher, Bytes tag,
-                           Aead& with) {
+  const auto refused = [&](std::uint64_t counter, std::string_view aad, Bytes cipher, Bytes tag, Aead& with) {
     Bytes out(cipher.size(), std::byte{0xee});
     return !with.open(counter, as_bytes(aad), cipher, tag, out) && out == Bytes(cipher.size());
   };
@@ -77,8 +76,7 @@ TEST(Aead, RefusesAnyChangeAndGivesNoPlainText) {
     EXPECT_TRUE(refused(5, "about", sealed.cipher, tag, aead)) << bit;
   }
   Bytes out(plain.size());
-  EXPECT_TRUE(aead.open(5, as_bytes("about"), sealed.cipher, sealed.tag, out))
-      << "still usable after refusals";
+  EXPECT_TRUE(aead.open(5, as_bytes("about"), sealed.cipher, sealed.tag, out)) << "still usable after refusals";
 }
 
 TEST(Aead, SealsInPlaceAndACloneHasTheSameKey) {

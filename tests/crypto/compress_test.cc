@@ -48,8 +48,7 @@ struct Decoded {
 };
 
 // Feeds `packed` in pieces and takes the result out in pieces.
-Result<Decoded> decode_all(ByteView packed, FileEncoding encoding, std::size_t in_piece,
-                           std::size_t out_piece) {
+Result<Decoded> decode_all(ByteView packed, FileEncoding encoding, std::size_t in_piece, std::size_t out_piece) {
   StreamDecoder decoder(encoding);
   Decoded out;
   Bytes room(out_piece);
@@ -102,8 +101,7 @@ TEST(Decompressor, RefusesAnythingButExactlyOneFrameOfThatLength) {
   longer.push_back(std::byte{0});
   EXPECT_TRUE(refused(longer, 5000));
   for (std::size_t size = 0; size < packed.size(); ++size)
-    EXPECT_TRUE(refused({packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size)}, 5000))
-        << size;
+    EXPECT_TRUE(refused({packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size)}, 5000)) << size;
 }
 
 TEST(Decompressor, RefusesAWindowBeyondTheBound) {
@@ -146,10 +144,9 @@ TEST(StreamDecoder, DecodesConcatenatedMembersInPiecesOfAnySize) {
   for (const std::size_t in_piece : {1u, 7u, 4096u, 1u << 20}) {
     for (const std::size_t out_piece : {1u, 513u, 1u << 20}) {
       if (in_piece == 1 && out_piece == 1) continue;
-      for (const auto& [packed, encoding] :
-           {std::pair<Bytes, FileEncoding>{gzipped, FileEncoding::kGzip},
-            {zstds, FileEncoding::kZstd},
-            {both, FileEncoding::kPlain}}) {
+      for (const auto& [packed, encoding] : {std::pair<Bytes, FileEncoding>{gzipped, FileEncoding::kGzip},
+                                             {zstds, FileEncoding::kZstd},
+                                             {both, FileEncoding::kPlain}}) {
         const auto decoded = decode_all(packed, encoding, in_piece, out_piece);
         ASSERT_TRUE(decoded) << decoded.error().to_string();
         EXPECT_TRUE(decoded->plain == both) << in_piece << " " << out_piece;
@@ -162,8 +159,7 @@ TEST(StreamDecoder, DecodesConcatenatedMembersInPiecesOfAnySize) {
 TEST(StreamDecoder, KnowsThatAFileWasCutShort) {
   const Bytes plain = text_of(20'000, 3);
   for (const auto& [packed, encoding] :
-       {std::pair<Bytes, FileEncoding>{gzip(plain), FileEncoding::kGzip},
-        {pack(plain), FileEncoding::kZstd}}) {
+       {std::pair<Bytes, FileEncoding>{gzip(plain), FileEncoding::kGzip}, {pack(plain), FileEncoding::kZstd}}) {
     for (std::size_t size = 0; size < packed.size(); size += 1 + packed.size() / 97) {
       const auto decoded = decode_all(ByteView(packed).first(size), encoding, 4096, 4096);
       EXPECT_FALSE(decoded && decoded->boundary) << size;
@@ -179,9 +175,8 @@ TEST(StreamDecoder, RefusesGarbageAndAllowsPaddingBehindGzip) {
   ASSERT_TRUE(padded);
   EXPECT_TRUE(padded->plain == plain && padded->boundary);
   append(gzipped, as_bytes("garbage"));
-  for (const auto& [packed, encoding] :
-       {std::pair<Bytes, FileEncoding>{gzipped, FileEncoding::kGzip},
-        {to_bytes("this is no zstd frame at all"), FileEncoding::kZstd}}) {
+  for (const auto& [packed, encoding] : {std::pair<Bytes, FileEncoding>{gzipped, FileEncoding::kGzip},
+                                         {to_bytes("this is no zstd frame at all"), FileEncoding::kZstd}}) {
     const auto decoded = decode_all(packed, encoding, 4096, 4096);
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.error().code(), ErrorCode::kUnreadableInput);

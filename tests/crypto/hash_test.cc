@@ -16,8 +16,7 @@ Bytes from_hex(std::string_view text) {
 
 TEST(Sha256, GivesTheVectorsOfFips180) {
   EXPECT_EQ(sha256({}).text(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(sha256(as_bytes("abc")).text(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256(as_bytes("abc")).text(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256(as_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")).text(),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
@@ -34,14 +33,11 @@ TEST(Sha256, IsTheSameWhateverPiecesItIsFed) {
 
 TEST(Hkdf, GivesTheVectorsOfRfc5869) {
   Bytes out(42);
-  hkdf_sha256(from_hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"),
-              from_hex("000102030405060708090a0b0c"), as_text(from_hex("f0f1f2f3f4f5f6f7f8f9")),
-              out);
-  EXPECT_EQ(hex(out),
-            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  hkdf_sha256(from_hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"), from_hex("000102030405060708090a0b0c"),
+              as_text(from_hex("f0f1f2f3f4f5f6f7f8f9")), out);
+  EXPECT_EQ(hex(out), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
   hkdf_sha256(from_hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"), {}, "", out);
-  EXPECT_EQ(hex(out),
-            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+  EXPECT_EQ(hex(out), "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
 
 // The reference command: printf password | argon2 somesaltsomesalt -id -t 3 -m 10 -p 1 -l 32 -r
@@ -70,8 +66,7 @@ std::vector<TestRecord> some_records() {
   std::mt19937_64 random(7);
   std::vector<TestRecord> records;
   for (std::uint64_t i = 1; i <= 500; ++i)
-    records.push_back({i, random() % 3, random() % 5 == 0,
-                       Bytes(random() % 600, static_cast<std::byte>(random()))});
+    records.push_back({i, random() % 3, random() % 5 == 0, Bytes(random() % 600, static_cast<std::byte>(random()))});
   return records;
 }
 

@@ -13,8 +13,8 @@ inline double peak_memory(pid_t pid) {
   return -1;
 }
 
-// Every key of a cluster of so many is deleted in one revision: it is captured whole, within the agent's memory. A watch
-// cannot bring it in time (etcd takes a minute and more to cut it into fragments), a base does.
+// Every key of a cluster of so many is deleted in one revision: it is captured whole, within the agent's memory. A
+// watch cannot bring it in time (etcd takes a minute and more to cut it into fragments), a base does.
 inline void delete_a_range(int keys) {
   EtcdCluster cluster({.version = "3.6", .flags = {}});
   cluster.start();
@@ -30,14 +30,14 @@ inline void delete_a_range(int keys) {
   ASSERT_TRUE(agent.wait_durable(full + 1, 240)) << agent.log();
   cluster.etcdctl_ok({"put", "after", "it"});
   ASSERT_TRUE(agent.wait_durable(full + 2, 60)) << agent.log();
-  EXPECT_TRUE(wait_until(
-      [&] { return agent.metric("lifeboat_last_proof_revision") == static_cast<double>(full + 2); }, 120))
+  EXPECT_TRUE(
+      wait_until([&] { return agent.metric("lifeboat_last_proof_revision") == static_cast<double>(full + 2); }, 120))
       << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_last_proof{outcome=\"proven\"}"), 1) << agent.log();
   EXPECT_LE(agent.metric("lifeboat_bases_total"), 2) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_gaps_total"), 0) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_new_lineages_total"), 0) << agent.log();
-  EXPECT_LE(peak_memory(agent.process().pid()), 128.0 * (1 << 20)) << "before the deletion: " << before;
+  EXPECT_LE(peak_memory(agent.process().pid()), kAgentMemoryMax) << "before the deletion: " << before;
   EXPECT_EQ(agent.terminate(), 0) << agent.log();
   EXPECT_EQ(repo.json({"show", "rev:" + std::to_string(full)}).at("point").at("revision"), full);
   EXPECT_EQ(repo.run_with({"show", "rev:" + std::to_string(full), "tiny/0000007"}).exit, 0);

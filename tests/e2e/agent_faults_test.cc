@@ -1,4 +1,5 @@
-// The agent while etcd, its network and its repo fail: it goes on by itself, it says so, and what it stored can be booted.
+// The agent while etcd, its network and its repo fail: it goes on by itself, it says so, and what it stored can be
+// booted.
 #include <random>
 
 #include <sys/mount.h>
@@ -55,7 +56,8 @@ TEST(AgentFaults, ComesBackWhenItsRepoDoes) {
   EXPECT_TRUE(agent.wait_ready()) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_bases_total"), 1) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_gaps_total"), 0) << agent.log();
-  EXPECT_TRUE(wait_until([&] { return agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1; }, 30)) << agent.log();
+  EXPECT_TRUE(wait_until([&] { return agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1; }, 30))
+      << agent.log();
   EXPECT_EQ(agent.terminate(), 0) << agent.log();
   EXPECT_EQ(repo.json({"status"}).at("lineages").size(), 1U);
   EXPECT_THAT(leftovers(repo.path()), ::testing::IsEmpty());

@@ -1,5 +1,5 @@
-// The agent's memory and descriptors under load for a quarter of an hour; LIFEBOAT_SOAK_SECONDS makes it longer, up to a
-// day.
+// The agent's memory and descriptors under load for a quarter of an hour; LIFEBOAT_SOAK_SECONDS makes it longer, up to
+// a day.
 #include <cstdlib>
 
 #include "e2e/agent.h"
@@ -22,7 +22,8 @@ double soak_seconds() {
 double open_files(pid_t pid) {
   std::error_code gone;
   double count = 0;
-  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone)) ++count;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone))
+    ++count;
   return count;
 }
 

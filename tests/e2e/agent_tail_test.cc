@@ -21,7 +21,8 @@ class AgentTail : public ::testing::Test {
     load(cluster_, {"--objects", "100"});
   }
   void put(int count, const std::string& value = "value") {
-    for (int i = 0; i < count; ++i) cluster_.etcdctl_ok({"put", "/key" + std::to_string(i % 5), value + std::to_string(i)});
+    for (int i = 0; i < count; ++i)
+      cluster_.etcdctl_ok({"put", "/key" + std::to_string(i % 5), value + std::to_string(i)});
   }
   std::int64_t compact() {
     const std::int64_t now = current_revision(cluster_);
@@ -133,8 +134,8 @@ TEST_F(AgentTail, TellsAGapWhenTheTailWasFullToo) {
 }
 
 TEST_F(AgentTail, RefusesAFileOfAnotherRepoAndLeavesIt) {
-  const std::string foreign = "s/ee000000000000000000000000000001/0/0000000000000005-0000000000000006-" +
-                              std::string(64, 'a');
+  const std::string foreign =
+      "s/ee000000000000000000000000000001/0/0000000000000005-0000000000000006-" + std::string(64, 'a');
   fs::create_directories(fs::path(tail_ + "/" + foreign).parent_path());
   write_file(tail_ + "/" + foreign, "not a segment");
   Agent agent(repo_, cluster_, flags());

@@ -1,7 +1,6 @@
 // The agent as it runs: readiness, metrics, the end, rotation, company, and what it takes.
 #include "e2e/agent.h"
 
-
 namespace lifeboat::e2e {
 namespace {
 
@@ -103,7 +102,10 @@ TEST(Agent, TakesRotatedCertificatesIntoUse) {
   const std::string certificate = repo.scratch("client.crt"), key = repo.scratch("client.key");
   fs::copy_file(old_pair.certificate, certificate);
   fs::copy_file(old_pair.key, key);
-  Agent agent(repo, {"--endpoints", cluster.endpoints(), "--cacert", cluster.certificates().ca(), "--cert", certificate, "--key", key}, {});
+  Agent agent(repo,
+              {"--endpoints", cluster.endpoints(), "--cacert", cluster.certificates().ca(), "--cert", certificate,
+               "--key", key},
+              {});
   ASSERT_TRUE(agent.wait_ready()) << agent.log();
   fs::copy_file(new_pair.certificate, certificate, fs::copy_options::overwrite_existing);
   EXPECT_TRUE(agent.says("cannot be used yet", 15)) << agent.log();
@@ -187,7 +189,8 @@ TEST(Agent, RaisesAnAlarmAndBeginsAnewWhenEtcdHoldsOtherDataThanTheLog) {
   Agent agent(repo, cluster, {"--audit-interval", "1s"});
   ASSERT_TRUE(agent.wait_ready()) << agent.log();
   cluster.etcdctl_ok({"put", "more", "x"});
-  EXPECT_TRUE(wait_until([&] { return agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1; }, 30)) << agent.log();
+  EXPECT_TRUE(wait_until([&] { return agent.metric("lifeboat_last_proof{outcome=\"proven\"}") == 1; }, 30))
+      << agent.log();
   change_behind_etcd(cluster, "value-of-the-day-1", "value-of-the-day-2");
   cluster.etcdctl_ok({"put", "more", "y"});
   EXPECT_TRUE(agent.says("ALARM: the stored log and etcd disagree", 60)) << agent.log();
@@ -223,7 +226,7 @@ TEST(Agent, StaysWithinItsMemory) {
       files = std::max(files, agent.metric("process_open_fds"));
     }
   }
-  EXPECT_LE(most, 128.0 * (1 << 20)) << agent.log();
+  EXPECT_LE(most, kAgentMemoryMax) << agent.log();
   EXPECT_LE(files, 200);
   EXPECT_TRUE(agent.wait_durable(current_revision(cluster))) << agent.log();
   EXPECT_EQ(agent.metric("lifeboat_merge_failures_total"), 0) << agent.log();
@@ -255,8 +258,10 @@ TEST(Agent, RefusesToRunUnseen) {
   ASSERT_EQ(first.get("/healthz").status, 200) << first.log();
   const std::string text = first.log();
   const std::string port = std::to_string(std::stoi(text.substr(text.find("on port ") + 8)));
-  expect_error(repo.run_with({"agent", "--endpoints", "http://127.0.0.1:1", "--agent-listen", "127.0.0.1:" + port}), 2, "LB-E1007");
-  expect_error(repo.run_with({"agent", "--endpoints", "http://127.0.0.1:1", "--agent-listen", "nowhere"}), 2, "LB-E1003");
+  expect_error(repo.run_with({"agent", "--endpoints", "http://127.0.0.1:1", "--agent-listen", "127.0.0.1:" + port}), 2,
+               "LB-E1007");
+  expect_error(repo.run_with({"agent", "--endpoints", "http://127.0.0.1:1", "--agent-listen", "nowhere"}), 2,
+               "LB-E1003");
   expect_error(repo.run_with({"agent", "--endpoints", "http://127.0.0.1:1", "--capture-flush", "soon"}), 2, "LB-E1003");
   expect_error(repo.run_with({"backup", "etcd", "--capture-flush", "1s"}), 2, "LB-E1001");
 }

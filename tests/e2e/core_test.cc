@@ -65,8 +65,8 @@ TEST(Canary, ACrashThatHoldsASecretLeavesNoCore) {
   const bool would_show = writes_cores_into(directory);
 
   cluster.member().pause();  // so that the program waits for an answer, its secrets in memory
-  const Words argv = repo.argv({"backup", "etcd", "--endpoints", cluster.endpoints(), "--user", "root", "--password-file",
-                                password, "--timeout", "60s"});
+  const Words argv = repo.argv({"backup", "etcd", "--endpoints", cluster.endpoints(), "--user", "root",
+                                "--password-file", password, "--timeout", "60s"});
   for (const int signal : kCrashes) {
     Child child(with_cores_allowed(argv), log, surroundings(directory));
     ASSERT_TRUE(wait_until([&] { return catches(child.pid(), SIGINT) || !child.running(); }, 120)) << read_file(log);
@@ -79,7 +79,8 @@ TEST(Canary, ACrashThatHoldsASecretLeavesNoCore) {
     EXPECT_THAT(tree(directory), ::testing::IsEmpty());
   }
   cluster.member().resume();
-  if (!would_show) GTEST_SKIP() << "this machine writes no cores into working directories: only the limits were looked at";
+  if (!would_show)
+    GTEST_SKIP() << "this machine writes no cores into working directories: only the limits were looked at";
 }
 
 }  // namespace

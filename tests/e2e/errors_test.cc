@@ -28,16 +28,20 @@ TEST(Errors, AnEndpointThatCannotBeReachedOrTrustedIsNamed) {
   const KeyPair expired = cluster.certificates().expired_client();
 
   expect_backup_fails(repo, {"--endpoints", "http://127.0.0.1:1"}, 4, "LB-E2001");
-  const Words unknown_ca = {"--endpoints", url, "--cacert", strangers.ca(), "--cert", client.certificate, "--key", client.key};
+  const Words unknown_ca = {"--endpoints",      url,     "--cacert", strangers.ca(), "--cert",
+                            client.certificate, "--key", client.key};
   expect_backup_fails(repo, unknown_ca, 5, "LB-E2002");
-  const Words late = {"--endpoints", url, "--cacert", cluster.certificates().ca(), "--cert", expired.certificate,
-                      "--key", expired.key};
+  const Words late = {"--endpoints",       url,     "--cacert", cluster.certificates().ca(), "--cert",
+                      expired.certificate, "--key", expired.key};
   expect_backup_fails(repo, late, 5, "LB-E20(02|08)");
-  const RunResult plain = repo.run_with({"backup", "etcd", "--timeout", "5s", "--endpoints", "http://" + cluster.member().endpoint()});
+  const RunResult plain =
+      repo.run_with({"backup", "etcd", "--timeout", "5s", "--endpoints", "http://" + cluster.member().endpoint()});
   expect_error(plain, plain.exit, "LB-E200[12]");
   EXPECT_THAT(plain.exit, ::testing::AnyOf(4, 5));
-  expect_backup_fails(repo, {"--endpoints", url, "--cacert", cluster.certificates().ca(), "--cert",
-                             client.certificate, "--key", expired.key}, 5, "LB-E2008");
+  expect_backup_fails(
+      repo,
+      {"--endpoints", url, "--cacert", cluster.certificates().ca(), "--cert", client.certificate, "--key", expired.key},
+      5, "LB-E2008");
 }
 
 TEST(Errors, AWrongPasswordAndAUserWithoutPermissionAreRefused) {
@@ -147,7 +151,8 @@ TEST_F(WithPoint, AWrongKeyAnUnknownFormatAndNoRepoAreToldApart) {
   expect_error(lifeboat(open + Words{"--repo-key-file", key}), 12, "LB-E4005");
   expect_error(lifeboat(open + Words{"--passphrase-file", key}), 12, "LB-E4005");
   expect_error(lifeboat(open), 2, "LB-E1005");
-  expect_error(lifeboat({"ls", "--repo", repo_.scratch("nothing"), "--repo-key-file", repo_.key_file()}), 10, "LB-E4001");
+  expect_error(lifeboat({"ls", "--repo", repo_.scratch("nothing"), "--repo-key-file", repo_.key_file()}), 10,
+               "LB-E4001");
   expect_error(lifeboat({"ls", "--repo", "s3://bucket", "--repo-key-file", repo_.key_file()}), 2, "LB-E1003");
   expect_error(repo_.run_with({"init"}), 7, "LB-E4002");
 
@@ -214,7 +219,8 @@ TEST_F(WithPoint, AFullOrReadOnlyDiskLeavesTheRepoAsItWas) {
 
   const SmallDisk tiny(repo_.scratch("tiny"), "100k");
   ASSERT_TRUE(tiny.mounted());
-  expect_error(lifeboat({"restore", "etcd", "--to", "latest", "--data-dir", repo_.scratch("tiny") + "/data"}), 9, "LB-E(6003|3002)");
+  expect_error(lifeboat({"restore", "etcd", "--to", "latest", "--data-dir", repo_.scratch("tiny") + "/data"}), 9,
+               "LB-E(6003|3002)");
   EXPECT_THAT(tree(repo_.scratch("tiny")), ::testing::IsEmpty());
 }
 
@@ -243,7 +249,8 @@ TEST_F(WithPoint, CtrlCEndsARestoreWithoutATrace) {
   int interrupted = 0;
   for (int wait_ms = 0; wait_ms < 600 && interrupted < 3; wait_ms += 60) {
     const std::string target = repo_.scratch("target" + std::to_string(wait_ms)), log = repo_.scratch("restore.log");
-    const int exit = run_and_interrupt(repo_.argv({"restore", "etcd", "--to", "latest", "--data-dir", target}), wait_ms, log);
+    const int exit =
+        run_and_interrupt(repo_.argv({"restore", "etcd", "--to", "latest", "--data-dir", target}), wait_ms, log);
     if (exit == 0) break;  // it was faster
     EXPECT_EQ(exit, 130) << read_file(log);
     EXPECT_THAT(read_file(log), ::testing::HasSubstr("LB-E9002"));

@@ -6,8 +6,16 @@ namespace {
 
 // `etcdutl snapshot restore` (etcdctl's own in 3.4) into where the cluster's one member looks for it.
 RunResult restore_by_etcd(const EtcdCluster& cluster, const std::string& file, const std::string& data_dir) {
-  const Words words = {"snapshot", "restore", file, "--data-dir", data_dir, "--name", "m1", "--initial-cluster",
-                       cluster.initial_cluster(), "--initial-advertise-peer-urls",
+  const Words words = {"snapshot",
+                       "restore",
+                       file,
+                       "--data-dir",
+                       data_dir,
+                       "--name",
+                       "m1",
+                       "--initial-cluster",
+                       cluster.initial_cluster(),
+                       "--initial-advertise-peer-urls",
                        cluster.initial_cluster().substr(3)};
   if (cluster.config().version != "3.4") return etcdutl(cluster.config().version, words);
   return run(Words{server_program("3.4", "etcdctl")} + words, {.environment = {"ETCDCTL_API=3"}});

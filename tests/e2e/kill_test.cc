@@ -36,8 +36,8 @@ TEST(Together, TwoBackupsOfOneClusterAndOfTwoIntoOneRepoAllRestore) {
   EXPECT_GE(points.size(), 6U);
   int number = 0;
   for (const Json& point : points) {
-    const RunResult restored = repo.run_with({"restore", "etcd", "--to", point.at("id"), "--data-dir",
-                                              repo.scratch("restored" + std::to_string(number++))});
+    const RunResult restored = repo.run_with(
+        {"restore", "etcd", "--to", point.at("id"), "--data-dir", repo.scratch("restored" + std::to_string(number++))});
     EXPECT_EQ(restored.exit, 0) << restored.err;
   }
 }

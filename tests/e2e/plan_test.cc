@@ -9,8 +9,8 @@ namespace {
 // One host's restore of one member by the shared plan.
 Json restore_host(const Repo& repo, const EtcdCluster& cluster, EtcdMember& member, const std::string& plan) {
   return repo.json({"restore", "etcd", "--to", "latest", "--data-dir", member.data_dir(), "--name", member.name(),
-                    "--initial-cluster", cluster.initial_cluster(), "--initial-advertise-peer-urls",
-                    member.peer_url(), "--plan", plan});
+                    "--initial-cluster", cluster.initial_cluster(), "--initial-advertise-peer-urls", member.peer_url(),
+                    "--plan", plan});
 }
 
 TEST(Plan, ThreeHostsThatShareAPlanBuildOneCluster) {
@@ -90,8 +90,8 @@ TEST(InPlace, ADryRunOfAFreshRestoreWritesNothing) {
   repo.backup(cluster);
   const std::string target = repo.scratch("target"), plan = repo.scratch("plan.json");
   const Words repo_before = tree(repo.path());
-  const RunResult text = repo.run_with({"restore", "etcd", "--to", "latest", "--data-dir", target, "--plan", plan,
-                                        "--dry-run"});
+  const RunResult text =
+      repo.run_with({"restore", "etcd", "--to", "latest", "--data-dir", target, "--plan", plan, "--dry-run"});
   EXPECT_EQ(text.exit, 0) << text.err;
   EXPECT_THAT(text.out, ::testing::HasSubstr("nothing was written"));
   EXPECT_FALSE(fs::exists(target));

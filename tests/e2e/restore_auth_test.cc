@@ -37,9 +37,7 @@ class RestoreAuth : public ::testing::TestWithParam<const char*> {
     ASSERT_TRUE(changed.ok()) << changed.err;
   }
 
-  bool can_log_in(const std::string& user) {
-    return cluster_.etcdctl({"--user", user, "get", "/shared"}).ok();
-  }
+  bool can_log_in(const std::string& user) { return cluster_.etcdctl({"--user", user, "get", "/shared"}).ok(); }
 
   Json restore(const std::string& mode, const Words& more = {}) {
     Words flags = more;

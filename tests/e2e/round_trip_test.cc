@@ -23,8 +23,8 @@ class RoundTrip : public ::testing::TestWithParam<Case> {
 
   // Everything a control plane keeps, and what is rare in one.
   static void fill(EtcdCluster& cluster) {
-    Words flags = {"--objects", "600", "--updates", "150", "--deletes", "60", "--txns", "4",
-                   "--leases", "12", "--big", "1", "--binary"};
+    Words flags = {"--objects", "600",      "--updates", "150",   "--deletes", "60",      "--txns",
+                   "4",         "--leases", "12",        "--big", "1",         "--binary"};
     if (GetParam().auth) flags.push_back("--auth");
     load(cluster, flags);
   }

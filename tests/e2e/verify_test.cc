@@ -120,15 +120,16 @@ TEST(Settings, AreShownWithWhereTheyCameFrom) {
   write_file(home / "lifeboat.yaml", "cluster: prod\nthreads: 1\n");
   RunOptions options = surroundings();
   options.environment.push_back("LIFEBOAT_TIMEOUT=45s");
-  const RunResult result = run({lifeboat_binary(), "config", "view", "--origin", "--config", home / "lifeboat.yaml",
-                                "--threads", "3"}, options);
+  const RunResult result = run(
+      {lifeboat_binary(), "config", "view", "--origin", "--config", home / "lifeboat.yaml", "--threads", "3"}, options);
   ASSERT_EQ(result.exit, 0) << result.err;
   EXPECT_THAT(result.out, ::testing::ContainsRegex("cluster +prod +file +.*lifeboat.yaml:1"));
   EXPECT_THAT(result.out, ::testing::ContainsRegex("threads +3 +flag +--threads"));
   EXPECT_THAT(result.out, ::testing::ContainsRegex("timeout +45s +environment +LIFEBOAT_TIMEOUT"));
 
   write_file(home / "lifeboat.yaml", "clutser: prod\n");
-  const RunResult wrong = run({lifeboat_binary(), "config", "view", "--config", home / "lifeboat.yaml"}, surroundings());
+  const RunResult wrong =
+      run({lifeboat_binary(), "config", "view", "--config", home / "lifeboat.yaml"}, surroundings());
   expect_error(wrong, 2, "LB-E1002");
   EXPECT_THAT(wrong.err, HasSubstr("lifeboat.yaml:1:1"));
   EXPECT_THAT(wrong.err, HasSubstr("cluster"));

@@ -1,4 +1,5 @@
-// Every entry of the error catalogue is provoked here, by the real program on real files and servers wherever it can be.
+// Every entry of the error catalogue is provoked here, by the real program on real files and servers wherever it can
+// be.
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -29,9 +30,15 @@ struct Outcome {
   std::optional<Error> error;
   std::string why_skipped;
 };
-Outcome error_of(RunResult run) { return {.kind = Outcome::Kind::kError, .run = std::move(run), .error = {}, .why_skipped = {}}; }
-Outcome finding_of(RunResult run) { return {.kind = Outcome::Kind::kFinding, .run = std::move(run), .error = {}, .why_skipped = {}}; }
-Outcome skipped(std::string why) { return {.kind = Outcome::Kind::kSkipped, .run = {}, .error = {}, .why_skipped = std::move(why)}; }
+Outcome error_of(RunResult run) {
+  return {.kind = Outcome::Kind::kError, .run = std::move(run), .error = {}, .why_skipped = {}};
+}
+Outcome finding_of(RunResult run) {
+  return {.kind = Outcome::Kind::kFinding, .run = std::move(run), .error = {}, .why_skipped = {}};
+}
+Outcome skipped(std::string why) {
+  return {.kind = Outcome::Kind::kSkipped, .run = {}, .error = {}, .why_skipped = std::move(why)};
+}
 template <typename T>
 Outcome library(const Result<T>& result) {
   return {.kind = Outcome::Kind::kLibrary,
@@ -203,7 +210,8 @@ Outcome expired_certificate() {
   const TempDir home;
   Certificates certificates(home.path().string());
   const KeyPair expired = certificates.expired_client();
-  return error_of(Scene().backup("https://127.0.0.1:1", {"--cacert", certificates.ca(), "--cert", expired.certificate, "--key", expired.key}));
+  return error_of(Scene().backup("https://127.0.0.1:1",
+                                 {"--cacert", certificates.ca(), "--cert", expired.certificate, "--key", expired.key}));
 }
 // One member of three has another byte in a value than the others, as after a fault of its disk.
 Outcome member_with_another_value() {
@@ -233,7 +241,8 @@ Outcome full_disk() {
   const std::string repo = scene.repo.scratch("disk") + "/repo";
   EXPECT_EQ(init_at(scene, repo).exit, 0);
   const std::string snapshot = scene.file("noise.db", Scene::some_noise(900'000).snapshot_file());
-  return error_of(program({"import", snapshot, "--repo", repo, "--repo-key-file", scene.repo.key_file(), "--spool-dir", scene.repo.spool()}));
+  return error_of(program({"import", snapshot, "--repo", repo, "--repo-key-file", scene.repo.key_file(), "--spool-dir",
+                           scene.repo.spool()}));
 }
 Outcome read_only_disk() {
   const Scene scene;
@@ -343,7 +352,8 @@ Outcome edited_snapshot() {
 Outcome database_with_damaged_pages() {
   constexpr std::size_t kPageBytes = 4096, kFlagsAt = 8;
   Bytes file = Scene::some_keys().database_file(kPageBytes);
-  for (std::size_t page = 2; page < file.size() / kPageBytes; ++page) file[page * kPageBytes + kFlagsAt] = std::byte{0xff};
+  for (std::size_t page = 2; page < file.size() / kPageBytes; ++page)
+    file[page * kPageBytes + kFlagsAt] = std::byte{0xff};
   return error_of(Scene().import(file));
 }
 Outcome database_of_another_program() {
@@ -373,7 +383,8 @@ std::string etcd_on_other_data(const Scene& scene) {
 Outcome etcd_that_serves_other_data() {
   const Scene scene;
   scene.one_point();
-  return finding_of(scene.repo.run_with({"verify", "latest", "--level", "4", "--etcd", etcd_on_other_data(scene), "-o", "json"}));
+  return finding_of(
+      scene.repo.run_with({"verify", "latest", "--level", "4", "--etcd", etcd_on_other_data(scene), "-o", "json"}));
 }
 // What a faulty disk would give back cannot be had from a sound one: the check itself is given such pages.
 Outcome page_that_does_not_read_back() {
@@ -414,7 +425,8 @@ Outcome target_on_a_small_disk() {
 Outcome name_outside_the_cluster() {
   const Scene scene;
   scene.one_point();
-  return error_of(scene.restore(scene.repo.scratch("target"), {"--name", "m1", "--initial-cluster", "m2=http://127.0.0.1:1"}));
+  return error_of(
+      scene.restore(scene.repo.scratch("target"), {"--name", "m1", "--initial-cluster", "m2=http://127.0.0.1:1"}));
 }
 // A stopped member's data, made by a restore.
 std::string stopped_member(const Scene& scene) {
@@ -463,8 +475,10 @@ Outcome no_memory_for_a_thread() {
 #else
   const Scene scene;
   RunResult result;
-  for (int limit_kib = 24'000; limit_kib < 60'000 && result.exit != static_cast<int>(ExitCode::kBug); limit_kib += 1'000) {
-    result = run(Words{"prlimit", "--as=" + std::to_string(limit_kib * 1024)} + scene.repo.argv({"ls"}), surroundings());
+  for (int limit_kib = 24'000; limit_kib < 60'000 && result.exit != static_cast<int>(ExitCode::kBug);
+       limit_kib += 1'000) {
+    result =
+        run(Words{"prlimit", "--as=" + std::to_string(limit_kib * 1024)} + scene.repo.argv({"ls"}), surroundings());
   }
   return error_of(result);
 #endif

@@ -38,12 +38,9 @@ class BboltDamage : public ::testing::Test {
   // The image of the inline bucket 'meta' (in the root leaf, its last element).
   std::byte* inline_page() {
     const NodeView root = editor_.node(editor_.root());
-    return file_.data() + (root.leaf(root.count() - 1).value.data() - file_.data()) +
-           kBucketHeaderBytes;
+    return file_.data() + (root.leaf(root.count() - 1).value.data() - file_.data()) + kBucketHeaderBytes;
   }
-  void set_child(Pgid branch, std::size_t i, Pgid child) {
-    store_le(editor_.element(branch, i) + 8, child);
-  }
+  void set_child(Pgid branch, std::size_t i, Pgid child) { store_le(editor_.element(branch, i) + 8, child); }
   Pgid freelist() { return editor_.meta().freelist; }
   // Adds `count` pages that the freelist names.
   void add_free_pages(std::size_t count) {
@@ -55,9 +52,7 @@ class BboltDamage : public ::testing::Test {
     store_le(editor_.page(freelist()) + 10, static_cast<std::uint16_t>(count));
     for (std::size_t i = 0; i < count; ++i) set_free(i, first + i);
   }
-  void set_free(std::size_t i, Pgid id) {
-    store_le(editor_.page(freelist()) + kPageHeaderBytes + 8 * i, id);
-  }
+  void set_free(std::size_t i, Pgid id) { store_le(editor_.page(freelist()) + kPageHeaderBytes + 8 * i, id); }
 
   Bytes file_;
   Editor editor_;
@@ -140,8 +135,7 @@ TEST_F(BboltDamage, FindsAFreelistPageOfAnotherType) {
 }
 
 TEST_F(BboltDamage, FindsKeysOutOfOrderInALeaf) {
-  std::swap_ranges(key_bytes(key_leaf(1), 1), key_bytes(key_leaf(1), 1) + 17,
-                   key_bytes(key_leaf(1), 2));
+  std::swap_ranges(key_bytes(key_leaf(1), 1), key_bytes(key_leaf(1), 1) + 17, key_bytes(key_leaf(1), 2));
   EXPECT_THAT(finding(file_), HasSubstr("element 2 is out of key order"));
 }
 
@@ -154,8 +148,7 @@ TEST_F(BboltDamage, FindsKeysOutOfOrderInAnInlineBucket) {
   // Three elements of one-byte keys and values: "a1b2c3".
   std::swap(inline_page()[kPageHeaderBytes + 3 * kElementBytes],
             inline_page()[kPageHeaderBytes + 3 * kElementBytes + 2]);
-  EXPECT_THAT(finding(file_),
-              HasSubstr("bucket 'meta': inline bucket page: element 1 is out of key order"));
+  EXPECT_THAT(finding(file_), HasSubstr("bucket 'meta': inline bucket page: element 1 is out of key order"));
 }
 
 TEST_F(BboltDamage, FindsAKeyBelowItsBranchKey) {
@@ -255,12 +248,9 @@ TEST_F(BboltDamage, FindsMoreElementsThanFit) {
 TEST_F(BboltDamage, FindsAnEmptyKeyAndOneThatIsTooLong) {
   store_le(editor_.element(key_leaf(0), 0) + 8, std::uint32_t{0});
   EXPECT_THAT(finding(file_), HasSubstr("element 0 has no key"));
-  Bytes file =
-      write_database({{"b", {{std::string(kMaxKeyBytes, 'k'), std::string(9, 'v')}}}}, kPage)
-          .value();
+  Bytes file = write_database({{"b", {{std::string(kMaxKeyBytes, 'k'), std::string(9, 'v')}}}}, kPage).value();
   Editor editor(file, kPage);
-  store_le(editor.element(editor.bucket_root("b"), 0) + 8,
-           static_cast<std::uint32_t>(kMaxKeyBytes + 1));
+  store_le(editor.element(editor.bucket_root("b"), 0) + 8, static_cast<std::uint32_t>(kMaxKeyBytes + 1));
   store_le(editor.element(editor.bucket_root("b"), 0) + 12, std::uint32_t{8});
   EXPECT_THAT(finding(file), HasSubstr("element 0 has too long a key"));
 }
@@ -313,8 +303,7 @@ TEST_F(BboltDamage, FindsLeavesAtDifferentDepths) {
 TEST_F(BboltDamage, FindsATreeDeeperThanAnyRealOne) {
   const Pgid first = editor_.meta().high_water;
   const Pgid leaf = key_leaf(0);
-  for (Pgid i = 0; i < 80;
-       ++i) {  // each branch: "0" -> the next branch, "1" + a falling byte -> a leaf
+  for (Pgid i = 0; i < 80; ++i) {  // each branch: "0" -> the next branch, "1" + a falling byte -> a leaf
     const Pgid id = first + i;
     Bytes page(kPage);
     write_header(page, id, PageType::kBranch, 2, 0);
@@ -345,9 +334,8 @@ TEST_F(BboltDamage, ReadsOnWithOneBadMetaChecksumAndSaysSo) {
     const auto read = read_database(file);
     ASSERT_TRUE(read) << read.error().to_string();
     ASSERT_TRUE(read->other_meta_damage);
-    EXPECT_THAT(
-        read->other_meta_damage->to_string(),
-        HasSubstr("meta " + std::to_string(bad) + ": meta page: the checksum does not match"));
+    EXPECT_THAT(read->other_meta_damage->to_string(),
+                HasSubstr("meta " + std::to_string(bad) + ": meta page: the checksum does not match"));
   }
 }
 
@@ -438,8 +426,7 @@ Bytes with_freelist(std::size_t free_pages, bool long_form) {
   file.resize(meta.high_water * kPage);
   editor.set_metas(meta);
   write_header({editor.page(meta.freelist), kPage}, meta.freelist, PageType::kFreelist,
-               static_cast<std::uint16_t>(long_form ? 0xFFFF : free_pages),
-               static_cast<std::uint32_t>(overflow));
+               static_cast<std::uint16_t>(long_form ? 0xFFFF : free_pages), static_cast<std::uint32_t>(overflow));
   std::byte* p = editor.page(meta.freelist) + kPageHeaderBytes;
   if (long_form) {
     store_le(p, std::uint64_t{free_pages});

@@ -28,8 +28,8 @@ std::string revision_key(std::uint64_t main) {
 // version, value}.
 Contents etcd_contents(std::size_t keys, std::size_t value_bytes) {
   Contents contents;
-  for (const char* name : {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members",
-                           "members_removed"}) {
+  for (const char* name :
+       {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed"}) {
     contents[name] = {};
   }
   contents["meta"] = {{"consistent_index", std::string(7, '\0') + '\x05'}};
@@ -86,21 +86,18 @@ TEST_F(BboltOracle, BboltCheckAcceptsLargeValuesKeysAndManyBuckets) {
                     {"long", numbered_records(5, kMaxKeyBytes, 10)},
                     {"inline", numbered_records(1, 1, 4096 / 4 - 33)},
                     {"not inline", numbered_records(1, 1, 4096 / 4 - 32)}};
-  for (int i = 0; i < 500; ++i)
-    contents["bucket" + std::to_string(i)] = numbered_records(i % 7, 8, 20);
+  for (int i = 0; i < 500; ++i) contents["bucket" + std::to_string(i)] = numbered_records(i % 7, 8, 20);
   expect_accepted(contents);
 }
 
 TEST_F(BboltOracle, SnapshotStatusOfEveryVersionAcceptsAnEtcdDatabase) {
   const std::string path = save("db", write_database(etcd_contents(5000, 200)).value());
-  const RunResult old =
-      run({server_program("3.4", "etcdctl"), "snapshot", "status", path, "-w", "json"},
-          {.environment = {"ETCDCTL_API=3"}, .input = {}, .directory = {}});
+  const RunResult old = run({server_program("3.4", "etcdctl"), "snapshot", "status", path, "-w", "json"},
+                            {.environment = {"ETCDCTL_API=3"}, .input = {}, .directory = {}});
   EXPECT_TRUE(old.ok()) << old.err;
   EXPECT_THAT(old.out, HasSubstr("\"revision\":5001"));
   for (const char* version : {"3.5", "3.6", "3.7"}) {
-    const RunResult status =
-        run({server_program(version, "etcdutl"), "snapshot", "status", path, "-w", "json"});
+    const RunResult status = run({server_program(version, "etcdutl"), "snapshot", "status", path, "-w", "json"});
     EXPECT_TRUE(status.ok()) << version << ": " << status.err;
     EXPECT_THAT(status.out, HasSubstr("\"revision\":5001")) << version;
   }
@@ -109,8 +106,7 @@ TEST_F(BboltOracle, SnapshotStatusOfEveryVersionAcceptsAnEtcdDatabase) {
 TEST_F(BboltOracle, ReadsADatabaseThatBboltRebuiltInManyTransactions) {
   const Contents contents = etcd_contents(4000, 300);
   const std::string ours = save("ours", write_database(contents).value());
-  const RunResult compact =
-      bbolt({"compact", "-o", dir_ / "theirs", "--tx-max-size", "20000", ours});
+  const RunResult compact = bbolt({"compact", "-o", dir_ / "theirs", "--tx-max-size", "20000", ours});
   ASSERT_TRUE(compact.ok()) << compact.out << compact.err;
   const auto read = read_database(load(dir_ / "theirs"));
   ASSERT_TRUE(read) << read.error().to_string();
@@ -122,8 +118,7 @@ TEST_F(BboltOracle, ReadsADatabaseThatBboltRebuiltInManyTransactions) {
 TEST_F(BboltOracle, ReadsADatabaseWhoseFreelistBboltAbandoned) {
   const Contents contents = etcd_contents(1000, 300);
   const std::string ours = save("ours", write_database(contents).value());
-  const RunResult abandon =
-      bbolt({"surgery", "freelist", "abandon", "--output", dir_ / "theirs", ours});
+  const RunResult abandon = bbolt({"surgery", "freelist", "abandon", "--output", dir_ / "theirs", ours});
   ASSERT_TRUE(abandon.ok()) << abandon.out << abandon.err;
   const auto read = read_database(load(dir_ / "theirs"));
   ASSERT_TRUE(read) << read.error().to_string();

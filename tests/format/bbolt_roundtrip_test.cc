@@ -28,8 +28,7 @@ void measure(Editor& editor, Pgid id, std::size_t depth, Shape& shape) {
   }
   ++shape.branches;
   shape.smallest_branch = std::min(shape.smallest_branch, node.count());
-  for (std::size_t i = 0; i < node.count(); ++i)
-    measure(editor, node.branch(i).child, depth + 1, shape);
+  for (std::size_t i = 0; i < node.count(); ++i) measure(editor, node.branch(i).child, depth + 1, shape);
 }
 
 Shape shape_of(Bytes& file, std::string_view bucket, std::size_t page_size = kPage) {
@@ -99,26 +98,21 @@ TEST(BboltRoundTrip, KeepsRandomBucketsAtEveryPageSize) {
 
 TEST(BboltRoundTrip, KeepsManyBucketsInARootOfManyLevels) {
   Contents contents;
-  for (int i = 0; i < 3000; ++i)
-    contents["bucket" + std::to_string(i)] = numbered_records(i % 7, 8, 20);
+  for (int i = 0; i < 3000; ++i) contents["bucket" + std::to_string(i)] = numbered_records(i % 7, 8, 20);
   expect_round_trip(contents);
   expect_round_trip(contents, kMinPageBytes);
 }
 
 TEST(BboltRoundTrip, NeverLeavesABranchWithOneChild) {
-  for (const std::size_t leaves : {1, 2, 3, 122, 123, 124, 125, 246, 247, 123 * 123, 123 * 123 + 1,
-                                   123 * 123 + 123, 123 * 123 + 124}) {
+  for (const std::size_t leaves :
+       {1, 2, 3, 122, 123, 124, 125, 246, 247, 123 * 123, 123 * 123 + 1, 123 * 123 + 123, 123 * 123 + 124}) {
     const Contents contents{{"key", one_record_a_leaf(leaves)}};
     auto file = write_database(contents);
     ASSERT_TRUE(file);
     const Shape shape = shape_of(*file, "key");
     EXPECT_EQ(shape.leaves, leaves);
     EXPECT_GE(shape.smallest_branch, 2u) << leaves << " leaves";
-    EXPECT_EQ(shape.depth, leaves == 1           ? 1u
-                           : leaves <= 123       ? 2u
-                           : leaves <= 123 * 123 ? 3u
-                                                 : 4u)
-        << leaves;
+    EXPECT_EQ(shape.depth, leaves == 1 ? 1u : leaves <= 123 ? 2u : leaves <= 123 * 123 ? 3u : 4u) << leaves;
     const auto read = read_database(*file);
     ASSERT_TRUE(read) << read.error().to_string();
     EXPECT_EQ(read->contents, contents);
@@ -152,12 +146,10 @@ TEST(BboltRoundTrip, EndsALeafWhereItsPagesAreFull) {
 TEST(BboltRoundTrip, WastesLittleWhateverTheSizesOfRecords) {
   for (const std::size_t page_size : {4096, 16384, 65536}) {
     for (const std::size_t value_bytes : {1, 90, 700, 1500, 2200, 3000, 5000, 9000, 20'000}) {
-      const Contents contents{
-          {"key", numbered_records(16'000'000 / (value_bytes + 33), 17, value_bytes)}};
+      const Contents contents{{"key", numbered_records(16'000'000 / (value_bytes + 33), 17, value_bytes)}};
       const auto file = write_database(contents, page_size);
       ASSERT_TRUE(file);
-      EXPECT_LT(waste_of(*file, contents, page_size), 0.045)
-          << value_bytes << " bytes in pages of " << page_size;
+      EXPECT_LT(waste_of(*file, contents, page_size), 0.045) << value_bytes << " bytes in pages of " << page_size;
     }
   }
 }
@@ -167,10 +159,7 @@ TEST(BboltRoundTrip, KeepsRecordsOfEverySizeBesideEachOther) {
   Records records = numbered_records(3000, 17, 0);
   for (auto& [key, value] : records) {
     const int kind = static_cast<int>(random() % 100);
-    value.assign(random() % (kind == 0   ? 300'000
-                             : kind < 20 ? 20'000
-                                         : 3000),
-                 static_cast<char>('a' + random() % 26));
+    value.assign(random() % (kind == 0 ? 300'000 : kind < 20 ? 20'000 : 3000), static_cast<char>('a' + random() % 26));
   }
   expect_round_trip({{"key", records}});
   expect_round_trip({{"key", records}}, kMaxPageBytes);
@@ -189,11 +178,8 @@ TEST(BboltRoundTrip, GivesOneRecordAboveAPageAnOverflowPage) {
 
 TEST(BboltRoundTrip, KeepsLargeValues) {
   for (const std::size_t bytes : {std::size_t{3} << 19, std::size_t{100} << 20}) {
-    expect_round_trip({{"key",
-                        {{"a", "small"},
-                         {"b", std::string(bytes, 'v')},
-                         {"c", std::string(bytes / 3, 'w')},
-                         {"d", ""}}}});
+    expect_round_trip(
+        {{"key", {{"a", "small"}, {"b", std::string(bytes, 'v')}, {"c", std::string(bytes / 3, 'w')}, {"d", ""}}}});
   }
 }
 
@@ -209,14 +195,12 @@ TEST(BboltRoundTrip, WritesABucketInlineUpToAQuarterPage) {
 }
 
 TEST(BboltRoundTrip, ZeroesEveryUnusedByte) {
-  const auto first = write_database(
-      {{"key", numbered_records(5000, 17, 333)}, {"meta", numbered_records(3, 9, 8)}});
+  const auto first = write_database({{"key", numbered_records(5000, 17, 333)}, {"meta", numbered_records(3, 9, 8)}});
   ASSERT_TRUE(first);
   Bytes dirty(64 << 20, std::byte{0xAB});  // memory that a later buffer is likely to reuse
   dirty.clear();
   dirty.shrink_to_fit();
-  const auto second = write_database(
-      {{"key", numbered_records(5000, 17, 333)}, {"meta", numbered_records(3, 9, 8)}});
+  const auto second = write_database({{"key", numbered_records(5000, 17, 333)}, {"meta", numbered_records(3, 9, 8)}});
   ASSERT_TRUE(second);
   EXPECT_TRUE(equal(*first, *second));
   // The freelist page is the last one: a header and nothing else.

@@ -53,9 +53,7 @@ class Editor {
   Editor(Bytes& file, std::size_t page_size) : file_(file), page_size_(page_size) {}
 
   std::byte* page(Pgid id) { return file_.data() + id * page_size_; }
-  std::byte* element(Pgid id, std::size_t i) {
-    return page(id) + kPageHeaderBytes + i * kElementBytes;
-  }
+  std::byte* element(Pgid id, std::size_t i) { return page(id) + kPageHeaderBytes + i * kElementBytes; }
   NodeView node(Pgid id);
   Pgid root() { return meta().root; }
   Meta meta() { return choose_meta(file_, page_size_).value(); }
@@ -90,8 +88,7 @@ inline Result<ReadDatabase> read_database(ByteView file) {
   const MetaPair metas = TRY(read_metas(file, page_size));
   MemorySource source(file, page_size);
   Database database = TRY(Database::open(source, metas.live, file.size()));
-  ReadDatabase read{
-      .contents = {}, .meta = metas.live, .coverage = {}, .other_meta_damage = metas.other_damage};
+  ReadDatabase read{.contents = {}, .meta = metas.live, .coverage = {}, .other_meta_damage = metas.other_damage};
   for (const BucketRef& bucket : database.buckets()) {
     Records& records = read.contents[bucket.name];
     Database::Cursor cursor = TRY(database.walk(bucket));
@@ -117,8 +114,7 @@ inline Records numbered_records(std::size_t count, std::size_t key_bytes, std::s
 
 inline NodeView Editor::node(Pgid id) {
   const ByteView rest = ByteView(file_).subspan(id * page_size_);
-  return NodeView::parse(rest.first((std::size_t{1} + read_header(rest).overflow) * page_size_), id)
-      .value();
+  return NodeView::parse(rest.first((std::size_t{1} + read_header(rest).overflow) * page_size_), id).value();
 }
 
 inline void Editor::set_metas(Meta meta) {
@@ -131,8 +127,7 @@ inline void Editor::set_metas(Meta meta) {
 inline Pgid Editor::bucket_root(std::string_view name) {
   const NodeView root_node = node(root());
   for (std::size_t i = 0; i < root_node.count(); ++i) {
-    if (as_text(root_node.leaf(i).key) == name)
-      return load_le<std::uint64_t>(root_node.leaf(i).value.data());
+    if (as_text(root_node.leaf(i).key) == name) return load_le<std::uint64_t>(root_node.leaf(i).value.data());
   }
   return 0;
 }

@@ -10,9 +10,7 @@ ErrorCode code_of(const Status& status) { return status ? ErrorCode{} : status.e
 
 class BboltWriter : public ::testing::Test {
  protected:
-  Status add(std::string_view key, std::string_view value = "v") {
-    return loader_.add(as_bytes(key), as_bytes(value));
-  }
+  Status add(std::string_view key, std::string_view value = "v") { return loader_.add(as_bytes(key), as_bytes(value)); }
 
   MemorySink sink_;
   BulkLoader loader_{sink_, 4096};

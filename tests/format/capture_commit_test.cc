@@ -73,9 +73,8 @@ TEST(CaptureCommit, UnknownFieldsAreIgnored) {
 }
 
 TEST(CaptureCommit, EveryFieldIsNeeded) {
-  for (const char* name :
-       {"magic", "version", "lineage", "source", "lo", "hi", "flushes", "changes", "writer_version",
-        "revision", "earliest_ns", "latest_ns", "live", "fork_revision", "cluster_id"})
+  for (const char* name : {"magic", "version", "lineage", "source", "lo", "hi", "flushes", "changes", "writer_version",
+                           "revision", "earliest_ns", "latest_ns", "live", "fork_revision", "cluster_id"})
     EXPECT_EQ(code_of(replaced(text_of(some_commit()), "\"" + std::string(name) + "\":", "\"x\":")),
               ErrorCode::kObjectDamaged)
         << name;

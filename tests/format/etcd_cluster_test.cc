@@ -15,8 +15,7 @@ TEST(EtcdIds, EqualThoseOfEtcdutlForThreeMembers) {
   EXPECT_EQ(member_id({"http://127.0.0.1:23792"}, "tok-restore"), 0x28a36d23fcf1305bU);
   EXPECT_EQ(member_id({"http://127.0.0.1:23794"}, "tok-restore"), 0x4d9d9e8b0337a31bU);
   EXPECT_EQ(member_id({"http://127.0.0.1:23796"}, "tok-restore"), 0x4c412db3f9c299ecU);
-  EXPECT_EQ(cluster_id({0x4d9d9e8b0337a31b, 0x28a36d23fcf1305b, 0x4c412db3f9c299ec}),
-            0x9a4cd5d6ec6188caU);
+  EXPECT_EQ(cluster_id({0x4d9d9e8b0337a31b, 0x28a36d23fcf1305b, 0x4c412db3f9c299ec}), 0x9a4cd5d6ec6188caU);
 }
 
 TEST(EtcdIds, EqualThoseOfEtcdutlForOneMember) {
@@ -26,8 +25,7 @@ TEST(EtcdIds, EqualThoseOfEtcdutlForOneMember) {
 }
 
 TEST(EtcdIds, DoNotDependOnTheOrderOfUrls) {
-  EXPECT_EQ(member_id({"http://a:1", "http://b:2"}, "t"),
-            member_id({"http://b:2", "http://a:1"}, "t"));
+  EXPECT_EQ(member_id({"http://a:1", "http://b:2"}, "t"), member_id({"http://b:2", "http://a:1"}, "t"));
   EXPECT_NE(member_id({"http://a:1", "http://b:2"}, "t"), member_id({"http://a:1"}, "t"));
   EXPECT_NE(member_id({"http://a:1"}, "t"), member_id({"http://a:1"}, "u"));
 }
@@ -46,8 +44,7 @@ TEST(EtcdUrl, SaysWhichRuleWasBroken) {
     const Result<std::string> result = normalise_url(url);
     ASSERT_FALSE(result) << url;
     EXPECT_EQ(result.error().code(), ErrorCode::kBadCluster);
-    EXPECT_NE(result.error().why().find(reason), std::string::npos)
-        << url << ": " << result.error().why();
+    EXPECT_NE(result.error().why().find(reason), std::string::npos) << url << ": " << result.error().why();
   };
   refused("", "scheme://host:port");
   refused("10.0.0.1:2380", "scheme://host:port");
@@ -72,8 +69,7 @@ TEST(EtcdUrl, SaysWhichRuleWasBroken) {
 }
 
 TEST(EtcdInitialCluster, IsReadAsEtcdutlReadsIt) {
-  const auto members =
-      parse_initial_cluster("n2=http://b:2380,,n1=http://a:2380,n2=http://b:2379,");
+  const auto members = parse_initial_cluster("n2=http://b:2380,,n1=http://a:2380,n2=http://b:2379,");
   ASSERT_TRUE(members) << members.error().to_string();
   ASSERT_EQ(members->size(), 2U);
   EXPECT_EQ((*members)[0].name, "n2");
@@ -82,9 +78,8 @@ TEST(EtcdInitialCluster, IsReadAsEtcdutlReadsIt) {
 }
 
 TEST(EtcdInitialCluster, RefusesWhatCannotBeACluster) {
-  for (const std::string_view text :
-       {"", ",", "n1", "=http://a:1", "n1=", "n1=http://a", "n1=http://a:1,n2=http://a:1",
-        "n1=http://a:1,n1=http://a:1"}) {
+  for (const std::string_view text : {"", ",", "n1", "=http://a:1", "n1=", "n1=http://a", "n1=http://a:1,n2=http://a:1",
+                                      "n1=http://a:1,n1=http://a:1"}) {
     const auto members = parse_initial_cluster(text);
     ASSERT_FALSE(members) << text;
     EXPECT_EQ(members.error().code(), ErrorCode::kBadCluster) << text;
@@ -93,8 +88,7 @@ TEST(EtcdInitialCluster, RefusesWhatCannotBeACluster) {
 
 TEST(EtcdNewCluster, HasItsMembersInTheOrderOfTheirIds) {
   const auto cluster = new_cluster(
-      *parse_initial_cluster(
-          "n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796"),
+      *parse_initial_cluster("n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796"),
       "tok-restore");
   ASSERT_TRUE(cluster) << cluster.error().to_string();
   ASSERT_EQ(cluster->members.size(), 3U);
@@ -106,14 +100,12 @@ TEST(EtcdNewCluster, HasItsMembersInTheOrderOfTheirIds) {
 
 TEST(EtcdNewCluster, RefusesNamesAndUrlsGivenTwice) {
   EXPECT_FALSE(new_cluster({}, "t"));
-  const auto name_twice = new_cluster(
-      {{.name = "a", .peer_urls = {"http://a:1"}}, {.name = "a", .peer_urls = {"http://b:1"}}},
-      "t");
+  const auto name_twice =
+      new_cluster({{.name = "a", .peer_urls = {"http://a:1"}}, {.name = "a", .peer_urls = {"http://b:1"}}}, "t");
   ASSERT_FALSE(name_twice);
   EXPECT_NE(name_twice.error().what().find("name a occurs twice"), std::string::npos);
-  const auto url_twice = new_cluster(
-      {{.name = "a", .peer_urls = {"http://a:1"}}, {.name = "b", .peer_urls = {"http://a:1"}}},
-      "t");
+  const auto url_twice =
+      new_cluster({{.name = "a", .peer_urls = {"http://a:1"}}, {.name = "b", .peer_urls = {"http://a:1"}}}, "t");
   ASSERT_FALSE(url_twice);
   EXPECT_NE(url_twice.error().what().find("http://a:1 occurs twice"), std::string::npos);
   EXPECT_FALSE(new_cluster({{.name = "a", .peer_urls = {}}}, "t"));

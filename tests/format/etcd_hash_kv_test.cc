@@ -30,9 +30,8 @@ History random_history(unsigned seed, std::int64_t last_revision, bool delete_al
                                           .version = tombstone ? 0 : 1,
                                           .value = {},
                                           .lease = 0});
-    history.push_back({.key = {.revision = {.main = main, .sub = 0}, .tombstone = tombstone},
-                       .user_key = key,
-                       .value = value});
+    history.push_back(
+        {.key = {.revision = {.main = main, .sub = 0}, .tombstone = tombstone}, .user_key = key, .value = value});
     if (tombstone) {
       live.erase(key);
     } else {
@@ -96,8 +95,7 @@ std::uint32_t hash_by_us(const History& history, std::int64_t compact, std::int6
   HashKv hash(compact, revision);
   for (const Stored& record : history) {
     const Revision at = record.key.revision;
-    hash.add({.key = record.key, .value = record.value}, keep.contains(at),
-             at_compaction.contains(at));
+    hash.add({.key = record.key, .value = record.value}, keep.contains(at), at_compaction.contains(at));
   }
   return hash.value(!keep.empty());
 }
@@ -119,8 +117,7 @@ TEST(HashKv, OnUncompactedRecordsEqualsEtcdsAfterCompactionAtEveryRevision) {
     for (std::int64_t c = 2; c <= 40; ++c) {
       const History disk = compacted(history, c, true);
       for (std::int64_t x = c; x <= 40; ++x) {
-        ASSERT_EQ(hash_by_us(history, c, x), hash_as_etcd(disk, c, x))
-            << seed << ' ' << c << ' ' << x;
+        ASSERT_EQ(hash_by_us(history, c, x), hash_as_etcd(disk, c, x)) << seed << ' ' << c << ' ' << x;
         ASSERT_EQ(hash_by_us(disk, c, x), hash_as_etcd(disk, c, x)) << seed << ' ' << c << ' ' << x;
       }
     }

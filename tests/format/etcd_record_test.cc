@@ -129,8 +129,7 @@ TEST(EtcdKeyValue, RefusesBytesThatAreNoMessage) {
   EXPECT_FALSE(parse_key_value(from_hex("0a"))) << "a tag without a value";
   EXPECT_FALSE(parse_key_value(from_hex("0a05666f6f"))) << "a key cut short";
   EXPECT_FALSE(parse_key_value(from_hex("0affffffffffffffffff01"))) << "a length of 2^64-1";
-  EXPECT_FALSE(parse_key_value(from_hex("0a016b10ffffffffffffffffff02")))
-      << "a varint beyond 64 bits";
+  EXPECT_FALSE(parse_key_value(from_hex("0a016b10ffffffffffffffffff02"))) << "a varint beyond 64 bits";
   EXPECT_FALSE(parse_key_value(from_hex("0802"))) << "the key as a number";
   EXPECT_FALSE(parse_key_value(from_hex("0a016b120161"))) << "a revision as bytes";
   EXPECT_FALSE(parse_key_value(from_hex("0a016b0a016c"))) << "two keys";
@@ -162,8 +161,7 @@ TEST(EtcdKeyValue, AgreesWithItsEncoderAndWithParseUserKeyOnRandomRecords) {
     EXPECT_EQ(encode_key_value(*again), stored);
     EXPECT_TRUE(equal(parse_user_key(stored).value(), key));
     for (std::size_t cut = 1; cut < 4; ++cut) {
-      const std::optional<KeyValue> shorter =
-          parse_key_value(ByteView(stored).first(stored.size() - cut));
+      const std::optional<KeyValue> shorter = parse_key_value(ByteView(stored).first(stored.size() - cut));
       EXPECT_TRUE(!shorter || encode_key_value(*shorter).size() <= stored.size() - cut);
     }
   }

@@ -30,20 +30,18 @@ std::string minor_text(Minor minor) { return "3." + std::to_string(minor.minor) 
 // index.
 Sidecar source_of(Minor minor) {
   Sidecar sidecar;
-  for (const char* bucket : {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease",
-                             "members", "members_removed", "meta"}) {
+  for (const char* bucket :
+       {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed", "meta"}) {
     sidecar.get_or_add(bucket);
   }
   sidecar.set("meta", "consistent_index", be64(1'000'000));
   sidecar.set("cluster", "clusterVersion", as_bytes(minor_text(minor)));
-  sidecar.set("members", "8e9e05c52164694d",
-              as_bytes(R"({"id":10276657743932975437,"peerURLs":["http://old:2380"]})"));
+  sidecar.set("members", "8e9e05c52164694d", as_bytes(R"({"id":10276657743932975437,"peerURLs":["http://old:2380"]})"));
   sidecar.set("auth", "authEnabled", Bytes{std::byte{1}});
   sidecar.set("authUsers", "root", as_bytes("anything at all"));
   if (minor >= k35) {
     sidecar.set("meta", "term", be64(9));
-    sidecar.set("meta", "confState",
-                as_bytes(R"({"voters":[10276657743932975437],"auto_leave":false})"));
+    sidecar.set("meta", "confState", as_bytes(R"({"voters":[10276657743932975437],"auto_leave":false})"));
   }
   if (minor >= k36) sidecar.set("meta", "storageVersion", as_bytes(minor_text(minor)));
   return sidecar;
@@ -51,8 +49,8 @@ Sidecar source_of(Minor minor) {
 
 RewriteOptions options_for(std::optional<Minor> target) {
   RewriteOptions options;
-  options.cluster = *new_cluster(
-      *parse_initial_cluster("n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794"), "tok-restore");
+  options.cluster =
+      *new_cluster(*parse_initial_cluster("n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794"), "tok-restore");
   options.target = target;
   options.compact_revision = 5;
   options.scheduled_compact_revision = 1'000'000'007;
@@ -103,8 +101,8 @@ TEST(EtcdRewrite, WritesEveryBucketOfAServerEvenWhenEmpty) {
   const Sidecar out = rewrite_for_restore(Sidecar{}, options_for(k36), report);
   std::vector<std::string> names;
   for (const BucketRows& bucket : out.buckets) names.push_back(bucket.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"alarm", "auth", "authRoles", "authUsers", "cluster",
-                                             "lease", "members", "members_removed", "meta"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members",
+                                             "members_removed", "meta"}));
   EXPECT_THAT(report.dropped, IsEmpty());
 }
 
@@ -162,9 +160,7 @@ TEST(EtcdRewrite, FollowsTheTableOfVersionsForEverySourceAndTarget) {
 
 TEST(EtcdRewrite, ReportsEachThingItDropsInASentence) {
   Sidecar source = source_of(k37);
-  source.set("alarm",
-             as_text(Bytes{std::byte{0x08}, std::byte{0x2a}, std::byte{0x10}, std::byte{0x01}}),
-             {});
+  source.set("alarm", as_text(Bytes{std::byte{0x08}, std::byte{0x2a}, std::byte{0x10}, std::byte{0x01}}), {});
   source.set("cluster", "downgrade", as_bytes(R"({"target-version":"3.6.0","enabled":true})"));
   source.set("members_removed", "1", as_bytes("removed"));
   RewriteReport report;
@@ -182,9 +178,7 @@ TEST(EtcdRewrite, ReportsEachThingItDropsInASentence) {
 
 TEST(EtcdRewrite, KeepsAlarmsWhenAskedTo) {
   Sidecar source = source_of(k36);
-  source.set("alarm",
-             as_text(Bytes{std::byte{0x08}, std::byte{0x2a}, std::byte{0x10}, std::byte{0x01}}),
-             {});
+  source.set("alarm", as_text(Bytes{std::byte{0x08}, std::byte{0x2a}, std::byte{0x10}, std::byte{0x01}}), {});
   RewriteOptions options = options_for(k36);
   options.keep_alarms = true;
   RewriteReport report;
@@ -207,8 +201,7 @@ TEST(EtcdMinor, IsReadFromEveryFormOfAVersion) {
   EXPECT_EQ(parse_minor("3.6.16"), k36);
   EXPECT_EQ(parse_minor("v3.6.0-rc.1"), k36);
   EXPECT_EQ(parse_minor("3.10.0"), (Minor{.major = 3, .minor = 10}));
-  for (const std::string_view text :
-       {"", "3", "3.", ".6", "x3.6", "3.6x", "-3.6", "3.-6", "3.99999999999"}) {
+  for (const std::string_view text : {"", "3", "3.", ".6", "x3.6", "3.6x", "-3.6", "3.-6", "3.99999999999"}) {
     EXPECT_FALSE(parse_minor(text)) << text;
   }
 }

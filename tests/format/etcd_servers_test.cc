@@ -29,9 +29,7 @@ class EtcdServer : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { cluster_.start(); }
 
-  std::string ctl(const std::vector<std::string>& arguments) {
-    return cluster_.etcdctl_ok(arguments);
-  }
+  std::string ctl(const std::vector<std::string>& arguments) { return cluster_.etcdctl_ok(arguments); }
   void put(const std::string& key, const std::string& value) { ctl({"put", "--", key, value}); }
   void erase(const std::string& key) { ctl({"del", "--", key}); }
 
@@ -40,8 +38,7 @@ class EtcdServer : public ::testing::TestWithParam<std::string> {
     return answer.at("header").at("revision").get<std::int64_t>();
   }
   LiveHash hash_at(std::int64_t at) {
-    const Json answer =
-        Json::parse(ctl({"endpoint", "hashkv", "--rev", std::to_string(at), "-w", "json"}));
+    const Json answer = Json::parse(ctl({"endpoint", "hashkv", "--rev", std::to_string(at), "-w", "json"}));
     const Json& hash = answer.at(0).at("HashKV");
     return {.hash = hash.at("hash").get<std::uint32_t>(),
             .compact_revision = hash.value("compact_revision", std::int64_t{0})};
@@ -52,8 +49,7 @@ class EtcdServer : public ::testing::TestWithParam<std::string> {
     ctl({"snapshot", "save", path});
     const std::string file = lifeboat::testing::read_file(path);
     EXPECT_GT(file.size(), kSnapshotHashBytes);
-    const Result<Contents> contents =
-        take_apart(as_bytes(file).first(file.size() - kSnapshotHashBytes));
+    const Result<Contents> contents = take_apart(as_bytes(file).first(file.size() - kSnapshotHashBytes));
     EXPECT_TRUE(contents) << contents.error().to_string();
     return contents.value_or(Contents{});
   }
@@ -68,8 +64,7 @@ class EtcdServer : public ::testing::TestWithParam<std::string> {
     put("last", std::string(3000, 'x'));
   }
 
-  void expect_equal_hashes(const std::vector<StoredRecord>& records, std::int64_t from,
-                           std::int64_t to) {
+  void expect_equal_hashes(const std::vector<StoredRecord>& records, std::int64_t from, std::int64_t to) {
     for (std::int64_t at = from; at <= to; ++at) {
       const LiveHash live = hash_at(at);
       EXPECT_EQ(hash_kv(records, live.compact_revision, at), live.hash)
@@ -108,8 +103,7 @@ TEST_P(EtcdServer, AnswersEveryLiveKeyAsItsRecordSays) {
   ASSERT_EQ(answer.at("kvs").size(), live.size());
   std::set<std::int64_t> revisions;
   for (const Revision at : live) revisions.insert(at.main);
-  for (const Json& kv : answer.at("kvs"))
-    EXPECT_TRUE(revisions.contains(kv.at("mod_revision").get<std::int64_t>()));
+  for (const Json& kv : answer.at("kvs")) EXPECT_TRUE(revisions.contains(kv.at("mod_revision").get<std::int64_t>()));
 }
 
 TEST_P(EtcdServer, StoresSideRowsThatTheTypedReadersUnderstand) {
@@ -124,8 +118,7 @@ TEST_P(EtcdServer, StoresSideRowsThatTheTypedReadersUnderstand) {
   const auto leases = sidecar.leases();
   ASSERT_TRUE(leases) << leases.error().to_string();
   EXPECT_EQ(*leases, (std::vector<Lease>{{.id = id, .ttl_seconds = 600}}));
-  EXPECT_EQ(to_bytes(sidecar.value("lease", as_text(lease_key(id))).value()),
-            encode_lease(leases->front()));
+  EXPECT_EQ(to_bytes(sidecar.value("lease", as_text(lease_key(id))).value()), encode_lease(leases->front()));
   EXPECT_EQ(parse_key_value(contents.records.back().value)->lease, id);
 
   EXPECT_EQ(sidecar.user_names(), std::vector<std::string>{"someone"});
@@ -139,17 +132,14 @@ TEST_P(EtcdServer, StoresSideRowsThatTheTypedReadersUnderstand) {
   ASSERT_EQ(members->size(), 1U);
   EXPECT_EQ(members->front().peer_urls, std::vector<std::string>{cluster_.member().peer_url()});
   EXPECT_EQ(members->front().id, member_id(members->front().peer_urls, cluster_.config().token));
-  EXPECT_EQ(member_json(members->front()),
-            as_text(sidecar.value("members", member_key(members->front().id)).value()));
+  EXPECT_EQ(member_json(members->front()), as_text(sidecar.value("members", member_key(members->front().id)).value()));
 }
 
 TEST_P(EtcdServer, StoresWhatTellsItsVersion) {
   put("a", "1");
   const auto has_cluster_version = [&] { return !snapshot().sidecar.cluster_version().empty(); };
   ASSERT_TRUE(lifeboat::testing::wait_until(has_cluster_version, 20));
-  const auto tells_its_version = [&] {
-    return source_minor(snapshot().sidecar) == parse_minor(GetParam());
-  };
+  const auto tells_its_version = [&] { return source_minor(snapshot().sidecar) == parse_minor(GetParam()); };
   EXPECT_TRUE(lifeboat::testing::wait_until(tells_its_version, 20)) << GetParam();
   const Sidecar sidecar = snapshot().sidecar;
   EXPECT_EQ(parse_minor(sidecar.cluster_version()), parse_minor(GetParam()));
@@ -221,16 +211,14 @@ TEST_P(EtcdServerThatSnapshots, LeavesAWalAndRaftSnapshotsThatAreReadWhole) {
   EXPECT_GE(summary->snapshots.size(), 2U);
 
   const wal::WalSummary::SnapshotMark& mark = summary->snapshots.back();
-  const std::string snap =
-      lifeboat::testing::read_file(folder / "snap" / wal::snap_file_name(mark.term, mark.index));
+  const std::string snap = lifeboat::testing::read_file(folder / "snap" / wal::snap_file_name(mark.term, mark.index));
   const auto raft_snapshot = wal::read_snap(as_bytes(snap));
   ASSERT_TRUE(raft_snapshot) << raft_snapshot.error().to_string();
   EXPECT_EQ(raft_snapshot->index, mark.index);
   EXPECT_EQ(raft_snapshot->term, mark.term);
   EXPECT_EQ(raft_snapshot->voters, std::vector<std::uint64_t>{summary->node_id});
   ASSERT_EQ(raft_snapshot->members.size(), 1U);
-  EXPECT_EQ(raft_snapshot->members.front().peer_urls,
-            std::vector<std::string>{cluster.member().peer_url()});
+  EXPECT_EQ(raft_snapshot->members.front().peer_urls, std::vector<std::string>{cluster.member().peer_url()});
 }
 
 std::string suite_name(const ::testing::TestParamInfo<std::string>& instance) {
@@ -239,10 +227,8 @@ std::string suite_name(const ::testing::TestParamInfo<std::string>& instance) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, EtcdServer, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
-                         suite_name);
-INSTANTIATE_TEST_SUITE_P(Versions, EtcdServerThatSnapshots,
-                         ::testing::Values("3.4", "3.5", "3.6", "3.7"), suite_name);
+INSTANTIATE_TEST_SUITE_P(Versions, EtcdServer, ::testing::Values("3.4", "3.5", "3.6", "3.7"), suite_name);
+INSTANTIATE_TEST_SUITE_P(Versions, EtcdServerThatSnapshots, ::testing::Values("3.4", "3.5", "3.6", "3.7"), suite_name);
 
 }  // namespace
 }  // namespace lifeboat::etcd

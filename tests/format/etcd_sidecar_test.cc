@@ -167,14 +167,12 @@ TEST(EtcdSidecar, RefusesCountsLengthsAndOrdersThatCannotBe) {
   EXPECT_FALSE(Sidecar::decode(from_hex(start + "01016d01"
                                                 "000161")))
       << "a row without a key";
-  EXPECT_EQ(Sidecar::decode(from_hex("4c4253430200")).error().code(),
-            ErrorCode::kRepoVersionUnknown);
+  EXPECT_EQ(Sidecar::decode(from_hex("4c4253430200")).error().code(), ErrorCode::kRepoVersionUnknown);
 }
 
 TEST(EtcdLease, IsEncodedAsEtcdDoesWithZerosLeftOut) {
   EXPECT_EQ(hex(encode_lease({.id = 0x3e8, .ttl_seconds = 60})), "08e807103c");
-  EXPECT_EQ(hex(encode_lease({.id = 1, .ttl_seconds = 60, .remaining_ttl_seconds = 5})),
-            "0801103c1805");
+  EXPECT_EQ(hex(encode_lease({.id = 1, .ttl_seconds = 60, .remaining_ttl_seconds = 5})), "0801103c1805");
   EXPECT_EQ(hex(lease_key(1000)), "00000000000003e8");
 }
 
@@ -184,13 +182,11 @@ TEST(EtcdMember, IsPrintedAsGoPrintsIt) {
                       .peer_urls = {"http://h:2380"},
                       .client_urls = {"http://h:2379"},
                       .is_learner = true};
-  EXPECT_EQ(
-      member_json(member),
-      R"({"id":5564534052234061883,"peerURLs":["http://h:2380"],"isLearner":true,"name":"m1",)"
-      R"("clientURLs":["http://h:2379"]})");
-  EXPECT_EQ(
-      member_json({.id = 18446744073709551615U, .name = {}, .peer_urls = {}, .client_urls = {}}),
-      R"({"id":18446744073709551615,"peerURLs":[]})");
+  EXPECT_EQ(member_json(member),
+            R"({"id":5564534052234061883,"peerURLs":["http://h:2380"],"isLearner":true,"name":"m1",)"
+            R"("clientURLs":["http://h:2379"]})");
+  EXPECT_EQ(member_json({.id = 18446744073709551615U, .name = {}, .peer_urls = {}, .client_urls = {}}),
+            R"({"id":18446744073709551615,"peerURLs":[]})");
   EXPECT_EQ(member_key(0x38940ad5cc050ae), "38940ad5cc050ae");
 }
 
@@ -217,9 +213,8 @@ TEST(EtcdMember, PrintsBadUtf8AsGoDoes) {
 
 TEST(EtcdMember, RefusesWhatIsNoMember) {
   for (const std::string_view json :
-       {"", "null", "[]", "{}", R"({"id":-1})", R"({"id":1.5})", R"({"id":"1"})",
-        R"({"id":1,"peerURLs":"x"})", R"({"id":1,"peerURLs":[1]})", R"({"id":1,"name":7})",
-        R"({"id":1,"isLearner":1})", R"({"id":1)"}) {
+       {"", "null", "[]", "{}", R"({"id":-1})", R"({"id":1.5})", R"({"id":"1"})", R"({"id":1,"peerURLs":"x"})",
+        R"({"id":1,"peerURLs":[1]})", R"({"id":1,"name":7})", R"({"id":1,"isLearner":1})", R"({"id":1)"}) {
     const Result<Member> member = parse_member_json(json);
     ASSERT_FALSE(member) << json;
     EXPECT_EQ(member.error().code(), ErrorCode::kDatabaseDamaged);

@@ -53,8 +53,7 @@ inline Result<Bytes> put_together(const Contents& contents) {
   }
   for (const BucketRows& bucket : contents.sidecar.buckets) {
     auto& rows = database[bucket.name];
-    for (const BucketRow& row : bucket.rows)
-      rows.emplace_back(to_string(row.key), to_string(row.value));
+    for (const BucketRow& row : bucket.rows) rows.emplace_back(to_string(row.key), to_string(row.value));
   }
   return bbolt::write_database(database);
 }
@@ -73,15 +72,14 @@ inline std::set<Revision> live_at(const std::vector<StoredRecord>& records, std:
   return live;
 }
 
-inline std::uint32_t hash_kv(const std::vector<StoredRecord>& records,
-                             std::int64_t compact_revision, std::int64_t revision) {
+inline std::uint32_t hash_kv(const std::vector<StoredRecord>& records, std::int64_t compact_revision,
+                             std::int64_t revision) {
   const std::set<Revision> kept = live_at(records, revision);
   const std::set<Revision> at_compaction = live_at(records, compact_revision);
   HashKv hash(compact_revision, revision);
   for (const StoredRecord& record : records) {
     const Revision at = record.key.revision;
-    hash.add({.key = record.key, .value = record.value}, kept.contains(at),
-             at_compaction.contains(at));
+    hash.add({.key = record.key, .value = record.value}, kept.contains(at), at_compaction.contains(at));
   }
   return hash.value(!kept.empty());
 }

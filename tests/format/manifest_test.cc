@@ -62,8 +62,7 @@ Attestation some_attestation() {
   a.kind = "hashkv";
   a.reason = "member m2 differs";
   a.level = 3;
-  a.members = {{"8e9e05c52164694d", "https://10.0.0.1:2379", -1, 0xffffffff, 0},
-               {"1", "", 400, 1, 1}};
+  a.members = {{"8e9e05c52164694d", "https://10.0.0.1:2379", -1, 0xffffffff, 0}, {"1", "", 400, 1, 1}};
   a.restore_hash = 0xdeadbeef;
   a.duration_seconds = 1.25;
   a.writer_version = "0.1.0";
@@ -117,21 +116,17 @@ TEST(Manifest, TextThatIsNotUtf8DoesNotStopABackup) {
 }
 
 TEST(Manifest, UnknownFieldsAreIgnored) {
-  EXPECT_EQ(decode_manifest(
-                as_bytes(replaced(text_of(some_manifest()), "{", "{\"a_later_field\":[1,{}],")))
-                .value(),
+  EXPECT_EQ(decode_manifest(as_bytes(replaced(text_of(some_manifest()), "{", "{\"a_later_field\":[1,{}],"))).value(),
             some_manifest());
 }
 
 TEST(Manifest, EveryFieldIsNeeded) {
   for (const char* name :
-       {"magic",         "version",    "lineage",        "source",  "revision", "compact_revision",
-        "earliest_ns",   "latest_ns",  "live_keys",      "records", "leases",   "sidecar_digest",
-        "segments",      "tags",       "writer_version", "writer",  "sequence", "previous",
-        "fork_revision", "cluster_id", "removes"})
-    EXPECT_EQ(
-        code_of(replaced(text_of(some_manifest()), "\"" + std::string(name) + "\":", "\"x\":")),
-        ErrorCode::kObjectDamaged)
+       {"magic",          "version",   "lineage",  "source",   "revision",       "compact_revision", "earliest_ns",
+        "latest_ns",      "live_keys", "records",  "leases",   "sidecar_digest", "segments",         "tags",
+        "writer_version", "writer",    "sequence", "previous", "fork_revision",  "cluster_id",       "removes"})
+    EXPECT_EQ(code_of(replaced(text_of(some_manifest()), "\"" + std::string(name) + "\":", "\"x\":")),
+              ErrorCode::kObjectDamaged)
         << name;
 }
 
@@ -155,9 +150,7 @@ TEST(Manifest, RefusesSegmentsThatDoNotFollowOneAnother) {
       {"a hole", [](Manifest& m) { m.segments[0].hi = 255; }},
       {"a step back", [](Manifest& m) { m.segments[1].lo = m.segments[1].hi = 255; }},
       {"one missing",
-       [](Manifest& m) {
-         m.segments[1].hi = 300, m.segments.pop_back(), m.segments.push_back(m.segments[0]);
-       }},
+       [](Manifest& m) { m.segments[1].hi = 300, m.segments.pop_back(), m.segments.push_back(m.segments[0]); }},
       {"negative", [](Manifest& m) { m.segments[0].lo = -1; }},
   };
   for (const auto& [name, edit] : edits) {
@@ -178,8 +171,8 @@ TEST(Manifest, TwoCapturesMayOverlap) {
 }
 
 TEST(Manifest, RefusesNamesThatNoObjectHas) {
-  for (const char* name : {"", "/s/a", "s/a/", "s//a", "s/../a", "..", ".", "s/./a", "S/a", "s a",
-                           "s\\a", "s/\xc3\xa4"}) {
+  for (const char* name :
+       {"", "/s/a", "s/a/", "s//a", "s/../a", "..", ".", "s/./a", "S/a", "s a", "s\\a", "s/\xc3\xa4"}) {
     Manifest m = some_manifest();
     m.segments[0].object = name;
     EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged) << name;
@@ -193,19 +186,18 @@ TEST(Manifest, RefusesNamesThatNoObjectHas) {
 
 TEST(Manifest, RefusesOtherTypesAndNumbersOutOfBounds) {
   const std::string text = text_of(some_manifest());
-  for (const auto& [from, to] :
-       {std::pair{"\"leases\":5", "\"leases\":-5"},
-        {"\"leases\":5", "\"leases\":5.0"},
-        {"\"leases\":5", "\"leases\":\"5\""},
-        {"\"leases\":5", "\"leases\":18446744073709551616"},
-        {"\"revision\":9223372036854775807", "\"revision\":9223372036854775808"},
-        {"\"page_bytes\":4096", "\"page_bytes\":4294967296"},
-        {"\"removes\":true", "\"removes\":1"},
-        {"\"tags\":{", "\"tags\":{\"n\":1,"},
-        {"\"warnings\":[", "\"warnings\":[1,"},
-        {"\"segments\":[", "\"segments\":[1,"},
-        {"\"digest\":\"00", "\"digest\":\"0"},
-        {"\"parent\":\"cd", "\"parent\":\"xx"}})
+  for (const auto& [from, to] : {std::pair{"\"leases\":5", "\"leases\":-5"},
+                                 {"\"leases\":5", "\"leases\":5.0"},
+                                 {"\"leases\":5", "\"leases\":\"5\""},
+                                 {"\"leases\":5", "\"leases\":18446744073709551616"},
+                                 {"\"revision\":9223372036854775807", "\"revision\":9223372036854775808"},
+                                 {"\"page_bytes\":4096", "\"page_bytes\":4294967296"},
+                                 {"\"removes\":true", "\"removes\":1"},
+                                 {"\"tags\":{", "\"tags\":{\"n\":1,"},
+                                 {"\"warnings\":[", "\"warnings\":[1,"},
+                                 {"\"segments\":[", "\"segments\":[1,"},
+                                 {"\"digest\":\"00", "\"digest\":\"0"},
+                                 {"\"parent\":\"cd", "\"parent\":\"xx"}})
     EXPECT_EQ(code_of(replaced(text, from, to)), ErrorCode::kObjectDamaged) << to;
 }
 

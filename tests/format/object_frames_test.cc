@@ -23,15 +23,13 @@ struct Parts {
 };
 
 Parts make_parts(const RepoKeys& keys, const std::vector<Bytes>& plains, int salt_fill = 7) {
-  Sealer sealer =
-      Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(salt_fill)).value();
+  Sealer sealer = Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(salt_fill)).value();
   std::vector<Bytes> frames = seal_frames(sealer, plains).value();
   return {std::move(sealer), std::move(frames)};
 }
 
 const std::vector<Bytes>& some_plains() {
-  static const std::vector<Bytes> plains{
-      text_bytes(900), random_bytes(70, 1), {}, text_bytes(300), text_bytes(120, 2)};
+  static const std::vector<Bytes> plains{text_bytes(900), random_bytes(70, 1), {}, text_bytes(300), text_bytes(120, 2)};
   return plains;
 }
 
@@ -96,18 +94,14 @@ TEST(Object, AFrameOpensBehindThePrefixItWasSealedWith) {
 
 TEST(Object, SealsFramesOnSeveralThreads) {
   const RepoKeys keys = fixed_keys();
-  const Sealer sealer =
-      Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(1)).value();
+  const Sealer sealer = Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(1)).value();
   std::vector<Bytes> plains;
   for (std::size_t i = 0; i < 40; ++i) plains.push_back(text_bytes(2000 + 10 * i, i));
   std::vector<Bytes> frames(plains.size());
   const auto work = [&](std::size_t first) {
     Codec codec(sealer);
     for (std::size_t i = first; i < plains.size(); i += 2)
-      frames[i] =
-          sealer.seal(codec, static_cast<std::uint32_t>(i), plains[i], i + 1 == plains.size(), 1)
-              .value()
-              .bytes;
+      frames[i] = sealer.seal(codec, static_cast<std::uint32_t>(i), plains[i], i + 1 == plains.size(), 1).value().bytes;
   };
   std::thread other(work, 1);
   work(0);
@@ -117,10 +111,8 @@ TEST(Object, SealsFramesOnSeveralThreads) {
 
 TEST(Object, NeverSealsANumberTwiceNorWithTheCodecOfAnother) {
   const RepoKeys keys = fixed_keys();
-  const Sealer sealer =
-      Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(1)).value();
-  const Sealer other =
-      Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(2)).value();
+  const Sealer sealer = Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(1)).value();
+  const Sealer other = Sealer::make(keys, ObjectType::kSegment, KeyScope::kContent, salt_of(2)).value();
   Codec codec(sealer);
   EXPECT_TRUE(sealer.seal(codec, 3, text_bytes(10), false, 1));
   const auto again = sealer.seal(codec, 3, text_bytes(10), false, 1);
@@ -137,8 +129,7 @@ TEST(Object, AnyByteChangedIsFound) {
     for (const unsigned flip : {0x01u, 0x80u, 0xffu}) {
       Bytes edited = object;
       edited[at] ^= static_cast<std::byte>(flip);
-      EXPECT_EQ(code_of(open_object(keys, edited)), ErrorCode::kObjectDamaged)
-          << "byte " << at << " ^ " << flip;
+      EXPECT_EQ(code_of(open_object(keys, edited)), ErrorCode::kObjectDamaged) << "byte " << at << " ^ " << flip;
     }
   }
 }
@@ -147,8 +138,7 @@ TEST(Object, AnyTruncationOrExtensionIsFound) {
   const RepoKeys keys = fixed_keys();
   const Bytes object = seal_object(keys, some_plains()).value();
   for (std::size_t size = 0; size < object.size(); ++size)
-    EXPECT_EQ(code_of(open_object(keys, ByteView(object).first(size))), ErrorCode::kObjectDamaged)
-        << size;
+    EXPECT_EQ(code_of(open_object(keys, ByteView(object).first(size))), ErrorCode::kObjectDamaged) << size;
   Bytes longer = object;
   longer.push_back(std::byte{0});
   EXPECT_EQ(code_of(open_object(keys, longer)), ErrorCode::kObjectDamaged);
@@ -159,8 +149,7 @@ TEST(Object, FramesSwappedDroppedDoubledOrAppendedAreFound) {
   const RepoKeys keys = fixed_keys();
   const Parts parts = make_parts(keys, some_plains());
   const auto refused = [&](const std::vector<Bytes>& frames) {
-    return code_of(open_object(keys, join(parts.sealer.header(), frames))) ==
-           ErrorCode::kObjectDamaged;
+    return code_of(open_object(keys, join(parts.sealer.header(), frames))) == ErrorCode::kObjectDamaged;
   };
   EXPECT_FALSE(refused(parts.frames));
   for (std::size_t i = 0; i < parts.frames.size(); ++i) {
@@ -185,12 +174,9 @@ TEST(Object, FramesOfAnotherObjectAreFound) {
   for (std::size_t i = 0; i < one.frames.size(); ++i) {
     auto frames = one.frames;
     frames[i] = two.frames[i];
-    EXPECT_EQ(code_of(open_object(keys, join(one.sealer.header(), frames))),
-              ErrorCode::kObjectDamaged)
-        << i;
+    EXPECT_EQ(code_of(open_object(keys, join(one.sealer.header(), frames))), ErrorCode::kObjectDamaged) << i;
   }
-  EXPECT_EQ(code_of(open_object(keys, join(two.sealer.header(), one.frames))),
-            ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(open_object(keys, join(two.sealer.header(), one.frames))), ErrorCode::kObjectDamaged);
 }
 
 TEST(Object, NeitherTheFlagsNorTheFooterOffsetCanBeForged) {
@@ -200,9 +186,7 @@ TEST(Object, NeitherTheFlagsNorTheFooterOffsetCanBeForged) {
     for (std::size_t i = 0; i < parts.frames.size(); ++i) {
       auto frames = parts.frames;
       store_le(frames[i].data() + 4, load_le<std::uint32_t>(frames[i].data() + 4) ^ flag);
-      EXPECT_EQ(code_of(open_object(keys, join(parts.sealer.header(), frames))),
-                ErrorCode::kObjectDamaged)
-          << i;
+      EXPECT_EQ(code_of(open_object(keys, join(parts.sealer.header(), frames))), ErrorCode::kObjectDamaged) << i;
     }
   }
   Bytes object = join(parts.sealer.header(), parts.frames);
@@ -233,8 +217,7 @@ TEST(Object, EarlierEpochsStayReadable) {
 
 TEST(Object, AnotherRepoOrTypeIsRefused) {
   const Bytes object = seal_object(fixed_keys(), some_plains()).value();
-  EXPECT_EQ(code_of(open_object(fixed_keys(), object, ObjectType::kManifest)),
-            ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(open_object(fixed_keys(), object, ObjectType::kManifest)), ErrorCode::kObjectDamaged);
   RepoKeys other = fixed_keys();
   other.repo.bytes[0] ^= std::byte{1};
   EXPECT_EQ(code_of(open_object(other, object)), ErrorCode::kObjectDamaged);
@@ -243,25 +226,20 @@ TEST(Object, AnotherRepoOrTypeIsRefused) {
 TEST(Object, ScopesAndTypesHaveKeysOfTheirOwn) {
   const RepoKeys keys = fixed_keys();
   std::vector<Bytes> headers;
-  for (const ObjectType type :
-       {ObjectType::kSegment, ObjectType::kManifest, ObjectType::kAttestation})
+  for (const ObjectType type : {ObjectType::kSegment, ObjectType::kManifest, ObjectType::kAttestation})
     for (const KeyScope scope : {KeyScope::kContent, KeyScope::kPlanning})
       headers.push_back(to_bytes(Sealer::make(keys, type, scope, salt_of(1)).value().header()));
   for (std::size_t i = 0; i < headers.size(); ++i)
     for (std::size_t j = i + 1; j < headers.size(); ++j)
-      EXPECT_NE(parse_header(headers[i]).value().key_commitment,
-                parse_header(headers[j]).value().key_commitment);
+      EXPECT_NE(parse_header(headers[i]).value().key_commitment, parse_header(headers[j]).value().key_commitment);
 }
 
 // Edits a header and gives it a fitting checksum.
 Bytes edited_header(std::size_t at, std::byte value) {
   Bytes header =
-      to_bytes(Sealer::make(fixed_keys(), ObjectType::kSegment, KeyScope::kContent, salt_of(1))
-                   .value()
-                   .header());
+      to_bytes(Sealer::make(fixed_keys(), ObjectType::kSegment, KeyScope::kContent, salt_of(1)).value().header());
   header[at] = value;
-  store_le(header.data() + layout::kHeaderChecksum,
-           crypto::crc32c(0, ByteView(header).first(layout::kHeaderChecksum)));
+  store_le(header.data() + layout::kHeaderChecksum, crypto::crc32c(0, ByteView(header).first(layout::kHeaderChecksum)));
   return header;
 }
 
@@ -276,8 +254,7 @@ TEST(ObjectHeader, OneThatNeedsANewerReaderIsSaidSo) {
 TEST(ObjectHeader, ANewerMinorVersionMayUseReservedBytes) {
   Bytes header = edited_header(layout::kMinor, std::byte{1});
   header[layout::kReserved] = std::byte{1};
-  store_le(header.data() + layout::kHeaderChecksum,
-           crypto::crc32c(0, ByteView(header).first(layout::kHeaderChecksum)));
+  store_le(header.data() + layout::kHeaderChecksum, crypto::crc32c(0, ByteView(header).first(layout::kHeaderChecksum)));
   EXPECT_TRUE(parse_header(header));
 }
 
@@ -300,8 +277,7 @@ TEST(ObjectHeader, RefusesValuesThatNoVersionWrote) {
 }
 
 TEST(ObjectTrailer, RefusesOffsetsThatDoNotFit) {
-  const auto parsed = [](std::uint64_t offset, std::uint32_t frame, std::uint64_t total,
-                         std::uint64_t size) {
+  const auto parsed = [](std::uint64_t offset, std::uint32_t frame, std::uint64_t total, std::uint64_t size) {
     return parse_trailer(Sealer::trailer(offset, frame, total), size).has_value();
   };
   EXPECT_TRUE(parsed(192, 0, 256, 256));
@@ -338,8 +314,7 @@ TEST(ObjectFrame, RefusesLengthsOutOfBounds) {
 TEST(ObjectGolden, Version1IsWrittenAsEver) {
   // Frames that do not compress, so that the bytes do not depend on the version of zstd.
   const Bytes object =
-      seal_object(fixed_keys(), {random_bytes(200, 11), random_bytes(40, 12), random_bytes(60, 13)})
-          .value();
+      seal_object(fixed_keys(), {random_bytes(200, 11), random_bytes(40, 12), random_bytes(60, 13)}).value();
   testing::expect_golden("object-v1-raw.bin", object);
 }
 

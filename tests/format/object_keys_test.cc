@@ -18,13 +18,12 @@ std::array<std::byte, 16> short_salt() {
 const Bytes kKeyFile = text_bytes(32);
 
 Bytes by_passphrase() {
-  return wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kPassphrase, "passphrase"},
-                   as_bytes("correct horse"), short_salt(), kCheap)
+  return wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kPassphrase, "passphrase"}, as_bytes("correct horse"),
+                   short_salt(), kCheap)
       .value();
 }
 Bytes by_key_file() {
-  return wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, "key-file-1"}, kKeyFile,
-                   short_salt(), {})
+  return wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, "key-file-1"}, kKeyFile, short_salt(), {})
       .value();
 }
 
@@ -57,8 +56,7 @@ Bytes forged(ByteView object, std::string_view from, std::string_view to) {
 }
 
 TEST(KeySet, OpensWithItsCredential) {
-  const auto from_passphrase =
-      unwrap_keys(by_passphrase(), fixed_repo(), as_bytes("correct horse"));
+  const auto from_passphrase = unwrap_keys(by_passphrase(), fixed_repo(), as_bytes("correct horse"));
   ASSERT_TRUE(from_passphrase) << from_passphrase.error().to_string();
   EXPECT_TRUE(same(*from_passphrase, fixed_epoch()));
   const auto from_file = unwrap_keys(by_key_file(), fixed_repo(), kKeyFile);
@@ -68,8 +66,7 @@ TEST(KeySet, OpensWithItsCredential) {
 
 TEST(KeySet, AnotherCredentialIsTheWrongKey) {
   for (const std::string_view guess : {"", "correct hors", "correct horse ", "Correct horse"})
-    EXPECT_EQ(code_of(unwrap_keys(by_passphrase(), fixed_repo(), as_bytes(guess))),
-              ErrorCode::kWrongKey);
+    EXPECT_EQ(code_of(unwrap_keys(by_passphrase(), fixed_repo(), as_bytes(guess))), ErrorCode::kWrongKey);
   Bytes file = kKeyFile;
   file.back() ^= std::byte{1};
   EXPECT_EQ(code_of(unwrap_keys(by_key_file(), fixed_repo(), file)), ErrorCode::kWrongKey);
@@ -90,11 +87,9 @@ TEST(KeySet, AnyByteChangedOrCutIsFound) {
       for (const unsigned flip : {0x01u, 0x20u, 0x80u}) {
         Bytes edited = object;
         edited[at] ^= static_cast<std::byte>(flip);
-        EXPECT_EQ(code_of(describe_wrapped(edited)), ErrorCode::kObjectDamaged)
-            << at << " ^ " << flip;
+        EXPECT_EQ(code_of(describe_wrapped(edited)), ErrorCode::kObjectDamaged) << at << " ^ " << flip;
       }
-      EXPECT_EQ(code_of(describe_wrapped(ByteView(object).first(at))), ErrorCode::kObjectDamaged)
-          << at;
+      EXPECT_EQ(code_of(describe_wrapped(ByteView(object).first(at))), ErrorCode::kObjectDamaged) << at;
     }
   }
 }
@@ -103,16 +98,13 @@ TEST(KeySet, AnotherTextOfTheSameValuesIsFound) {
   const Bytes object = by_key_file();
   EXPECT_EQ(code_of(describe_wrapped(as_bytes(replaced(object, "\"epoch\":1", "\"epoch\": 1")))),
             ErrorCode::kObjectDamaged);
-  EXPECT_EQ(code_of(describe_wrapped(as_bytes(to_string(object) + "\n"))),
-            ErrorCode::kObjectDamaged);
-  EXPECT_EQ(code_of(describe_wrapped(as_bytes(replaced(object, "{", "{\"epoch\":1,")))),
-            ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(describe_wrapped(as_bytes(to_string(object) + "\n"))), ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(describe_wrapped(as_bytes(replaced(object, "{", "{\"epoch\":1,")))), ErrorCode::kObjectDamaged);
 }
 
 TEST(KeySet, AForgedFieldNeverOpens) {
   const Bytes object = by_key_file();
-  ASSERT_TRUE(describe_wrapped(forged(object, "key-file-1", "key-file-2")))
-      << "the forgery itself must be sound";
+  ASSERT_TRUE(describe_wrapped(forged(object, "key-file-1", "key-file-2"))) << "the forgery itself must be sound";
   for (const auto& [from, to] : {std::pair{"key-file-1", "key-file-2"},
                                  {"\"epoch\":1", "\"epoch\":2"},
                                  {"\"salt\":\"33", "\"salt\":\"34"},
@@ -124,26 +116,23 @@ TEST(KeySet, AForgedFieldNeverOpens) {
 
 TEST(KeySet, TheCostThatAFileAsksForIsBounded) {
   const Bytes object = by_passphrase();
-  for (const auto& [from, to] :
-       {std::pair{"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":1073741825"},
-        {"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":18446744073709551615"},
-        {"\"argon2id_passes\":1", "\"argon2id_passes\":21"}})
-    EXPECT_EQ(code_of(unwrap_keys(forged(object, from, to), fixed_repo(), as_bytes("x"))),
-              ErrorCode::kObjectDamaged);
-  EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kPassphrase, "p"},
-                              as_bytes("x"), short_salt(), {21, 8192})),
+  for (const auto& [from, to] : {std::pair{"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":1073741825"},
+                                 {"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":18446744073709551615"},
+                                 {"\"argon2id_passes\":1", "\"argon2id_passes\":21"}})
+    EXPECT_EQ(code_of(unwrap_keys(forged(object, from, to), fixed_repo(), as_bytes("x"))), ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kPassphrase, "p"}, as_bytes("x"),
+                              short_salt(), {21, 8192})),
             ErrorCode::kBadSetting);
 }
 
 TEST(KeySet, RefusesLabelsAndKeyFilesThatCannotBeUsed) {
-  for (const std::string& label :
-       {std::string(), std::string("A"), std::string("a/b"), std::string(33, 'a')})
-    EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, label},
-                                kKeyFile, short_salt(), {})),
-              ErrorCode::kBadSetting)
+  for (const std::string& label : {std::string(), std::string("A"), std::string("a/b"), std::string(33, 'a')})
+    EXPECT_EQ(
+        code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, label}, kKeyFile, short_salt(), {})),
+        ErrorCode::kBadSetting)
         << label;
-  EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, "f"},
-                              as_bytes("too short"), short_salt(), {})),
+  EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kKeyFile, "f"}, as_bytes("too short"),
+                              short_salt(), {})),
             ErrorCode::kBadSetting);
 }
 
@@ -186,11 +175,9 @@ TEST(RepoFormat, AnyByteChangedOrCutIsFound) {
     for (const unsigned flip : {0x01u, 0x20u, 0x80u}) {
       Bytes edited = object;
       edited[at] ^= static_cast<std::byte>(flip);
-      EXPECT_EQ(code_of(parse_repo_format(edited)), ErrorCode::kObjectDamaged)
-          << at << " ^ " << flip;
+      EXPECT_EQ(code_of(parse_repo_format(edited)), ErrorCode::kObjectDamaged) << at << " ^ " << flip;
     }
-    EXPECT_EQ(code_of(parse_repo_format(ByteView(object).first(at))), ErrorCode::kObjectDamaged)
-        << at;
+    EXPECT_EQ(code_of(parse_repo_format(ByteView(object).first(at))), ErrorCode::kObjectDamaged) << at;
   }
 }
 
@@ -198,8 +185,7 @@ TEST(RepoFormat, ANewerVersionOrAMandatoryFeatureIsSaidSo) {
   RepoFormat format = some_format();
   format.version = 2;
   EXPECT_EQ(code_of(parse_repo_format(encode_repo_format(format))), ErrorCode::kRepoVersionUnknown);
-  for (const auto features :
-       {&RepoFormat::read_features, &RepoFormat::write_features, &RepoFormat::gc_features}) {
+  for (const auto features : {&RepoFormat::read_features, &RepoFormat::write_features, &RepoFormat::gc_features}) {
     RepoFormat mandatory;
     mandatory.repo = fixed_repo();
     (mandatory.*features) = {"fine", "!parity"};
@@ -211,10 +197,8 @@ TEST(RepoFormat, ANewerVersionOrAMandatoryFeatureIsSaidSo) {
 }
 
 TEST(RepoFormat, DeepNestingIsRefusedBeforeItIsParsed) {
-  EXPECT_EQ(code_of(parse_repo_format(as_bytes("{\"a\":" + std::string(60'000, '[')))),
-            ErrorCode::kObjectDamaged);
-  EXPECT_EQ(code_of(parse_repo_format(
-                as_bytes("{\"a\":" + std::string(20'000, '[') + std::string(20'000, ']') + "}"))),
+  EXPECT_EQ(code_of(parse_repo_format(as_bytes("{\"a\":" + std::string(60'000, '[')))), ErrorCode::kObjectDamaged);
+  EXPECT_EQ(code_of(parse_repo_format(as_bytes("{\"a\":" + std::string(20'000, '[') + std::string(20'000, ']') + "}"))),
             ErrorCode::kObjectDamaged);
 }
 

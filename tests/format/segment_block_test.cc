@@ -17,8 +17,7 @@ struct OwnedRecord {
   bool operator==(const OwnedRecord&) const = default;
 };
 
-std::vector<OwnedRecord> random_records(std::uint64_t seed, std::size_t count,
-                                        std::size_t max_value) {
+std::vector<OwnedRecord> random_records(std::uint64_t seed, std::size_t count, std::size_t max_value) {
   std::mt19937_64 random(seed);
   std::vector<OwnedRecord> out;
   etcd::Revision at{static_cast<std::int64_t>(random() % 1000), 0};
@@ -26,8 +25,7 @@ std::vector<OwnedRecord> random_records(std::uint64_t seed, std::size_t count,
     if (random() % 4 == 0) {
       at.sub += 1 + static_cast<std::int64_t>(random() % 300);
     } else {
-      at = {at.main + 1 + static_cast<std::int64_t>(random() % 3 == 0 ? random() % (1u << 20) : 0),
-            0};
+      at = {at.main + 1 + static_cast<std::int64_t>(random() % 3 == 0 ? random() % (1u << 20) : 0), 0};
     }
     Bytes value(random() % (max_value + 1));
     for (std::byte& b : value) b = static_cast<std::byte>(random());
@@ -61,8 +59,7 @@ TEST(SegmentBlock, RoundTripsAnyRecords) {
     EXPECT_EQ(block.first, records.front().key.revision);
     EXPECT_EQ(block.last, records.back().key.revision);
     EXPECT_EQ(block.records, records.size());
-    EXPECT_EQ(block.tombstones,
-              std::ranges::count_if(records, [](const auto& r) { return r.key.tombstone; }));
+    EXPECT_EQ(block.tombstones, std::ranges::count_if(records, [](const auto& r) { return r.key.tombstone; }));
   }
 }
 
@@ -113,8 +110,8 @@ TEST(SegmentBlock, TheDigestIsThatOfItsRecordsHoweverTheyAreCut) {
   const auto records = random_records(3, 200, 500);
   crypto::ContentDigest expected;
   for (const auto& r : records)
-    expected.add(static_cast<std::uint64_t>(r.key.revision.main),
-                 static_cast<std::uint64_t>(r.key.revision.sub), r.key.tombstone, r.value);
+    expected.add(static_cast<std::uint64_t>(r.key.revision.main), static_cast<std::uint64_t>(r.key.revision.sub),
+                 r.key.tombstone, r.value);
   EXPECT_EQ(build(records).digest, expected);
   crypto::ContentDigest sum = build({records.begin(), records.begin() + 31}).digest;
   sum.add(build({records.begin() + 31, records.end()}).digest);
@@ -178,16 +175,14 @@ TEST(SegmentBlock, RefusesColumnsThatContradictEachOther) {
 TEST(RevisionList, RoundTrips) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     std::vector<etcd::Revision> revisions;
-    for (const auto& record : random_records(seed, seed * 50, 0))
-      revisions.push_back(record.key.revision);
+    for (const auto& record : random_records(seed, seed * 50, 0)) revisions.push_back(record.key.revision);
     EXPECT_TRUE(decode_revisions(encode_revisions(revisions)).value() == revisions) << seed;
   }
 }
 
 TEST(RevisionList, RefusesWhatIsCutOrDoesNotAscend) {
   const Bytes bytes = encode_revisions({{3, 1}, {3, 2}, {900, 0}});
-  for (std::size_t size = 0; size < bytes.size(); ++size)
-    EXPECT_FALSE(decode_revisions(ByteView(bytes).first(size)));
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_revisions(ByteView(bytes).first(size)));
   Bytes longer = bytes;
   longer.push_back(std::byte{0});
   EXPECT_FALSE(decode_revisions(longer));
@@ -201,12 +196,10 @@ TEST(RevisionList, RefusesWhatIsCutOrDoesNotAscend) {
 TEST(SegmentGolden, Version1BlocksAreWrittenAndReadAsEver) {
   std::vector<OwnedRecord> records;
   for (int i = 0; i < 20; ++i)
-    records.push_back(
-        {{{1000 + 300 * (i / 3), i % 3}, i % 7 == 6}, to_bytes("value " + std::to_string(i * i))});
+    records.push_back({{{1000 + 300 * (i / 3), i % 3}, i % 7 == 6}, to_bytes("value " + std::to_string(i * i))});
   testing::expect_golden("segment-block-v1.bin", build(records).text);
   EXPECT_TRUE(read(testing::read_golden("segment-block-v1.bin")).value() == records);
-  testing::expect_golden("segment-revisions-v1.bin",
-                         encode_revisions({{3, 1}, {3, 2}, {900, 0}, {INT64_MAX, 7}}));
+  testing::expect_golden("segment-revisions-v1.bin", encode_revisions({{3, 1}, {3, 2}, {900, 0}, {INT64_MAX, 7}}));
 }
 
 }  // namespace

@@ -11,8 +11,7 @@ namespace {
 
 Footer some_footer() {
   Footer footer;
-  for (std::size_t i = 0; i < footer.lineage.bytes.size(); ++i)
-    footer.lineage.bytes[i] = static_cast<std::byte>(i + 1);
+  for (std::size_t i = 0; i < footer.lineage.bytes.size(); ++i) footer.lineage.bytes[i] = static_cast<std::byte>(i + 1);
   footer.lo = 100;
   footer.hi = 5000;
   footer.complete_from = 3000;
@@ -80,8 +79,7 @@ TEST(SegmentFooter, RefusesWhatContradictsItself) {
       {"empty block", [](Footer& f) { f.records -= f.blocks[2].records, f.blocks[2].records = 0; }},
       {"no frames", [](Footer& f) { f.blocks[2].frames = 0; }},
       {"in the header", [](Footer& f) { f.blocks[0].offset = 191; }},
-      {"too many bytes for its frames",
-       [](Footer& f) { f.blocks[0].plain_bytes = (8u << 20) + 1; }},
+      {"too many bytes for its frames", [](Footer& f) { f.blocks[0].plain_bytes = (8u << 20) + 1; }},
       {"too few bytes for its frames", [](Footer& f) { f.blocks[2].stored_bytes = 23; }},
       {"frame number beyond its offset", [](Footer& f) { f.blocks[0].first_frame = 1; }},
       {"frames that wrap", [](Footer& f) { f.blocks[2].frames = UINT32_MAX; }},

@@ -18,8 +18,8 @@ Bytes text_of(const std::vector<std::pair<etcd::RevisionKey, Bytes>>& records) {
   return builder.take().text;
 }
 
-Bytes put(std::int64_t main, std::string_view key, std::string_view value, std::int64_t created,
-          std::int64_t version, std::int64_t lease = 0) {
+Bytes put(std::int64_t main, std::string_view key, std::string_view value, std::int64_t created, std::int64_t version,
+          std::int64_t lease = 0) {
   return etcd::encode_key_value({.key = as_bytes(key),
                                  .create_revision = created,
                                  .mod_revision = main,
@@ -54,10 +54,10 @@ Bytes random_block(std::uint64_t seed) {
     const std::string& key = keys[random() % keys.size()];
     const auto created = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(main + 1));
     const auto lease = random() % 5 == 0 ? static_cast<std::int64_t>(random()) : 0;
-    records.push_back({{{main, sub}, dead},
-                       dead ? gone(key)
-                            : put(main, key, random_text(random, 200), created,
-                                  static_cast<std::int64_t>(random() % 500), lease)});
+    records.push_back(
+        {{{main, sub}, dead},
+         dead ? gone(key)
+              : put(main, key, random_text(random, 200), created, static_cast<std::int64_t>(random() % 500), lease)});
   }
   return text_of(records);
 }
@@ -135,8 +135,7 @@ TEST(KeyedBlock, LeavesRecordsAsTheyAreThatEtcdWouldEncodeOtherwise) {
 TEST(KeyedBlock, LeavesKeysAsTheyAreThatWouldUnfoldTooFar) {
   const std::string key(200'000, 'k');
   std::vector<std::pair<etcd::RevisionKey, Bytes>> records;
-  for (std::int64_t main = 1; main < 40; ++main)
-    records.push_back({{{main, 0}, false}, put(main, key, "", 1, main)});
+  for (std::int64_t main = 1; main < 40; ++main) records.push_back({{{main, 0}, false}, put(main, key, "", 1, main)});
   EXPECT_FALSE(order_by_key(text_of(records)));
 }
 
@@ -197,8 +196,14 @@ TEST(KeyedBlock, RefusesColumnsThatContradictEachOther) {
 }
 
 TEST(KeyedBlock, WhatUnfoldsTooFarIsRefusedBeforeItTakesMemory) {
-  Columns columns{.key_lengths = {0, 1u << 16}, .key_bytes = std::string(1u << 16, 'k'), .mains = {},
-                  .subs = {}, .created = {}, .versions = {}, .leases = {}, .lengths = {}};
+  Columns columns{.key_lengths = {0, 1u << 16},
+                  .key_bytes = std::string(1u << 16, 'k'),
+                  .mains = {},
+                  .subs = {},
+                  .created = {},
+                  .versions = {},
+                  .leases = {},
+                  .lengths = {}};
   columns.records = 200'000;
   for (std::uint32_t i = 0; i < columns.records; ++i) {
     if (i != 0) columns.key_lengths.insert(columns.key_lengths.end(), {1u << 16, 0});
@@ -243,9 +248,9 @@ TEST(SegmentGolden, Version2BlocksAreWrittenAndReadAsEver) {
   for (int i = 0; i < 20; ++i) {
     const std::int64_t main = 1000 + 300 * (i / 3);
     const std::string key = "/registry/" + std::to_string(i % 5);
-    records.push_back({{{main, i % 3}, i % 7 == 6},
-                       i % 7 == 6 ? gone(key)
-                                  : put(main, key, "value " + std::to_string(i * i), main - i, i + 1, i % 4)});
+    records.push_back(
+        {{{main, i % 3}, i % 7 == 6},
+         i % 7 == 6 ? gone(key) : put(main, key, "value " + std::to_string(i * i), main - i, i + 1, i % 4)});
   }
   const Bytes text = text_of(records);
   const KeyedText keyed = order_by_key(text).value();

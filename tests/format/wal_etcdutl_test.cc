@@ -17,8 +17,7 @@ using Json = nlohmann::json;
 using lifeboat::testing::read_file;
 
 constexpr std::string_view kToken = "tok-restore";
-constexpr std::string_view kThree =
-    "n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796";
+constexpr std::string_view kThree = "n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796";
 
 std::vector<etcd::InitialMember> members_of(std::string_view initial_cluster) {
   return etcd::parse_initial_cluster(initial_cluster).value();
@@ -45,8 +44,7 @@ etcd::Contents source_database(const std::string& version) {
                             .value = as_bytes("v"),
                             .lease = 0};
     contents.records.push_back(
-        {.key = {.revision = {.main = revision, .sub = 0}, .tombstone = false},
-         .value = etcd::encode_key_value(kv)});
+        {.key = {.revision = {.main = revision, .sub = 0}, .tombstone = false}, .value = etcd::encode_key_value(kv)});
   }
   return contents;
 }
@@ -82,9 +80,7 @@ class Etcdutl : public ::testing::TestWithParam<std::string> {
     return out + "/member";
   }
 
-  std::string wal_of(const std::string& member) {
-    return read_file(member + "/wal/" + wal_file_name(0, 0));
-  }
+  std::string wal_of(const std::string& member) { return read_file(member + "/wal/" + wal_file_name(0, 0)); }
 
   lifeboat::testing::TempDir directory_;
 };
@@ -115,8 +111,7 @@ TEST_P(EtcdutlBefore37, WritesTheWalThatWeWriteForEveryMember) {
   for (const etcd::InitialMember& member : members_of(kThree)) {
     std::string theirs = wal_of(restore(kThree, member));
     const Bytes ours = fresh_wal(cluster, etcd::member_id(member.peer_urls, kToken));
-    EXPECT_EQ(theirs.find_first_not_of('\0', ours.size()), std::string::npos)
-        << "only zeros may follow";
+    EXPECT_EQ(theirs.find_first_not_of('\0', ours.size()), std::string::npos) << "only zeros may follow";
     theirs.resize(ours.size());
     EXPECT_EQ(hex(as_bytes(theirs)), hex(ours)) << member.name;
   }
@@ -194,8 +189,7 @@ TEST_P(Etcdutl, SetsTheRowsThatWeSet) {
   options.compact_revision = 2;
   options.scheduled_compact_revision = 2;
   etcd::RewriteReport report;
-  etcd::Sidecar ours =
-      etcd::rewrite_for_restore(source_database(GetParam()).sidecar, options, report);
+  etcd::Sidecar ours = etcd::rewrite_for_restore(source_database(GetParam()).sidecar, options, report);
   // etcdutl leaves the old cluster's voters there.
   ours.erase("meta", "confState");
   etcd::Sidecar rest = theirs->sidecar;
@@ -207,14 +201,13 @@ TEST_P(Etcdutl, SetsTheRowsThatWeSet) {
 }
 
 TEST_P(Etcdutl, BumpsTheRevisionAsWeDo) {
-  const std::string folder = restore(kThree, members_of(kThree).front(),
-                                     {"--bump-revision", "1000000000", "--mark-compacted"});
+  const std::string folder =
+      restore(kThree, members_of(kThree).front(), {"--bump-revision", "1000000000", "--mark-compacted"});
   const std::string file = read_file(folder + "/snap/db");
   const Result<etcd::Contents> theirs = etcd::take_apart(as_bytes(file));
   ASSERT_TRUE(theirs) << theirs.error().to_string();
   const etcd::StoredRecord& last = theirs->records.back();
-  EXPECT_EQ(last.key,
-            (etcd::RevisionKey{.revision = {.main = 1'000'000'007, .sub = 0}, .tombstone = false}));
+  EXPECT_EQ(last.key, (etcd::RevisionKey{.revision = {.main = 1'000'000'007, .sub = 0}, .tombstone = false}));
   const auto kv = etcd::parse_key_value(last.value);
   ASSERT_TRUE(kv);
   EXPECT_EQ(etcd::encode_key_value(*kv), last.value);
@@ -226,12 +219,9 @@ TEST_P(Etcdutl, BumpsTheRevisionAsWeDo) {
   options.compact_revision = 2;
   options.scheduled_compact_revision = 1'000'000'007;
   etcd::RewriteReport report;
-  const etcd::Sidecar ours =
-      etcd::rewrite_for_restore(source_database(GetParam()).sidecar, options, report);
-  for (const char* row :
-       {"scheduledCompactRev", "finishedCompactRev", "consistent_index", "term"}) {
-    EXPECT_EQ(hex(theirs->sidecar.value("meta", row).value()), hex(ours.value("meta", row).value()))
-        << row;
+  const etcd::Sidecar ours = etcd::rewrite_for_restore(source_database(GetParam()).sidecar, options, report);
+  for (const char* row : {"scheduledCompactRev", "finishedCompactRev", "consistent_index", "term"}) {
+    EXPECT_EQ(hex(theirs->sidecar.value("meta", row).value()), hex(ours.value("meta", row).value())) << row;
   }
 }
 

@@ -20,8 +20,7 @@ using ::testing::IsEmpty;
 
 etcd::NewCluster three_members() {
   return *etcd::new_cluster(
-      *etcd::parse_initial_cluster(
-          "n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796"),
+      *etcd::parse_initial_cluster("n1=http://127.0.0.1:23792,n2=http://127.0.0.1:23794,n3=http://127.0.0.1:23796"),
       "tok-restore");
 }
 
@@ -47,8 +46,7 @@ TEST(Snap, IsReadAsWritten) {
   ASSERT_TRUE(snap) << snap.error().to_string();
   EXPECT_EQ(snap->index, 3U);
   EXPECT_EQ(snap->term, 1U);
-  EXPECT_EQ(snap->voters, (std::vector<std::uint64_t>{0x28a36d23fcf1305b, 0x4c412db3f9c299ec,
-                                                      0x4d9d9e8b0337a31b}));
+  EXPECT_EQ(snap->voters, (std::vector<std::uint64_t>{0x28a36d23fcf1305b, 0x4c412db3f9c299ec, 0x4d9d9e8b0337a31b}));
   ASSERT_EQ(snap->members.size(), 3U);
   EXPECT_EQ(snap->members[0].id, 0x28a36d23fcf1305bU);
   EXPECT_EQ(snap->members[0].peer_urls, std::vector<std::string>{"http://127.0.0.1:23792"});
@@ -69,8 +67,7 @@ TEST(Snap, NamesWhatItsStoreLacks) {
   EXPECT_EQ(why_refused(snap_of("{}", {})), "its store has no root");
   EXPECT_EQ(why_refused(snap_of(R"({"Root":{}})", {})), "its store has no members");
   const std::string front = R"({"Root":{"Children":{"0":{"Children":{"members":)";
-  EXPECT_EQ(why_refused(snap_of(front + R"({"Children":null}}}}}})", {})),
-            "its store has no list of members");
+  EXPECT_EQ(why_refused(snap_of(front + R"({"Children":null}}}}}})", {})), "its store has no list of members");
   EXPECT_EQ(why_refused(snap_of(front + R"({"Children":{"zz":{}}}}}}}})", {})),
             "its store has a member whose name is no id");
   EXPECT_EQ(why_refused(snap_of(front + R"({"Children":{"1":{}}}}}}}})", {})),
@@ -81,23 +78,20 @@ TEST(Snap, NamesWhatItsStoreLacks) {
 }
 
 TEST(Snap, ReadsTheNameThatAMemberPublished) {
-  const std::string store =
-      R"({"Root":{"Children":{"0":{"Children":{"members":{"Children":{"2a":{"Children":{)"
-      R"("raftAttributes":{"Value":"{\"peerURLs\":[\"http://a:1\"],\"isLearner\":true}"},)"
-      R"("attributes":{"Value":"{\"name\":\"m\",\"clientURLs\":[\"http://a:2\"]}"}}}}}}}}}})";
+  const std::string store = R"({"Root":{"Children":{"0":{"Children":{"members":{"Children":{"2a":{"Children":{)"
+                            R"("raftAttributes":{"Value":"{\"peerURLs\":[\"http://a:1\"],\"isLearner\":true}"},)"
+                            R"("attributes":{"Value":"{\"name\":\"m\",\"clientURLs\":[\"http://a:2\"]}"}}}}}}}}}})";
   const auto snap = read_snap(snap_of(store, {}));
   ASSERT_TRUE(snap) << snap.error().to_string();
-  EXPECT_EQ(snap->members, (std::vector<etcd::Member>{{.id = 42,
-                                                       .name = "m",
-                                                       .peer_urls = {"http://a:1"},
-                                                       .client_urls = {"http://a:2"},
-                                                       .is_learner = true}}));
+  EXPECT_EQ(
+      snap->members,
+      (std::vector<etcd::Member>{
+          {.id = 42, .name = "m", .peer_urls = {"http://a:1"}, .client_urls = {"http://a:2"}, .is_learner = true}}));
 }
 
 TEST(Snap, IsRefusedWithoutHarmWhenItsStoreIsNestedForEver) {
   EXPECT_NE(why_refused(snap_of(std::string(1'000'000, '['), {})), "accepted");
-  EXPECT_NE(why_refused(snap_of(
-                R"({"Root":)" + std::string(500'000, '[') + std::string(500'000, ']') + "}", {})),
+  EXPECT_NE(why_refused(snap_of(R"({"Root":)" + std::string(500'000, '[') + std::string(500'000, ']') + "}", {})),
             "accepted");
 }
 
@@ -108,9 +102,7 @@ struct Restored {
   std::string snap_name;
   SnapSummary snap;
 
-  std::vector<std::string> disagreements() const {
-    return wal::disagreements(sidecar, wal, snap_name, snap);
-  }
+  std::vector<std::string> disagreements() const { return wal::disagreements(sidecar, wal, snap_name, snap); }
 };
 
 Restored restored(std::optional<etcd::Minor> target = std::nullopt) {
@@ -144,44 +136,33 @@ struct Mismatch {
 
 TEST(Agreement, NamesEachMismatchThatWouldKeepAMemberFromBooting) {
   const Mismatch cases[] = {
-      {"consistent index low",
-       [](Restored& r) { r.sidecar.set("meta", "consistent_index", be64(2)); },
+      {"consistent index low", [](Restored& r) { r.sidecar.set("meta", "consistent_index", be64(2)); },
        "consistent_index is 2"},
-      {"consistent index high",
-       [](Restored& r) { r.sidecar.set("meta", "consistent_index", be64(1'000'000)); },
+      {"consistent index high", [](Restored& r) { r.sidecar.set("meta", "consistent_index", be64(1'000'000)); },
        "consistent_index is 1000000"},
-      {"database term", [](Restored& r) { r.sidecar.set("meta", "term", be64(9)); },
-       "database's term is 9"},
+      {"database term", [](Restored& r) { r.sidecar.set("meta", "term", be64(9)); }, "database's term is 9"},
       {"commit", [](Restored& r) { r.wal.state.commit = 4; }, "commit index is 4"},
       {"last entry", [](Restored& r) { r.wal.last_index = 2; }, "last entry is 2"},
-      {"last entry's term", [](Restored& r) { r.wal.last_term = 2; },
-       "term of the WAL's last entry is 2"},
+      {"last entry's term", [](Restored& r) { r.wal.last_term = 2; }, "term of the WAL's last entry is 2"},
       {"hard state's term", [](Restored& r) { r.wal.state.term = 2; }, "the WAL's term is 2"},
       {"snapshot index", [](Restored& r) { r.snap.index = 2; }, "raft snapshot's index is 2"},
       {"snapshot term", [](Restored& r) { r.snap.term = 2; }, "raft snapshot's term is 2"},
       {"snapshot name", [](Restored& r) { r.snap_name = snap_file_name(1, 4); },
        "is named 0000000000000001-0000000000000004.snap"},
-      {"snapshot record", [](Restored& r) { r.wal.snapshots.pop_back(); },
-       "no record of the raft snapshot"},
+      {"snapshot record", [](Restored& r) { r.wal.snapshots.pop_back(); }, "no record of the raft snapshot"},
       {"voters in the WAL", [](Restored& r) { r.wal.snapshots.back().voters.pop_back(); },
        "voters in the WAL's snapshot record"},
       {"voters in the snapshot", [](Restored& r) { r.snap.voters = {1, 2, 3}; },
        "voters in the raft snapshot are [1 2 3]"},
-      {"members of the store", [](Restored& r) { r.snap.members.pop_back(); },
-       "members in the raft snapshot's store"},
-      {"peer URLs", [](Restored& r) { r.snap.members[0].peer_urls = {"http://other:1"}; },
-       "other peer URLs"},
-      {"members of the database",
-       [](Restored& r) { r.sidecar.erase("members", "28a36d23fcf1305b"); },
+      {"members of the store", [](Restored& r) { r.snap.members.pop_back(); }, "members in the raft snapshot's store"},
+      {"peer URLs", [](Restored& r) { r.snap.members[0].peer_urls = {"http://other:1"}; }, "other peer URLs"},
+      {"members of the database", [](Restored& r) { r.sidecar.erase("members", "28a36d23fcf1305b"); },
        "the database's members are"},
-      {"unreadable member",
-       [](Restored& r) { r.sidecar.set("members", "28a36d23fcf1305b", as_bytes("{")); },
+      {"unreadable member", [](Restored& r) { r.sidecar.set("members", "28a36d23fcf1305b", as_bytes("{")); },
        "members do not parse"},
-      {"confState",
-       [](Restored& r) { r.sidecar.set("meta", "confState", as_bytes(R"({"voters":[1]})")); },
+      {"confState", [](Restored& r) { r.sidecar.set("meta", "confState", as_bytes(R"({"voters":[1]})")); },
        "database's confState are [1]"},
-      {"unreadable confState",
-       [](Restored& r) { r.sidecar.set("meta", "confState", as_bytes("[]")); },
+      {"unreadable confState", [](Restored& r) { r.sidecar.set("meta", "confState", as_bytes("[]")); },
        "confState does not parse"},
       {"node id", [](Restored& r) { r.wal.node_id = 5; }, "belongs to member 5"},
       {"vote", [](Restored& r) { r.wal.state.vote = 5; }, "vote is for 5"},
@@ -190,12 +171,10 @@ TEST(Agreement, NamesEachMismatchThatWouldKeepAMemberFromBooting) {
        [](Restored& r) {
          r.sidecar.set(
              "members", "28a36d23fcf1305b",
-             as_bytes(
-                 R"({"id":2928304184055902299,"peerURLs":["http://127.0.0.1:23792"],"isLearner":true})"));
+             as_bytes(R"({"id":2928304184055902299,"peerURLs":["http://127.0.0.1:23792"],"isLearner":true})"));
        },
        "28a36d23fcf1305b of the database is a learner"},
-      {"downgrade", [](Restored& r) { r.sidecar.set("cluster", "downgrade", as_bytes("{}")); },
-       "downgrade"},
+      {"downgrade", [](Restored& r) { r.sidecar.set("cluster", "downgrade", as_bytes("{}")); }, "downgrade"},
   };
   for (const Mismatch& mismatch : cases) {
     SCOPED_TRACE(mismatch.name);

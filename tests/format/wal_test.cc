@@ -106,9 +106,8 @@ TEST(Wal, IsSummarisedAsWritten) {
   ASSERT_EQ(summary->snapshots.size(), 2U);
   EXPECT_EQ(summary->snapshots[0].index, 0U);
   EXPECT_EQ(summary->snapshots[1].index, 3U);
-  EXPECT_EQ(
-      summary->snapshots[1].voters,
-      (std::vector<std::uint64_t>{0x28a36d23fcf1305b, 0x4c412db3f9c299ec, 0x4d9d9e8b0337a31b}));
+  EXPECT_EQ(summary->snapshots[1].voters,
+            (std::vector<std::uint64_t>{0x28a36d23fcf1305b, 0x4c412db3f9c299ec, 0x4d9d9e8b0337a31b}));
 }
 
 TEST(Wal, RecordsCarryTheRunningChecksumsOfARealRestore) {
@@ -196,8 +195,7 @@ TEST(Wal, NamesTheDefectOfAFrame) {
   EXPECT_NE(with(15, 0x01).find("padding"), std::string::npos);
   EXPECT_NE(with(25, 0x06).find("unknown type 6"), std::string::npos);
   EXPECT_NE(with(40, 0x00).find("checksum"), std::string::npos);
-  EXPECT_NE(why_refused(ByteView(file).subspan(16)).find("starts with one checksum record"),
-            std::string::npos);
+  EXPECT_NE(why_refused(ByteView(file).subspan(16)).find("starts with one checksum record"), std::string::npos);
   Bytes twice = file;
   append(twice, file);
   EXPECT_NE(why_refused(twice).find("starts with one checksum record"), std::string::npos);
@@ -227,15 +225,13 @@ TEST(Wal, NamesTheMessageThatDoesNotParse) {
   EXPECT_EQ(why(RecordType::kEntry, "080010011809"), "accepted");
   EXPECT_EQ(why(RecordType::kState, "0a00"), "its hard state does not parse");
   EXPECT_EQ(why(RecordType::kSnapshot, "0a00"), "its snapshot record does not parse");
-  EXPECT_EQ(why(RecordType::kSnapshot, "080110011a0108"),
-            "the conf state of its snapshot record does not parse");
+  EXPECT_EQ(why(RecordType::kSnapshot, "080110011a0108"), "the conf state of its snapshot record does not parse");
 }
 
 TEST(Wal, AcceptsTheOrdersOfEntriesThatRaftCanWriteAndNoOther) {
   const auto entries = [](const std::vector<Item>& items) {
     const auto summary = summarise_wal(file_of(items));
-    return summary ? fmt::format("{}-{}", summary->first_index, summary->last_index)
-                   : summary.error().why();
+    return summary ? fmt::format("{}-{}", summary->first_index, summary->last_index) : summary.error().why();
   };
   const Item mark0{RecordType::kSnapshot, "08001000"};
   const Item mark9{RecordType::kSnapshot, "08091001"};
@@ -244,8 +240,7 @@ TEST(Wal, AcceptsTheOrdersOfEntriesThatRaftCanWriteAndNoOther) {
   const Item entry3{RecordType::kEntry, "080010011803"};
   const Item entry10{RecordType::kEntry, "08001001180a"};
   EXPECT_EQ(entries({mark0, entry1, entry2, entry3}), "1-3");
-  EXPECT_EQ(entries({mark0, entry1, entry2, entry3, entry2}), "1-2")
-      << "a new leader replaces entries";
+  EXPECT_EQ(entries({mark0, entry1, entry2, entry3, entry2}), "1-2") << "a new leader replaces entries";
   EXPECT_EQ(entries({mark0, entry1, mark9, entry10}), "10-10") << "a snapshot from the leader";
   EXPECT_EQ(entries({entry10}), "10-10") << "a later file";
   EXPECT_EQ(entries({mark9, entry10}), "10-10");

@@ -89,15 +89,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t max_size, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
+                                               unsigned seed) {
   std::mt19937 random(seed);
   const bool keep_size = random() % 4 != 0;
   size = LLVMFuzzerMutate(data, size, keep_size ? std::max<std::size_t>(size, 1) : max_size);
   const bool raw = random() % 16 == 0;
   if (raw || max_size < 4 * kSeedPageBytes) return size;
-  const std::size_t pages =
-      std::clamp<std::size_t>(size / kSeedPageBytes, 4, max_size / kSeedPageBytes);
+  const std::size_t pages = std::clamp<std::size_t>(size / kSeedPageBytes, 4, max_size / kSeedPageBytes);
   const std::size_t whole = pages * kSeedPageBytes;
   if (whole > size) std::fill(data + size, data + whole, std::uint8_t{0});
   const MutableByteView file{reinterpret_cast<std::byte*>(data), whole};

@@ -16,8 +16,7 @@ using namespace lifeboat;
 using namespace lifeboat::object;
 
 const Sealer& fixed_sealer() {
-  static const Sealer sealer =
-      Sealer::make(fixed_keys(), ObjectType::kSegment, KeyScope::kContent, salt_of(7)).value();
+  static const Sealer sealer = Sealer::make(fixed_keys(), ObjectType::kSegment, KeyScope::kContent, salt_of(7)).value();
   return sealer;
 }
 
@@ -30,8 +29,7 @@ void open_any_object(ByteView input) {
              crypto::crc32c(0, ByteView(object).first(layout::kHeaderChecksum)));
     std::byte* trailer = object.data() + object.size() - kTrailerBytes;
     store_le(trailer + layout::kTotalBytes, static_cast<std::uint64_t>(object.size()));
-    store_le(trailer + layout::kTrailerChecksum,
-             crypto::crc32c(0, ByteView(trailer, layout::kTrailerChecksum)));
+    store_le(trailer + layout::kTrailerChecksum, crypto::crc32c(0, ByteView(trailer, layout::kTrailerChecksum)));
     std::ranges::copy(kTrailerMagic, trailer + layout::kTrailerMagicAt);
   }
   static const RepoKeys keys = fixed_keys();
@@ -48,13 +46,12 @@ void open_any_frames(ByteView input) {
 void open_any_payload(ByteView input) {
   if (input.size() < 4) return;
   static const RepoKeys keys = fixed_keys();
-  static const Opener opener =
-      Opener::make(keys, fixed_sealer().header(), ObjectType::kSegment).value();
+  static const Opener opener = Opener::make(keys, fixed_sealer().header(), ObjectType::kSegment).value();
   static Codec codec(opener);
   static crypto::Aead aead = [] {
     crypto::Secret key(crypto::kAeadKeyBytes);
-    crypto::hkdf_sha256(keys.epochs[0].content.view(), salt_of(7),
-                        "lifeboat/v1/segment/" + keys.repo.text(), key.view());
+    crypto::hkdf_sha256(keys.epochs[0].content.view(), salt_of(7), "lifeboat/v1/segment/" + keys.repo.text(),
+                        key.view());
     return crypto::Aead(key);
   }();
   const auto field = load_le<std::uint32_t>(input.data());
@@ -70,8 +67,7 @@ void open_any_payload(ByteView input) {
   aead.seal(0, aad, payload, sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
   static Buffer out;
   out.clear();
-  if (const auto opened = opener.open(codec, 0, frame, out);
-      opened && out.size() > kMaxFramePlainBytes)
+  if (const auto opened = opener.open(codec, 0, frame, out); opened && out.size() > kMaxFramePlainBytes)
     __builtin_trap();
 }
 

@@ -20,8 +20,7 @@ void read_block(ByteView input) {
   for (etcd::Revision before; reader->next(record); before = record.key.revision) {
     if (records++ != 0 && record.key.revision <= before) __builtin_trap();
     if (!record.value.empty() &&
-        (record.value.data() < input.data() ||
-         record.value.data() + record.value.size() > input.data() + input.size()))
+        (record.value.data() < input.data() || record.value.data() + record.value.size() > input.data() + input.size()))
       __builtin_trap();
     builder.add(record);
   }
@@ -30,8 +29,7 @@ void read_block(ByteView input) {
   auto again = BlockReader::open(block.text);
   auto first = BlockReader::open(input);
   for (etcd::Record copy; again->next(copy);) {
-    if (!first->next(record) || record.key != copy.key || !equal(record.value, copy.value))
-      __builtin_trap();
+    if (!first->next(record) || record.key != copy.key || !equal(record.value, copy.value)) __builtin_trap();
   }
 }
 
@@ -62,8 +60,7 @@ void read_keyed(ByteView input) {
 
 void read_revisions(ByteView input) {
   const auto revisions = decode_revisions(input);
-  if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions)
-    __builtin_trap();
+  if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions) __builtin_trap();
 }
 
 void read_footer(ByteView input) {

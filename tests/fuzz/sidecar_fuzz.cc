@@ -28,8 +28,7 @@ void read_all(const Sidecar& sidecar) {
 
 void rewrite(const Sidecar& sidecar, std::optional<Minor> target) {
   RewriteOptions options;
-  options.cluster.members = {
-      {.id = 1, .name = "a", .peer_urls = {"http://a:1"}, .client_urls = {}}};
+  options.cluster.members = {{.id = 1, .name = "a", .peer_urls = {"http://a:1"}, .client_urls = {}}};
   options.target = target;
   RewriteReport report;
   const Sidecar out = rewrite_for_restore(sidecar, options, report);

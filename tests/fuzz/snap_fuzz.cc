@@ -20,8 +20,7 @@ void check(ByteView file) {
   const auto snap = wal::read_snap(file);
   if (!snap) return;
   // Whatever it says must be comparable.
-  static_cast<void>(
-      wal::disagreements({}, {}, wal::snap_file_name(snap->term, snap->index), *snap));
+  static_cast<void>(wal::disagreements({}, {}, wal::snap_file_name(snap->term, snap->index), *snap));
 }
 
 }  // namespace

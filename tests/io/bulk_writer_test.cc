@@ -33,8 +33,7 @@ Status append_pieces(BulkFileWriter& writer, ByteView content) {
 }
 
 TEST(BulkFileWriter, WritesFilesOfEverySizeAroundItsBlocks) {
-  for (const std::size_t size :
-       {0U, 1U, 4095U, 4096U, 8191U, 8192U, 8193U, 16384U, 81920U, 200'001U}) {
+  for (const std::size_t size : {0U, 1U, 4095U, 4096U, 8191U, 8192U, 8193U, 16384U, 81920U, 200'001U}) {
     MemoryFileSystem fs;
     auto file = fs.create_unnamed("/", {.write = true}).value();
     BulkFileWriter writer(*file, kSmall);

@@ -45,8 +45,7 @@ class FaultSubject final : public FileSystemSubject {
 INSTANTIATE_TEST_SUITE_P(
     All, FileSystemConformance,
     ::testing::Values(FileSystemMaker{"Posix", [] { return std::make_unique<PosixSubject>(true); }},
-                      FileSystemMaker{"PosixWithoutUnnamedFiles",
-                                      [] { return std::make_unique<PosixSubject>(false); }},
+                      FileSystemMaker{"PosixWithoutUnnamedFiles", [] { return std::make_unique<PosixSubject>(false); }},
                       FileSystemMaker{"Memory", [] { return std::make_unique<MemorySubject>(); }},
                       FileSystemMaker{"Fault", [] { return std::make_unique<FaultSubject>(); }}),
     [](const auto& maker) { return maker.param.name; });

@@ -176,8 +176,7 @@ TEST(ParallelOrderedMap, HandsOnTheErrorOfAnyStage) {
 
 TEST(ParallelOrderedMap, DoesNothingWithNothing) {
   const Status status = parallel_ordered_map<int, int>(
-      2, 4, []() -> Result<std::optional<int>> { return std::nullopt; },
-      [](int value) -> Result<int> { return value; },
+      2, 4, []() -> Result<std::optional<int>> { return std::nullopt; }, [](int value) -> Result<int> { return value; },
       [](int) -> Status { return std::unexpected(stop_error("consumed")); });
   EXPECT_TRUE(status);
 }

@@ -79,25 +79,33 @@ TEST(Spool, ServesManyThreads) {
 class ScribblingFileSystem final : public FileSystem {
  public:
   explicit ScribblingFileSystem(FileSystem& inner) : inner_(inner) {}
-  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override { return inner_.open(path, mode); }
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    return inner_.open(path, mode);
+  }
   Result<std::unique_ptr<File>> create_unnamed(const std::string& directory, OpenMode mode) override {
     return std::make_unique<Scribbled>(TRY(inner_.create_unnamed(directory, mode)));
   }
   Result<FileInfo> stat(const std::string& path) override { return inner_.stat(path); }
   Result<std::vector<DirEntry>> list(const std::string& directory) override { return inner_.list(directory); }
-  Status make_directory(const std::string& path, std::uint32_t mode) override { return inner_.make_directory(path, mode); }
+  Status make_directory(const std::string& path, std::uint32_t mode) override {
+    return inner_.make_directory(path, mode);
+  }
   Status rename_new(const std::string& from, const std::string& to) override { return inner_.rename_new(from, to); }
   Status exchange(const std::string& a, const std::string& b) override { return inner_.exchange(a, b); }
   Status remove_file(const std::string& path) override { return inner_.remove_file(path); }
   Status remove_directory(const std::string& path) override { return inner_.remove_directory(path); }
   Status sync_directory(const std::string& path) override { return inner_.sync_directory(path); }
-  Status set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override { return inner_.set_owner(path, uid, gid); }
+  Status set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override {
+    return inner_.set_owner(path, uid, gid);
+  }
   Result<std::uint64_t> free_bytes(const std::string& path) override { return inner_.free_bytes(path); }
 
  private:
   struct Scribbled final : File {
     explicit Scribbled(std::unique_ptr<File> file) : inner(std::move(file)) {}
-    Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override { return inner->read_at(offset, out); }
+    Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
+      return inner->read_at(offset, out);
+    }
     Status write_at(std::uint64_t offset, ByteView data) override {
       Bytes other = to_bytes(data);
       other.back() ^= std::byte{1};

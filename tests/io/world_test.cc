@@ -54,8 +54,8 @@ TEST(SystemProcess, WritesOutputAndErrorsToTheFileAndGivesTheExitCode) {
 
 TEST(SystemProcess, PassesExactlyTheEnvironmentGiven) {
   const testing::TempDir directory;
-  auto child = system_process()->start(
-      {.argv = {"env"}, .environment = {"ONLY=this"}, .output_path = directory / "log"});
+  auto child =
+      system_process()->start({.argv = {"env"}, .environment = {"ONLY=this"}, .output_path = directory / "log"});
   ASSERT_TRUE(child);
   EXPECT_EQ(await_exit(**child), 0);
   EXPECT_EQ(testing::read_file(directory / "log"), "ONLY=this\n");
@@ -83,8 +83,7 @@ TEST(SystemProcess, KillsTheChildThatIsStillRunningWhenItIsDropped) {
 TEST(SystemProcess, SaysWhatCouldNotBeStarted) {
   const testing::TempDir directory;
   const auto processes = system_process();
-  EXPECT_EQ(processes->start({.argv = {"no-such-program"}}).error().code(),
-            ErrorCode::kFileNotFound);
+  EXPECT_EQ(processes->start({.argv = {"no-such-program"}}).error().code(), ErrorCode::kFileNotFound);
   testing::write_file(directory / "broken",
                       "\x7f"
                       "ELF not really");

@@ -33,7 +33,8 @@ struct RepoWorld {
   Status init() {
     TRY(storage::create_local_root(files, kRoot));
     store = storage::local_store(files, kRoot);
-    TRY(Repository::init(*store, world, repository::testing::credentials_of(key_file(kKeyFileText)), repository::testing::kCheapCost));
+    TRY(Repository::init(*store, world, repository::testing::credentials_of(key_file(kKeyFileText)),
+                         repository::testing::kCheapCost));
     return open();
   }
   Status open() {
@@ -75,7 +76,12 @@ struct RepoWorld {
   }
   Result<VerifyReport> verify(int level, bool attest = false) {
     const auto points = TRY(Catalogue::load(*repo));
-    const VerifyOptions how{.level = level, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .attest = attest};
+    const VerifyOptions how{.level = level,
+                            .etcd_binary = {},
+                            .sandbox_directory = {},
+                            .spool_directory = "/",
+                            .threads = 1,
+                            .attest = attest};
     return verify_points(*repo, world, points, all_points(points), how, progress);
   }
 
@@ -92,13 +98,15 @@ struct RepoWorld {
 
 // The visible records at a target, by revision: what a restore would write.
 inline Result<RecordMap> read_target(RepoWorld& w, const Catalogue::Target& target) {
-  auto log = TRY(repository::LogReader::open(*w.repo, w.world, target.point->manifest,
-                                             {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = true}, w.progress));
+  auto log = TRY(repository::LogReader::open(
+      *w.repo, w.world, target.point->manifest,
+      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = true}, w.progress));
   RecordMap out;
   repository::SeenRecord seen;
   while (TRY(log->next(seen)))
     if (seen.visible)
-      out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)), to_bytes(seen.record.value)};
+      out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)),
+                                       to_bytes(seen.record.value)};
   if (!log->findings().empty()) return fail(ErrorCode::kLogRuleBroken, log->findings().front());
   return out;
 }

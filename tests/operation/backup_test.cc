@@ -363,7 +363,8 @@ TEST_F(Backup, AFullDiskIsAnErrorAndLeavesTheRepoWhole) {
   w.memory.set_capacity(4'000'000);
   const auto refused = w.import_file("/snapshot", w.options());
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().code() == ErrorCode::kNotEnoughSpace || refused.error().code() == ErrorCode::kStorageFull);
+  EXPECT_TRUE(refused.error().code() == ErrorCode::kNotEnoughSpace ||
+              refused.error().code() == ErrorCode::kStorageFull);
   w.memory.set_capacity(std::uint64_t{1} << 40);
   expect_clean();
   EXPECT_FALSE(import(model).new_lineage);
@@ -378,7 +379,8 @@ TEST_F(Backup, AnExportReadsAsTheClusterItCameFrom) {
     const auto target = points.resolve("rev:" + std::to_string(at), "", w.clock.time);
     ASSERT_TRUE(target) << why_not(target);
     const std::string path = "/export-" + std::to_string(at);
-    const auto exported = export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
+    const auto exported =
+        export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
     ASSERT_TRUE(exported) << why_not(exported);
     const Bytes file = io::read_whole(w.files, path, 1 << 30).value();
     const ByteView database = ByteView(file).first(file.size() - 32);
@@ -392,7 +394,8 @@ TEST_F(Backup, AnExportReadsAsTheClusterItCameFrom) {
     }
     EXPECT_LE(read->contents.at("key").size() - rows, 1u);  // a tombstone may keep the store's revision
     EXPECT_EQ(read->contents.at("members").size(), 1u);
-    const auto again = export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
+    const auto again =
+        export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code(), ErrorCode::kTargetNotEmpty);
   }

@@ -80,10 +80,12 @@ TEST(BuildDatabase, WritesWhatIsVisibleAndPredictsTheServersHash) {
         EXPECT_EQ(built->report.point_hash, sample.model.hash_kv(at, at));
         if (bump > 0) expected[{at + bump, 0}] = {{{at + bump, 0}, false}, "", {}};
         for (const auto& [revision, record] : sample.model.history)
-          if (revision.main == at && record.key.tombstone && built->rows.contains(revision)) expected[revision] = record;
+          if (revision.main == at && record.key.tombstone && built->rows.contains(revision))
+            expected[revision] = record;
         EXPECT_TRUE(same_records(built->rows, expected));
         EXPECT_EQ(built->report.last_revision, at + bump);
-        EXPECT_EQ(built->report.hash, server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
+        EXPECT_EQ(built->report.hash,
+                  server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
       }
     }
   }
@@ -97,14 +99,17 @@ TEST(BuildDatabase, KeepsHistoryBackToWhereItIsComplete) {
     const std::int64_t from = repository::coverage_of(newest.point->manifest.segments).back().from;
     for (std::int64_t at = from; at <= newest.revision; ++at) {
       for (const auto& [bump, mark] : {std::pair{0, true}, std::pair{50, false}, std::pair{50, true}}) {
-        SCOPED_TRACE(std::to_string(seed) + " at " + std::to_string(at) + " + " + std::to_string(bump) + (mark ? " marked" : ""));
-        const auto built = build(sample.w, {newest.point, at}, {.keep_history = true, .bump = bump, .mark_compacted = mark});
+        SCOPED_TRACE(std::to_string(seed) + " at " + std::to_string(at) + " + " + std::to_string(bump) +
+                     (mark ? " marked" : ""));
+        const auto built =
+            build(sample.w, {newest.point, at}, {.keep_history = true, .bump = bump, .mark_compacted = mark});
         ASSERT_TRUE(built) << why_not(built);
         for (const auto& [revision, record] : sample.model.after_compaction(from)) {
           if (revision.main > at) break;
           ASSERT_TRUE(built->rows.contains(revision)) << revision.main << "." << revision.sub;
         }
-        EXPECT_EQ(built->report.hash, server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
+        EXPECT_EQ(built->report.hash,
+                  server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
       }
     }
   }
@@ -125,7 +130,8 @@ TEST(BuildDatabase, PredictsTheHashOfAHistoryInWhichEveryKeyIsDeleted) {
     const auto built = build(w, newest, {.keep_history = keep});
     ASSERT_TRUE(built) << why_not(built);
     EXPECT_EQ(built->report.live_keys, 0u);
-    EXPECT_EQ(built->report.hash, server_hash(built->rows, built->report.compact_revision, built->report.last_revision)) << keep;
+    EXPECT_EQ(built->report.hash, server_hash(built->rows, built->report.compact_revision, built->report.last_revision))
+        << keep;
   }
 }
 
@@ -149,7 +155,8 @@ TEST(BuildDatabase, ARestoredDatabaseIsBackedUpAgainWithItsRaisedRevision) {
     const auto again = second.catalogue();
     const auto built = build(second, again.resolve("latest", "", second.clock.time).value(), {.bump = 1'000});
     ASSERT_TRUE(built) << why_not(built);
-    EXPECT_EQ(built->report.hash, server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
+    EXPECT_EQ(built->report.hash,
+              server_hash(built->rows, built->report.compact_revision, built->report.last_revision));
     file = built->file;
   }
 }

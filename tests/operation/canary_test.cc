@@ -19,7 +19,9 @@ class RecordingFileSystem final : public io::FileSystem {
     for (const auto& file : written_) sum += file->size();
     return sum;
   }
-  static bool contains(ByteView hay, ByteView needle) { return as_text(hay).find(as_text(needle)) != std::string_view::npos; }
+  static bool contains(ByteView hay, ByteView needle) {
+    return as_text(hay).find(as_text(needle)) != std::string_view::npos;
+  }
 
   Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
     return watch(TRY(inner_.open(path, mode)));
@@ -29,20 +31,27 @@ class RecordingFileSystem final : public io::FileSystem {
   }
   Result<io::FileInfo> stat(const std::string& path) override { return inner_.stat(path); }
   Result<std::vector<io::DirEntry>> list(const std::string& directory) override { return inner_.list(directory); }
-  Status make_directory(const std::string& path, std::uint32_t mode) override { return inner_.make_directory(path, mode); }
+  Status make_directory(const std::string& path, std::uint32_t mode) override {
+    return inner_.make_directory(path, mode);
+  }
   Status rename_new(const std::string& from, const std::string& to) override { return inner_.rename_new(from, to); }
   Status exchange(const std::string& a, const std::string& b) override { return inner_.exchange(a, b); }
   Status remove_file(const std::string& path) override { return inner_.remove_file(path); }
   Status remove_directory(const std::string& path) override { return inner_.remove_directory(path); }
   Status sync_directory(const std::string& path) override { return inner_.sync_directory(path); }
-  Status set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override { return inner_.set_owner(path, uid, gid); }
+  Status set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override {
+    return inner_.set_owner(path, uid, gid);
+  }
   Result<std::uint64_t> free_bytes(const std::string& path) override { return inner_.free_bytes(path); }
 
  private:
   class WatchedFile final : public io::File {
    public:
-    WatchedFile(std::unique_ptr<io::File> inner, std::shared_ptr<Bytes> seen) : inner_(std::move(inner)), seen_(std::move(seen)) {}
-    Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override { return inner_->read_at(offset, out); }
+    WatchedFile(std::unique_ptr<io::File> inner, std::shared_ptr<Bytes> seen)
+        : inner_(std::move(inner)), seen_(std::move(seen)) {}
+    Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
+      return inner_->read_at(offset, out);
+    }
     Status write_at(std::uint64_t offset, ByteView data) override {
       {
         const std::lock_guard lock(mutex_);
@@ -97,7 +106,12 @@ TEST(Canary, AppearsInNoByteOfRepoOrScratch) {
 
   const auto points = Catalogue::load(*repo).value();
   const Catalogue::Target target = points.resolve("latest", "", w.clock.time).value();
-  const VerifyOptions verify{.level = 3, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .index_memory_bytes = 1};
+  const VerifyOptions verify{.level = 3,
+                             .etcd_binary = {},
+                             .sandbox_directory = {},
+                             .spool_directory = "/",
+                             .threads = 1,
+                             .index_memory_bytes = 1};
   ASSERT_TRUE(verify_points(*repo, world, points, {target}, verify, w.progress));
   EXPECT_GT(recorder.bytes(), file.size());  // what is asked is asked of the scratch, too
   EXPECT_FALSE(recorder.saw(as_bytes(canary)));

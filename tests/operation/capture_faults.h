@@ -1,4 +1,5 @@
-// What the tests of faults during capture share: a network that can be cut, writers, and counts that the soak tests raise.
+// What the tests of faults during capture share: a network that can be cut, writers, and counts that the soak tests
+// raise.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -76,8 +77,7 @@ inline void record_some(Recorded& recorded, std::int64_t from, std::int64_t to, 
   std::mt19937 random(static_cast<unsigned>(to));
   recorded.record(from);
   recorded.record(to);
-  for (int i = 0; i < count; ++i)
-    recorded.record(std::uniform_int_distribution<std::int64_t>(from, to)(random));
+  for (int i = 0; i < count; ++i) recorded.record(std::uniform_int_distribution<std::int64_t>(from, to)(random));
 }
 
 // One chain from its first revision to its last, and each revision as etcd has it.
@@ -104,8 +104,7 @@ inline std::size_t leader_of(EtcdCluster& cluster) {
 }
 
 inline bool takes_writes(EtcdCluster& cluster, double timeout_s = 60) {
-  return wait_until(
-      [&] { return cluster.etcdctl({"--command-timeout", "5s", "put", "probe", "x"}).ok(); }, timeout_s);
+  return wait_until([&] { return cluster.etcdctl({"--command-timeout", "5s", "put", "probe", "x"}).ok(); }, timeout_s);
 }
 
 // The network between capture and etcd is cut, and held in silence, for `seconds` each, while etcd is written to.

@@ -352,7 +352,8 @@ TEST(CaptureFaults, KeepsTheOrderOfRevisionsAndTimesWhenTheClockJumps) {
   for (const auto jump : {0h, 1h, -2h, 1h, -1h, 2h}) {
     clock.jump(jump);
     for (int i = 0; i < 4; ++i) {
-      load(cluster, {"--population", "50", "--updates", "20", "--concurrency", "4", "--round", std::to_string(round++)});
+      load(cluster,
+           {"--population", "50", "--updates", "20", "--concurrency", "4", "--round", std::to_string(round++)});
       ASSERT_TRUE(run.wait_durable(current_revision(cluster))) << run.story();
       written.push_back({run.durable(), r.clock->now()});
       sleep_ms(600);

@@ -13,9 +13,9 @@ using lifeboat::testing::load;
 // Puts, deletions, transactions and leases; the state at some revisions is recorded at once.
 void write_history(EtcdCluster& cluster, Recorded& recorded, int round) {
   const std::string name = "k" + std::to_string(round) + "/";
-  load(cluster, {"--objects", "40", "--first", std::to_string(round * 40), "--value-bytes", "500", "--txns", "2",
-                 "--updates", "40", "--deletes", "10", "--seed", std::to_string(round + 1), "--round",
-                 std::to_string(round + 1)});
+  load(cluster,
+       {"--objects", "40", "--first", std::to_string(round * 40), "--value-bytes", "500", "--txns", "2", "--updates",
+        "40", "--deletes", "10", "--seed", std::to_string(round + 1), "--round", std::to_string(round + 1)});
   for (int i = 0; i < 5; ++i) cluster.etcdctl_ok({"put", name + std::to_string(i), "value"});
   recorded.record(current_revision(cluster));
   cluster.etcdctl_ok({"del", name, "--prefix"});
@@ -33,9 +33,10 @@ void write_history(EtcdCluster& cluster, Recorded& recorded, int round) {
 
 class CaptureVersions : public ::testing::TestWithParam<std::string> {};
 
-INSTANTIATE_TEST_SUITE_P(Etcd, CaptureVersions, ::testing::Values("3.4", "3.5", "3.6", "3.7"), [](const auto& instance) {
-  return "v" + instance.param.substr(0, 1) + "_" + instance.param.substr(2);
-});
+INSTANTIATE_TEST_SUITE_P(Etcd, CaptureVersions, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
+                         [](const auto& instance) {
+                           return "v" + instance.param.substr(0, 1) + "_" + instance.param.substr(2);
+                         });
 
 TEST_P(CaptureVersions, StoresEveryRevisionAsEtcdHadIt) {
   EtcdCluster cluster({.version = GetParam()});
@@ -304,7 +305,8 @@ TEST(Capture, StoresLeasesAndMembersBesideTheKeys) {
   // The lease of a key is there from the key's own revision on.
   const auto& first = captured.front().commit.changes.front();
   EXPECT_EQ(first.by, 2);
-  EXPECT_TRUE(first.value && equal(*first.value, etcd::encode_lease({.id = std::stoll(lease, nullptr, 16), .ttl_seconds = 777})));
+  EXPECT_TRUE(first.value &&
+              equal(*first.value, etcd::encode_lease({.id = std::stoll(lease, nullptr, 16), .ttl_seconds = 777})));
 }
 
 TEST(Capture, TakesABaseWhenUsersChange) {

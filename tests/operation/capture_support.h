@@ -59,7 +59,8 @@ struct CaptureRepo {
     EXPECT_TRUE(storage::create_local_root(faults, kRoot).has_value());
     store = storage::local_store(faults, kRoot);
     using namespace repository::testing;
-    EXPECT_TRUE(repository::Repository::init(*store, world, credentials_of(key_file(kKeyFileText)), kCheapCost).has_value());
+    EXPECT_TRUE(
+        repository::Repository::init(*store, world, credentials_of(key_file(kKeyFileText)), kCheapCost).has_value());
     repo = repository::Repository::open(*store, key_file(kKeyFileText)).value();
   }
   repository::Catalogue catalogue() { return repository::Catalogue::load(*repo).value(); }
@@ -130,7 +131,8 @@ class CaptureRun {
     const std::lock_guard lock(mutex_);
     std::string out;
     for (const auto& event : events_)
-      out += std::to_string(static_cast<int>(event.kind)) + " r" + std::to_string(event.revision) + " " + event.text + "\n";
+      out += std::to_string(static_cast<int>(event.kind)) + " r" + std::to_string(event.revision) + " " + event.text +
+             "\n";
     return out;
   }
 
@@ -165,7 +167,8 @@ class Recorded {
     const auto answer = client_->range(kFirstKey, kFirstKey, revision, 0, false);
     ASSERT_TRUE(answer.has_value()) << revision << ": " << answer.error().to_string();
     State& state = states[revision];
-    for (std::size_t i = 0; i < answer->keys.size(); ++i) state[to_string(answer->keys[i])] = to_string(answer->values[i]);
+    for (std::size_t i = 0; i < answer->keys.size(); ++i)
+      state[to_string(answer->keys[i])] = to_string(answer->values[i]);
   }
   source::Client& client() { return *client_; }
 
@@ -202,7 +205,8 @@ inline void expect_states(CaptureRepo& r, const Recorded& recorded) {
   for (const auto& [revision, expected] : recorded.states) {
     const auto state = read_state(r, catalogue, revision);
     ASSERT_TRUE(state.has_value()) << "revision " << revision << ": " << state.error().to_string();
-    EXPECT_TRUE(*state == expected) << "revision " << revision << ": " << state->size() << " keys, not " << expected.size();
+    EXPECT_TRUE(*state == expected) << "revision " << revision << ": " << state->size() << " keys, not "
+                                    << expected.size();
   }
 }
 

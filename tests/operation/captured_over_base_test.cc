@@ -1,4 +1,5 @@
-// A captured segment that reaches across a base of the same lineage, as merges make them: what the base has is read once.
+// A captured segment that reaches across a base of the same lineage, as merges make them: what the base has is read
+// once.
 #include "operation/backup_support.h"
 #include "repository/captured_support.h"
 
@@ -8,13 +9,15 @@ namespace {
 using namespace backup_testing;
 
 Result<RecordMap> read_by_bits(RepoWorld& w, const Catalogue::Target& target, bool check) {
-  auto log = TRY(repository::read_log(*w.repo, w.world, target.point->manifest,
-                                      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = check}, w.progress));
+  auto log = TRY(repository::read_log(
+      *w.repo, w.world, target.point->manifest,
+      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = check}, w.progress));
   RecordMap out;
   repository::SeenRecord seen;
   while (TRY(log->next(seen)))
     if (seen.visible)
-      out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)), to_bytes(seen.record.value)};
+      out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)),
+                                       to_bytes(seen.record.value)};
   if (!log->findings().empty()) return fail(ErrorCode::kLogRuleBroken, log->findings().front());
   return out;
 }

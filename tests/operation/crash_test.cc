@@ -123,7 +123,8 @@ TEST(Crash, AChangeThatFailsOnceIsAnErrorOrHarmless) {
   const Scenario scenario;
   for (std::uint64_t at = 0;; ++at) {
     Attempt run(scenario);
-    run.w.files.arm({.at = at, .and_all_later = false, .error_number = at % 2 == 0 ? EIO : ENOSPC, .partial_write = true});
+    run.w.files.arm(
+        {.at = at, .and_all_later = false, .error_number = at % 2 == 0 ? EIO : ENOSPC, .partial_write = true});
     const int acknowledged = run.script();
     if (!run.w.files.fault_happened()) break;
     SCOPED_TRACE(run.w.files.describe(at));

@@ -71,7 +71,9 @@ std::string what_is_wrong(DamagedRepo& repo) {
   for (const auto& target : repo.w.all_points(points)) {
     const BuildOptions how{.revision = target.revision, .threads = 1, .spool_directory = "/", .check_rules = false};
     NowhereSink sink;
-    const auto sidecar = [&](const BuiltDatabase&) { return repository::read_sidecar(*repo.w.repo, target.point->object); };
+    const auto sidecar = [&](const BuiltDatabase&) {
+      return repository::read_sidecar(*repo.w.repo, target.point->object);
+    };
     const auto built = build_database(*repo.w.repo, repo.w.world, target, how, sidecar, sink, repo.w.progress);
     if (!built) {
       if (!is_refusal(built.error().code())) return "build: " + built.error().to_string();
@@ -157,7 +159,8 @@ TEST(Damage, ASegmentReadInVainBesideASpoiltOneIsReadForTheNextPoint) {
   Bytes spoilt = repo.objects.at(newest.back().object);
   spoilt[spoilt.size() / 2] ^= std::byte{1};
   repo.replace(newest.back().object, spoilt);
-  const VerifyOptions how{.level = 2, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .attest = false};
+  const VerifyOptions how{
+      .level = 2, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .attest = false};
   const auto verified = verify_points(*repo.w.repo, repo.w.world, lying, targets, how, repo.w.progress);
   ASSERT_TRUE(verified) << repository::testing::why_not(verified);
   ASSERT_EQ(verified->points.size(), 2u);

@@ -41,7 +41,8 @@ TEST(GoldenRepo, HasTheObjectsThatTheSameClusterGetsToday) {
   RepoWorld w(1);
   ASSERT_TRUE(storage::create_local_root(w.files, kRoot));
   w.store = storage::local_store(w.files, kRoot);
-  ASSERT_TRUE(Repository::init(*w.store, w.world, repository::testing::two_credentials(), repository::testing::kCheapCost));
+  ASSERT_TRUE(
+      Repository::init(*w.store, w.world, repository::testing::two_credentials(), repository::testing::kCheapCost));
   ASSERT_TRUE(w.open());
   for (const auto& model : golden_cluster()) {
     const auto report = w.import_model(model);
@@ -91,7 +92,8 @@ TEST_P(EveryGoldenRepo, OpensListsVerifiesAndExports) {
     EXPECT_EQ(point.manifest.revision, history[i].revision);
     targets.push_back({&point, point.manifest.revision});
     const std::string path = scratch / ("export-" + std::to_string(i));
-    const auto exported = export_snapshot(repo, world, targets[i], path, {.spool_directory = spool, .threads = 1}, progress);
+    const auto exported =
+        export_snapshot(repo, world, targets[i], path, {.spool_directory = spool, .threads = 1}, progress);
     ASSERT_TRUE(exported) << why_not(exported);
     EXPECT_EQ(exported->live_keys, history[i].latest_live(history[i].revision).size());
     const auto listed = list_keys(repo, world, targets[i], {}, 100, {.spool_directory = spool, .threads = 1}, progress);
@@ -100,11 +102,13 @@ TEST_P(EveryGoldenRepo, OpensListsVerifiesAndExports) {
     ASSERT_TRUE(point.hash_proof);
     EXPECT_EQ(point.hash_proof->restore_hash, history[i].hash_kv(point.manifest.revision, point.manifest.revision));
   }
-  const VerifyOptions verify{.level = 3, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = spool, .threads = 1, .attest = false};
+  const VerifyOptions verify{
+      .level = 3, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = spool, .threads = 1, .attest = false};
   const auto verified = verify_points(repo, world, *points, targets, verify, progress);
   ASSERT_TRUE(verified) << why_not(verified);
   EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
-  const auto value = show_key(repo, world, targets[0], as_bytes("/golden/key"), {.spool_directory = spool, .threads = 1}, progress);
+  const auto value =
+      show_key(repo, world, targets[0], as_bytes("/golden/key"), {.spool_directory = spool, .threads = 1}, progress);
   ASSERT_TRUE(value) << why_not(value);
   EXPECT_EQ(as_text(value->value), "golden value");
 }

@@ -43,7 +43,8 @@ struct Overtaken {
     for (; lo < model.revision; lo = std::min(model.revision, lo + 4)) {
       const std::int64_t hi = std::min(model.revision, lo + 4);
       repository::testing::HistoryStream records(model, lo, hi);
-      EXPECT_TRUE(repository::publish_captured(*w.repo, w.world, 0, repository::testing::commit_of(lineage, lo, hi), records, 1));
+      EXPECT_TRUE(repository::publish_captured(*w.repo, w.world, 0, repository::testing::commit_of(lineage, lo, hi),
+                                               records, 1));
     }
   }
 

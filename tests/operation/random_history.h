@@ -12,14 +12,16 @@ namespace lifeboat::operation::capture_testing {
 class RandomHistory {
  public:
   // Nothing above `may_compact` is compacted.
-  RandomHistory(EtcdCluster& cluster, Recorded& recorded, unsigned seed,
-                std::function<std::int64_t()> may_compact = [] { return INT64_MAX; })
+  RandomHistory(
+      EtcdCluster& cluster, Recorded& recorded, unsigned seed,
+      std::function<std::int64_t()> may_compact = [] { return INT64_MAX; })
       : cluster_(cluster), recorded_(recorded), random_(seed), may_compact_(std::move(may_compact)) {}
 
   void write_round(int round) {
-    lifeboat::testing::load(cluster_, {"--objects", some(1, 40), "--first", std::to_string(round * 40), "--value-bytes", some(20, 3000),
-                    "--txns", some(0, 3), "--updates", some(0, 60), "--deletes", some(0, 20), "--round",
-                    std::to_string(round + 1), "--population", std::to_string(round * 40 + 1), "--concurrency", some(1, 16)});
+    lifeboat::testing::load(cluster_, {"--objects", some(1, 40), "--first", std::to_string(round * 40), "--value-bytes",
+                                       some(20, 3000), "--txns", some(0, 3), "--updates", some(0, 60), "--deletes",
+                                       some(0, 20), "--round", std::to_string(round + 1), "--population",
+                                       std::to_string(round * 40 + 1), "--concurrency", some(1, 16)});
     write_leases(round);
     if (chance(10)) cluster_.etcdctl_ok({"del", "/registry/", "--prefix"});
     record();

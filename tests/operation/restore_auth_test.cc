@@ -174,7 +174,8 @@ TEST(AuthSentences, NameWhoChangedAndNeverAHash) {
   r.publish(10, sidecar_with({{"authUsers", "alice", "$2a$10$oldhash"}}));
   r.publish(20, sidecar_with({{"authUsers", "alice", "$2a$10$newhash"}, {"authRoles", "auditor", "perm"}}, true));
   std::string text;
-  for (const std::string& sentence : auth_sentences({.mode = AuthMode::kAsOf, .choices = r.choices(12), .planned = {}}, 12))
+  for (const std::string& sentence :
+       auth_sentences({.mode = AuthMode::kAsOf, .choices = r.choices(12), .planned = {}}, 12))
     text += sentence + "\n";
   EXPECT_THAT(text, HasSubstr("captured at revision 10"));
   EXPECT_THAT(text, HasSubstr("authentication was switched on; users changed: alice; roles added: auditor"));

@@ -162,8 +162,9 @@ TEST_P(RestoreBoot, RefusesToStartWhileTheGateIsClosed) {
   EXPECT_EQ(live_hash(cluster), report->hash);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, RestoreBoot, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
-                         [](const auto& version) { return "Etcd" + version.param.substr(0, 1) + version.param.substr(2); });
+INSTANTIATE_TEST_SUITE_P(Versions, RestoreBoot, ::testing::Values("3.4", "3.5", "3.6", "3.7"), [](const auto& version) {
+  return "Etcd" + version.param.substr(0, 1) + version.param.substr(2);
+});
 
 }  // namespace
 }  // namespace lifeboat::operation

@@ -247,7 +247,8 @@ class RestoreFreshCrash : public ::testing::TestWithParam<Shape> {
     if (!GetParam().all_members) return {{"/srv/etcd", wal}};
     std::vector<MemberLayout> layouts;
     for (const char* name : {"m1", "m2", "m3"}) {
-      layouts.emplace_back(fmt::format("/srv/etcd/{}.etcd", name), wal.empty() ? "" : fmt::format("{}/{}.wal", wal, name));
+      layouts.emplace_back(fmt::format("/srv/etcd/{}.etcd", name),
+                           wal.empty() ? "" : fmt::format("{}/{}.wal", wal, name));
     }
     return layouts;
   }

@@ -244,32 +244,29 @@ class InPlaceCrash : public ::testing::TestWithParam<bool> {
 
 TEST_P(InPlaceCrash, OfARestoreLeavesOneWholeStateOrARefusalAndRunsAgain) {
   std::size_t refused = 0;
-  cut_everywhere(GetParam(), false, restore,
-                 [&](MemoryWorld& m, const Cut& cut, std::uint64_t old_id, std::uint64_t) {
-                   ASSERT_NE(cut.view.kind, View::Kind::kMixture) << cut.where << ": " << cut.view.text();
-                   ASSERT_NE(cut.view.kind, View::Kind::kNothing) << cut.where;
-                   ASSERT_TRUE(cut.view.kind == View::Kind::kWhole || GetParam()) << cut.where;
-                   refused += cut.view.kind == View::Kind::kRefuses;
-                   const Status again = restore(m);
-                   ASSERT_TRUE(again) << cut.where << ": " << again.error().to_string();
-                   ASSERT_EQ(view(m).kind, View::Kind::kWhole) << cut.where << ": " << view(m).text();
-                   ASSERT_NE(view(m).cluster_id, old_id) << cut.where;
-                   ASSERT_TRUE(has_tree(m, old_id)) << cut.where;
-                   expect_clean(m, cut.where);
-                 });
+  cut_everywhere(GetParam(), false, restore, [&](MemoryWorld& m, const Cut& cut, std::uint64_t old_id, std::uint64_t) {
+    ASSERT_NE(cut.view.kind, View::Kind::kMixture) << cut.where << ": " << cut.view.text();
+    ASSERT_NE(cut.view.kind, View::Kind::kNothing) << cut.where;
+    ASSERT_TRUE(cut.view.kind == View::Kind::kWhole || GetParam()) << cut.where;
+    refused += cut.view.kind == View::Kind::kRefuses;
+    const Status again = restore(m);
+    ASSERT_TRUE(again) << cut.where << ": " << again.error().to_string();
+    ASSERT_EQ(view(m).kind, View::Kind::kWhole) << cut.where << ": " << view(m).text();
+    ASSERT_NE(view(m).cluster_id, old_id) << cut.where;
+    ASSERT_TRUE(has_tree(m, old_id)) << cut.where;
+    expect_clean(m, cut.where);
+  });
   EXPECT_EQ(refused > 0, GetParam());
 }
 
 TEST_P(InPlaceCrash, OfARestoreCanBeUndoneToTheOldData) {
-  cut_everywhere(GetParam(), false, restore,
-                 [&](MemoryWorld& m, const Cut& cut, std::uint64_t old_id, std::uint64_t) {
-                   const Status undone = undo(m);
-                   if (!undone) {
-                     ASSERT_EQ(undone.error().code(), ErrorCode::kNothingToUndo)
-                         << cut.where << ": " << undone.error().to_string();
-                   }
-                   ASSERT_EQ(view(m).cluster_id, old_id) << cut.where << ": " << view(m).text();
-                 });
+  cut_everywhere(GetParam(), false, restore, [&](MemoryWorld& m, const Cut& cut, std::uint64_t old_id, std::uint64_t) {
+    const Status undone = undo(m);
+    if (!undone) {
+      ASSERT_EQ(undone.error().code(), ErrorCode::kNothingToUndo) << cut.where << ": " << undone.error().to_string();
+    }
+    ASSERT_EQ(view(m).cluster_id, old_id) << cut.where << ": " << view(m).text();
+  });
 }
 
 TEST_P(InPlaceCrash, OfAnUndoLeavesOneWholeStateOrARefusalAndRunsAgain) {

@@ -162,7 +162,8 @@ TEST(RestorePlan, SaysBytesMembersAndTime) {
   const RestorePlan plan = lay_out(decide(options, facts, "t").value(), options).value();
   std::string text;
   for (const std::string& step : plan_steps(plan, facts, false, options.plan_file)) text += step + "\n";
-  for (const char* part : {"revision 5", "1000000005", "3 member(s)", "600000000 bytes", "about 2.0 s", "m2.etcd", "/plan"}) {
+  for (const char* part :
+       {"revision 5", "1000000005", "3 member(s)", "600000000 bytes", "about 2.0 s", "m2.etcd", "/plan"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
   }
 }
@@ -189,7 +190,8 @@ TEST(PlanFile, RefusesEveryEditedByte) {
     if (read) {
       EXPECT_FALSE(*read == plan) << i;
     } else {
-      EXPECT_TRUE(read.error().code() == ErrorCode::kUnreadableInput || read.error().code() == ErrorCode::kPlanMismatch);
+      EXPECT_TRUE(read.error().code() == ErrorCode::kUnreadableInput ||
+                  read.error().code() == ErrorCode::kPlanMismatch);
     }
     EXPECT_FALSE(decode_plan(ByteView(good).first(i)));
   }

@@ -1,4 +1,5 @@
-// What the tests of restores share: a small world in memory, a point made by hand, and what etcd would find in a target.
+// What the tests of restores share: a small world in memory, a point made by hand, and what etcd would find in a
+// target.
 #pragma once
 
 #include <fmt/format.h>
@@ -36,7 +37,8 @@ class FakeClock final : public io::Clock {
 class CountingRandom final : public io::Random {
  public:
   void fill(MutableByteView out) override {
-    for (std::byte& byte : out) byte = static_cast<std::byte>((state_ = state_ * 6364136223846793005u + 1442695040888963407u) >> 56);
+    for (std::byte& byte : out)
+      byte = static_cast<std::byte>((state_ = state_ * 6364136223846793005u + 1442695040888963407u) >> 56);
   }
 
  private:
@@ -88,8 +90,8 @@ inline Result<BuiltDatabase> build_sample(const std::vector<SampleKey>& keys, co
     ++built.records;
   };
   for (const SampleKey& key : keys) {
-    const Bytes value = etcd::encode_key_value(
-        {as_bytes(key.key), key.revision, key.revision, 1, as_bytes(key.value), key.lease});
+    const Bytes value =
+        etcd::encode_key_value({as_bytes(key.key), key.revision, key.revision, 1, as_bytes(key.value), key.lease});
     add(key.revision, value);
     ++built.live_keys;
     if (key.lease != 0) built.lease_ids_in_use.push_back(key.lease);
@@ -115,22 +117,19 @@ inline RestoreSource sample_source(std::vector<SampleKey> keys, std::int64_t rev
   source.facts.point_revision = source.facts.revision = source.facts.known_revision = revision;
   source.facts.source_version = etcd::Minor{3, 6};
   source.facts.database_bytes = 64 * 1024;
-  for (const char* name : {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members",
-                           "members_removed", "meta"}) {
+  for (const char* name :
+       {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed", "meta"}) {
     source.sidecar.get_or_add(name);
   }
   source.sidecar.set("cluster", "clusterVersion", as_bytes("3.6.0"));
   source.proof_reason = "made by hand";
   source.build = [keys = std::move(keys)](const BuildOptions& options, const SidecarFor& sidecar_for,
-                                          bbolt::PageSink& sink, Progress&) {
-    return build_sample(keys, options, sidecar_for, sink);
-  };
+                                          bbolt::PageSink& sink,
+                                          Progress&) { return build_sample(keys, options, sidecar_for, sink); };
   return source;
 }
 
-inline RestoreSource small_source() {
-  return sample_source({{"/a", "first", 2, 0}, {"/b", "second", 3, 0x55}}, 3);
-}
+inline RestoreSource small_source() { return sample_source({{"/a", "first", 2, 0}, {"/b", "second", 3, 0x55}}, 3); }
 
 // What an etcd started on these folders would find.
 struct View {
@@ -141,10 +140,14 @@ struct View {
 
   std::string text() const {
     switch (kind) {
-      case Kind::kNothing: return "nothing";
-      case Kind::kRefuses: return "refuses to start";
-      case Kind::kWhole: return fmt::format("cluster {:x}", cluster_id);
-      case Kind::kMixture: return "MIXTURE: " + why;
+      case Kind::kNothing:
+        return "nothing";
+      case Kind::kRefuses:
+        return "refuses to start";
+      case Kind::kWhole:
+        return fmt::format("cluster {:x}", cluster_id);
+      case Kind::kMixture:
+        return "MIXTURE: " + why;
     }
     return "";
   }
@@ -191,8 +194,8 @@ inline std::vector<std::string> leftovers(io::FileSystem& files, const std::stri
   std::vector<std::string> names;
   if (!io::exists(files, folder).value()) return names;
   for (const io::DirEntry& entry : entries(files, folder)) {
-    const bool kept_from_us = entry.name.find("lifeboat-tmp-") != std::string::npos ||
-                              entry.name == ".lifeboat-swap.json";
+    const bool kept_from_us =
+        entry.name.find("lifeboat-tmp-") != std::string::npos || entry.name == ".lifeboat-swap.json";
     if (kept_from_us) names.push_back(entry.name);
   }
   return names;

@@ -81,9 +81,9 @@ struct TamperedWorld {
 };
 
 inline Result<State> read_target(CaptureRepo& r, const repository::Catalogue::Target& target) {
-  auto log = TRY(repository::LogReader::open(*r.repo, r.world, target.point->manifest,
-                                             {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = false},
-                                             r.progress));
+  auto log = TRY(repository::LogReader::open(
+      *r.repo, r.world, target.point->manifest,
+      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = false}, r.progress));
   State state;
   repository::SeenRecord seen;
   while (TRY(log->next(seen))) {
@@ -104,8 +104,8 @@ inline ProofCensus expect_no_false_proof(CaptureRepo& r, const Recorded& recorde
     for (const auto& [revision, expected] : recorded.states) {
       const auto target = catalogue.target_in(lineage.lineage.id, revision);
       if (!target) continue;
-      const bool proven = target->point->proof == repository::Proof::kProven &&
-                          target->revision == target->point->manifest.revision;
+      const bool proven =
+          target->point->proof == repository::Proof::kProven && target->revision == target->point->manifest.revision;
       const auto state = read_target(r, *target);
       const bool same = state.has_value() && *state == expected;
       if (proven) ++census.proven;

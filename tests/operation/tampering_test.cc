@@ -1,4 +1,5 @@
-// Watches that lose, repeat, reorder or change events: found at once by the rules of the log, or else by the next HashKV.
+// Watches that lose, repeat, reorder or change events: found at once by the rules of the log, or else by the next
+// HashKV.
 #include "tampering.h"
 
 namespace lifeboat::operation {

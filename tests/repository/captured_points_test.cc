@@ -167,8 +167,7 @@ TEST(CapturedPoints, AClockThatJumpsBackNeverMakesALaterRevisionCertainEarlier) 
 TEST(CapturedPoints, ALostSegmentIsAGapAndNeverAWrongState) {
   for (const bool damage : {false, true}) {
     Captures c(9);
-    for (std::int64_t lo = c.start(); lo < c.model.revision; lo += 4)
-      c.capture(lo, std::min(lo + 4, c.model.revision));
+    for (std::int64_t lo = c.start(); lo < c.model.revision; lo += 4) c.capture(lo, std::min(lo + 4, c.model.revision));
     for (const std::string& object : c.objects) {
       const Bytes whole = storage::get(c.t.store, object, 1u << 20).value();
       Bytes broken = whole;
@@ -244,10 +243,8 @@ TEST(CapturedPoints, RowsBesideTheKeysAreThoseOfTheRevision) {
   Captures c;
   const std::int64_t from = c.start();
   auto first = commit_of(lineage_id(1), from - 2, from + 4);
-  first.changes = {change_of(from - 2, from, "early", "in the base"),
-                   change_of(from, from, "idle", "1"),
-                   change_of(from, from + 2, "a", "1"),
-                   change_of(from + 2, from + 3, "a", "2")};
+  first.changes = {change_of(from - 2, from, "early", "in the base"), change_of(from, from, "idle", "1"),
+                   change_of(from, from + 2, "a", "1"), change_of(from + 2, from + 3, "a", "2")};
   auto second = commit_of(lineage_id(1), from + 4, from + 8);
   second.changes = {change_of(from + 5, from + 6, "a", std::nullopt)};
   auto idle = commit_of(lineage_id(1), from + 8, from + 8);

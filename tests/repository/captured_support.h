@@ -14,8 +14,7 @@ namespace lifeboat::repository::testing {
 class HistoryStream final : public RecordStream {
  public:
   HistoryStream(const testing_model::MvccModel& model, std::int64_t lo, std::int64_t hi)
-      : at_(model.history.upper_bound({lo, INT64_MAX})),
-        end_(model.history.upper_bound({hi, INT64_MAX})) {}
+      : at_(model.history.upper_bound({lo, INT64_MAX})), end_(model.history.upper_bound({hi, INT64_MAX})) {}
 
   Result<bool> next(etcd::Record& out) override {
     if (at_ == end_) return false;
@@ -29,12 +28,9 @@ class HistoryStream final : public RecordStream {
 };
 
 // The second at which the tests' store reached a revision.
-inline Timestamp reached_at(std::int64_t revision) {
-  return {at_minute(0).ns + revision * 1'000'000'000};
-}
+inline Timestamp reached_at(std::int64_t revision) { return {at_minute(0).ns + revision * 1'000'000'000}; }
 
-inline manifest::CaptureCommit commit_of(const LineageId& lineage, std::int64_t lo,
-                                         std::int64_t hi) {
+inline manifest::CaptureCommit commit_of(const LineageId& lineage, std::int64_t lo, std::int64_t hi) {
   manifest::CaptureCommit commit;
   commit.lineage.id = lineage;
   commit.lineage.reason = "first backup";
@@ -55,13 +51,12 @@ inline manifest::SidecarChange change_of(std::int64_t after, std::int64_t by, st
 }
 
 inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model,
-                                       const manifest::CaptureCommit& commit,
-                                       int level = kFlushLevel) {
+                                       const manifest::CaptureCommit& commit, int level = kFlushLevel) {
   HistoryStream records(model, commit.lo, commit.hi);
   return publish_captured(*repo.repo, repo.world.world, level, commit, records, 1);
 }
-inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model,
-                                       std::int64_t lo, std::int64_t hi, int level = kFlushLevel) {
+inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model, std::int64_t lo,
+                                       std::int64_t hi, int level = kFlushLevel) {
   return publish(repo, model, commit_of(lineage_id(1), lo, hi), level);
 }
 
@@ -100,18 +95,13 @@ inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccMode
 inline Result<testing_model::RecordMap> state_at(TestRepo& repo, const Catalogue::Target& target) {
   NoProgress progress;
   testing_model::RecordMap out;
-  auto log = TRY(LogReader::open(*repo.repo, repo.world.world, target.point->manifest,
-                                 {.revision = target.revision,
-                                  .compaction = -1,
-                                  .threads = 1,
-                                  .spool_directory = "/",
-                                  .check = true},
-                                 progress));
+  auto log = TRY(LogReader::open(
+      *repo.repo, repo.world.world, target.point->manifest,
+      {.revision = target.revision, .compaction = -1, .threads = 1, .spool_directory = "/", .check = true}, progress));
   SeenRecord seen;
   while (TRY(log->next(seen))) {
     if (!seen.visible) continue;
-    out[seen.record.key.revision] = {seen.record.key,
-                                     to_string(*etcd::parse_user_key(seen.record.value)),
+    out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)),
                                      to_bytes(seen.record.value)};
   }
   if (!log->findings().empty()) return fail(ErrorCode::kLogRuleBroken, log->findings().front());

@@ -30,8 +30,7 @@ std::vector<CapturedSegment> load(TestRepo& repo, const std::vector<std::string>
   return loaded.value_or(std::vector<CapturedSegment>{});
 }
 
-std::vector<std::pair<std::int64_t, std::int64_t>> ranges_of(
-    const std::vector<CapturedSegment>& segments) {
+std::vector<std::pair<std::int64_t, std::int64_t>> ranges_of(const std::vector<CapturedSegment>& segments) {
   std::vector<std::pair<std::int64_t, std::int64_t>> out;
   for (const auto& s : segments) out.emplace_back(s.ref.lo, s.ref.hi);
   return out;
@@ -45,8 +44,7 @@ TEST(Captured, IsOnePutAndIsFoundByListing) {
   traced.forget();
   const auto commit = commit_of(lineage_id(1), 5, 25);
   HistoryStream records(model, 5, 25);
-  const auto published =
-      publish_captured(*repo, t.world.world, kFlushLevel, commit, records, 1);
+  const auto published = publish_captured(*repo, t.world.world, kFlushLevel, commit, records, 1);
   ASSERT_TRUE(published) << why_not(published);
   EXPECT_EQ(traced.count(storage::StoreOperation::kPublish), 1u);
   EXPECT_EQ(traced.count(storage::StoreOperation::kList), 0u);
@@ -75,8 +73,7 @@ TEST(Captured, ItsRecordsReadBack) {
   TestRepo t;
   const MvccModel model = some_model();
   const auto published = publish(t, model, 0 + 1, model.revision).value();
-  auto stream =
-      read_segments(*t.repo, {published.ref}, {.threads = 1, .check_digests = true}).value();
+  auto stream = read_segments(*t.repo, {published.ref}, {.threads = 1, .check_digests = true}).value();
   HistoryStream expected(model, 1, model.revision);
   etcd::Record ours, theirs;
   while (expected.next(theirs).value()) {
@@ -117,8 +114,8 @@ TEST(Captured, RefusesRecordsThatAreNotThoseOfItsRange) {
   for (const auto& [name, revisions] : cases) {
     TestRepo t;
     Given records(revisions);
-    const auto published = publish_captured(*t.repo, t.world.world, kFlushLevel,
-                                            commit_of(lineage_id(1), 10, 13), records, 1);
+    const auto published =
+        publish_captured(*t.repo, t.world.world, kFlushLevel, commit_of(lineage_id(1), 10, 13), records, 1);
     ASSERT_FALSE(published) << name;
     EXPECT_EQ(published.error().code(), ErrorCode::kLogRuleBroken) << name;
     EXPECT_THAT(t.store.list("s/").value(), IsEmpty()) << name;
@@ -152,8 +149,7 @@ TEST(Captured, PassesOverWhatManifestsNameAndWhatNobodyCommitted) {
 TEST(Captured, LeavesOutWhatAWiderOneContains) {
   TestRepo t;
   const MvccModel model = some_model();
-  for (const auto& [lo, hi] : {std::pair(5, 10), {10, 15}, {15, 20}, {8, 17}})
-    ASSERT_TRUE(publish(t, model, lo, hi));
+  for (const auto& [lo, hi] : {std::pair(5, 10), {10, 15}, {15, 20}, {8, 17}}) ASSERT_TRUE(publish(t, model, lo, hi));
   ASSERT_TRUE(publish(t, model, 5, 20, 1));
   ASSERT_TRUE(publish(t, model, 5, 20));
   ASSERT_TRUE(publish(t, model, 18, 22));

@@ -11,9 +11,7 @@
 
 namespace lifeboat::repository {
 
-void PrintTo(const Coverage& part, std::ostream* out) {
-  *out << "[" << part.from << ", " << part.to << "]";
-}
+void PrintTo(const Coverage& part, std::ostream* out) { *out << "[" << part.from << ", " << part.to << "]"; }
 
 namespace {
 
@@ -36,10 +34,8 @@ TEST(Coverage, OfAnEtcdThatWasNeverCompactedBeginsAtOne) {
 }
 
 TEST(Coverage, GrowsWithASegmentThatContinues) {
-  EXPECT_THAT(coverage_of({segment(0, 100, 40), segment(100, 150, 60)}),
-              ElementsAre(Coverage{40, 150}));
-  EXPECT_THAT(coverage_of({segment(0, 100, 40), segment(100, 150, 101)}),
-              ElementsAre(Coverage{40, 150}));
+  EXPECT_THAT(coverage_of({segment(0, 100, 40), segment(100, 150, 60)}), ElementsAre(Coverage{40, 150}));
+  EXPECT_THAT(coverage_of({segment(0, 100, 40), segment(100, 150, 101)}), ElementsAre(Coverage{40, 150}));
 }
 
 TEST(Coverage, HasAGapWhereCompactionOvertookTheNextBackup) {
@@ -52,8 +48,7 @@ TEST(Coverage, HasAGapWhereCompactionOvertookTheNextBackup) {
 TEST(Coverage, OfABaseInSeveralSegmentsBeginsInTheOneThatReachesItsCompaction) {
   EXPECT_THAT(coverage_of({segment(0, 30, 50), segment(30, 60, 50), segment(60, 90, 50)}),
               ElementsAre(Coverage{50, 90}));
-  EXPECT_THAT(coverage_of({segment(0, 30, 31), segment(30, 60, 31)}),
-              ElementsAre(Coverage{31, 60}));
+  EXPECT_THAT(coverage_of({segment(0, 30, 31), segment(30, 60, 31)}), ElementsAre(Coverage{31, 60}));
 }
 
 TEST(Coverage, IsEmptyWithoutTheStateThatASegmentContinues) {
@@ -145,8 +140,8 @@ TEST(CoverageProperty, UnionAgreesWithTheModelOfSeveralChains) {
     const std::vector<Coverage> merged = merge_coverage(all);
     expect_well_formed(merged);
     for (std::int64_t revision = -1; revision < 70; ++revision) {
-      const bool expected = std::ranges::any_of(
-          chains, [&](const Chain& chain) { return restorable(chain, revision); });
+      const bool expected =
+          std::ranges::any_of(chains, [&](const Chain& chain) { return restorable(chain, revision); });
       ASSERT_EQ(covers(merged, revision), expected) << "round " << round;
     }
     for (const Chain& chain : chains) EXPECT_TRUE(covers_all(merged, coverage_of(chain.segments)));
@@ -201,9 +196,8 @@ class SmallEtcd {
     for (const Write& w : records_) {
       if (w.revision <= at) latest[w.key] = w.revision;
     }
-    std::erase_if(records_, [&](const Write& w) {
-      return w.revision <= at && (w.tombstone || latest[w.key] != w.revision);
-    });
+    std::erase_if(records_,
+                  [&](const Write& w) { return w.revision <= at && (w.tombstone || latest[w.key] != w.revision); });
   }
 
   std::int64_t revision() const { return revision_; }
@@ -223,8 +217,7 @@ class SmallEtcd {
 struct Backup {
   manifest::SegmentRef ref;
   std::vector<Write> records;
-  std::set<std::int64_t>
-      removed;  // revisions of earlier records that are gone from complete_from on
+  std::set<std::int64_t> removed;  // revisions of earlier records that are gone from complete_from on
 };
 
 // What a backup stores: records above the last backup, and which older ones etcd no longer has. A
@@ -280,8 +273,7 @@ TEST(CoverageProperty, EveryCoveredRevisionOfASmallEtcdRestoresToItsState) {
       etcd.write();
       if (random() % 10 == 0) {
         const auto span = static_cast<std::uint64_t>(etcd.revision() - etcd.compacted());
-        if (span > 1)
-          etcd.compact(etcd.compacted() + 1 + static_cast<std::int64_t>(random() % span));
+        if (span > 1) etcd.compact(etcd.compacted() + 1 + static_cast<std::int64_t>(random() % span));
       }
       if (random() % 12 == 0) chain.push_back(take_backup(etcd, chain));
     }
@@ -291,8 +283,7 @@ TEST(CoverageProperty, EveryCoveredRevisionOfASmallEtcdRestoresToItsState) {
     gaps += covered.size() > 1 ? 1 : 0;
     for (std::int64_t revision = 1; revision <= etcd.revision(); ++revision) {
       if (!covers(covered, revision)) continue;
-      ASSERT_EQ(restore(chain, revision), etcd.at(revision))
-          << "round " << round << ", revision " << revision;
+      ASSERT_EQ(restore(chain, revision), etcd.at(revision)) << "round " << round << ", revision " << revision;
       ++restored;
     }
   }

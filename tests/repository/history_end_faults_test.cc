@@ -14,8 +14,8 @@ namespace lifeboat::repository {
 namespace {
 
 using namespace testing;
-using ::testing::HasSubstr;
 using std::chrono::seconds;
+using ::testing::HasSubstr;
 using testing_model::MvccModel;
 using testing_model::write_some;
 
@@ -38,7 +38,9 @@ struct History {
   }
 
   std::string prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    return publish_attestation(*t.repo, t.world.world, proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by)).value();
+    return publish_attestation(*t.repo, t.world.world,
+                               proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by))
+        .value();
   }
 
   HistoryReport end(const HistoryPolicy& policy) {
@@ -106,8 +108,9 @@ TEST(RemoveEnded, WaitsAlsoWhereOneObjectWasStoredWhileTheClockWasAYearAhead) {
   // Another agent, or an import, has written this and not named it yet.
   manifest::SegmentRef unnamed;
   {
-    SegmentWriter writer(*h.t.repo, h.t.world.world,
-                         {.lineage = lineage_id(1), .level = 4, .lo = 0, .complete_from = 9, .removed = {}, .threads = 1});
+    SegmentWriter writer(
+        *h.t.repo, h.t.world.world,
+        {.lineage = lineage_id(1), .level = 4, .lo = 0, .complete_from = 9, .removed = {}, .threads = 1});
     for (const auto& [at, record] : h.model.history) {
       if (at.main <= 10) {
         ASSERT_TRUE(writer.add(record.record()));

@@ -67,7 +67,8 @@ struct Ending {
 
   // What a member that compacted at `compaction` answers, compared with the log.
   void prove(std::int64_t revision, std::int64_t compaction = -1, std::uint32_t off_by = 0) {
-    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world, proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by)));
+    ASSERT_TRUE(publish_attestation(*t.repo, t.world.world,
+                                    proof_of(lineage_id(1), t.world.clock.time, model, revision, compaction, off_by)));
   }
 
   std::vector<storage::ObjectInfo> segments() { return t.store.list("s/").value(); }
@@ -563,8 +564,8 @@ manifest::SegmentRef named(int level, std::int64_t lo, std::int64_t hi, std::int
 const IsCaptured kFlushed = [](const manifest::SegmentRef& s) { return parse_segment_name(s.object)->level == 0; };
 
 TEST(Rebased, TakesAllUpToTheEndFromItAndTheRestFromTheManifest) {
-  const auto m = manifest_of(lineage_id(1), 0, {named(4, 0, 10, 5), named(0, 10, 90, 10), named(0, 90, 120, 90),
-                                                named(3, 120, 130, 125)});
+  const auto m = manifest_of(
+      lineage_id(1), 0, {named(4, 0, 10, 5), named(0, 10, 90, 10), named(0, 90, 120, 90), named(3, 120, 130, 125)});
   const auto list = rebased(m, end_at(100), kFlushed);
   ASSERT_TRUE(list);
   ASSERT_EQ(list->size(), 3u);
@@ -577,9 +578,9 @@ TEST(Rebased, LeavesAloneWhatStandsBelowOrByItselfOrHasAGapAcrossTheEnd) {
   const auto list = [](std::vector<manifest::SegmentRef> segments) {
     return rebased(manifest_of(lineage_id(1), 0, std::move(segments)), end_at(100), kFlushed).has_value();
   };
-  EXPECT_FALSE(list({named(4, 0, 10, 5), named(0, 10, 90, 10)}));                           // below
-  EXPECT_FALSE(list({named(4, 0, 60, 150), named(4, 60, 200, 150)}));                       // a base of its own
-  EXPECT_FALSE(list({named(4, 0, 10, 5), named(0, 10, 90, 10), named(3, 90, 130, 120)}));   // a gap across
+  EXPECT_FALSE(list({named(4, 0, 10, 5), named(0, 10, 90, 10)}));                          // below
+  EXPECT_FALSE(list({named(4, 0, 60, 150), named(4, 60, 200, 150)}));                      // a base of its own
+  EXPECT_FALSE(list({named(4, 0, 10, 5), named(0, 10, 90, 10), named(3, 90, 130, 120)}));  // a gap across
   EXPECT_TRUE(list({named(4, 0, 10, 5), named(0, 10, 90, 10), named(3, 90, 130, 90)}));
   EXPECT_TRUE(list({named(4, 0, 10, 5), named(0, 10, 100, 10)}));
 }

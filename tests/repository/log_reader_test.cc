@@ -40,7 +40,8 @@ class ModelLineage {
 
   // One segment of exactly these records.
   void store(const std::vector<ModelRecord>& records, std::int64_t hi) {
-    SegmentWriter writer(*repo.repo, repo.world.world, {.lineage = lineage_id(1), .lo = 0, .complete_from = 1, .removed = {}, .threads = 1});
+    SegmentWriter writer(*repo.repo, repo.world.world,
+                         {.lineage = lineage_id(1), .lo = 0, .complete_from = 1, .removed = {}, .threads = 1});
     Visibility visibility(repo.world.world, {.revision = hi, .spool_directory = "/", .gaps = {}, .removed = {}});
     for (const auto& record : records) {
       ASSERT_TRUE(writer.add(record.record()));
@@ -51,7 +52,12 @@ class ModelLineage {
   }
 
   LogReadOptions options(std::int64_t revision, std::uint64_t memory = 96u << 20) const {
-    return {.revision = revision, .compaction = -1, .threads = 1, .index_memory_bytes = memory, .spool_directory = "/", .check = true};
+    return {.revision = revision,
+            .compaction = -1,
+            .threads = 1,
+            .index_memory_bytes = memory,
+            .spool_directory = "/",
+            .check = true};
   }
 
   Result<std::unique_ptr<LogReader>> open(const LogReadOptions& options) {
@@ -98,7 +104,9 @@ RecordMap visible_of(SeenRecords& log) {
   RecordMap out;
   SeenRecord seen;
   while (log.next(seen).value())
-    if (seen.visible) out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)), to_bytes(seen.record.value)};
+    if (seen.visible)
+      out[seen.record.key.revision] = {seen.record.key, to_string(*etcd::parse_user_key(seen.record.value)),
+                                       to_bytes(seen.record.value)};
   EXPECT_TRUE(log.findings().empty()) << log.findings().front();
   return out;
 }
@@ -154,7 +162,8 @@ RecordMap read_visible(ModelLineage& lineage, std::int64_t revision, std::uint64
   return out;
 }
 
-std::uint32_t log_hash(ModelLineage& lineage, std::int64_t compaction, std::int64_t revision, std::uint64_t memory = 96u << 20) {
+std::uint32_t log_hash(ModelLineage& lineage, std::int64_t compaction, std::int64_t revision,
+                       std::uint64_t memory = 96u << 20) {
   auto hash = hash_log(*lineage.repo.repo, lineage.repo.world.world, lineage.chain, compaction, revision,
                        lineage.options(revision, memory), lineage.progress);
   EXPECT_TRUE(hash) << why_not(hash);
@@ -165,7 +174,8 @@ void expect_equal_at_every_revision(ModelLineage& lineage, const MvccModel& mode
   for (const auto& range : coverage_of(lineage.chain.segments))
     for (std::int64_t at = range.from; at <= range.to; ++at) {
       ASSERT_TRUE(same(read_visible(lineage, at), model.latest_live(at))) << "revision " << at;
-      const std::int64_t compaction = range.from + static_cast<std::int64_t>(random() % static_cast<unsigned>(at - range.from + 1));
+      const std::int64_t compaction =
+          range.from + static_cast<std::int64_t>(random() % static_cast<unsigned>(at - range.from + 1));
       ASSERT_EQ(log_hash(lineage, compaction, at), model.hash_kv(compaction, at)) << compaction << ", " << at;
       if (range.from == 1) {
         ASSERT_EQ(log_hash(lineage, -1, at), model.hash_kv(-1, at)) << at;
@@ -182,7 +192,8 @@ TEST(LogReader, SeesWhatAStoreWouldSeeAtEveryRevisionOfARandomHistory) {
     for (int backup = 0; backup < 4; ++backup) {
       write_some(model, random, 3 + static_cast<int>(random() % 12), seed % 2 == 0 ? 3 : 12);
       if (random() % 2 == 0 && model.revision > model.compacted)
-        model.compact(model.compacted + 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision - model.compacted)));
+        model.compact(model.compacted + 1 +
+                      static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision - model.compacted)));
       lineage.by_key = random() % 2 == 0;
       lineage.block_bytes = seed % 2 == 0 ? 300 : segment::kBlockTargetBytes;
       lineage.back_up(model, seed % 3 == 0 ? 1 : 64u << 20);
@@ -322,7 +333,8 @@ TEST(LogReader, FindsVersionsThatDoNotContinue) {
   for (std::size_t i = 0; i < sound.size(); ++i) {
     if (sound[i].key.tombstone) continue;
     const auto kv = etcd::parse_key_value(sound[i].value);
-    for (const auto& [version, created] : {std::pair{std::int64_t{1}, std::int64_t{0}}, std::pair{std::int64_t{0}, std::int64_t{1}}}) {
+    for (const auto& [version, created] :
+         {std::pair{std::int64_t{1}, std::int64_t{0}}, std::pair{std::int64_t{0}, std::int64_t{1}}}) {
       auto altered = sound;
       auto edited = *kv;
       edited.version += version;
@@ -342,7 +354,8 @@ TEST(LogReader, ReadsHeadsWithoutValues) {
   ModelLineage lineage;
   lineage.by_key = true;
   lineage.block_bytes = 4096;
-  for (int i = 0; i < 6000; ++i) model.put("/k" + std::to_string(i), std::to_string(random()) + std::to_string(random()) + std::to_string(random()));
+  for (int i = 0; i < 6000; ++i)
+    model.put("/k" + std::to_string(i), std::to_string(random()) + std::to_string(random()) + std::to_string(random()));
   lineage.back_up(model);
   const RecordMap expected = model.latest_live(model.revision);
   expect_same_heads(lineage, lineage.options(model.revision), expected);

@@ -19,9 +19,7 @@ Bytes small_sidecar() {
   return sidecar.encode();
 }
 
-manifest::Manifest small_manifest() {
-  return manifest_of(lineage_id(1), 0, {segment_ref(lineage_id(1), 0, 100, 10)});
-}
+manifest::Manifest small_manifest() { return manifest_of(lineage_id(1), 0, {segment_ref(lineage_id(1), 0, 100, 10)}); }
 
 TEST(ManifestStore, GivesBackManifestAndSidecar) {
   TestRepo t;

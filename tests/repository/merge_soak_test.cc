@@ -36,12 +36,8 @@ class Puts final : public RecordStream {
     ++at_;
     const std::string key = "keys/" + std::to_string(static_cast<std::uint64_t>(at_) * 2654435761 % 1'000'003);
     for (std::size_t i = 0; i < text_.size(); i += 8) text_[i] = static_cast<std::byte>(random_());
-    value_ = etcd::encode_key_value({.key = as_bytes(key),
-                                     .create_revision = at_,
-                                     .mod_revision = at_,
-                                     .version = 1,
-                                     .value = text_,
-                                     .lease = 0});
+    value_ = etcd::encode_key_value(
+        {.key = as_bytes(key), .create_revision = at_, .mod_revision = at_, .version = 1, .value = text_, .lease = 0});
     out = {{{at_, 0}, false}, value_};
     return true;
   }

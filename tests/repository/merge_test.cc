@@ -165,13 +165,11 @@ TEST(Merge, AGapIsNeverMergedAway) {
   MvccModel model;
   for (int i = 0; i < 60; ++i) model.put("/k", std::to_string(i));
   Notes notes;
-  for (std::int64_t lo = 2; lo < 50; ++lo)
-    ASSERT_TRUE(lo == 11 || publish(t, model, lo, lo + 1)) << lo;
+  for (std::int64_t lo = 2; lo < 50; ++lo) ASSERT_TRUE(lo == 11 || publish(t, model, lo, lo + 1)) << lo;
   ASSERT_TRUE(merge_captured(*t.repo, t.world.world, lineage_id(1), short_policy(), 1, notes));
   std::vector<DamagedObject> damaged;
   const auto captured = load_captured(*t.repo, {}, damaged);
-  for (const auto& segment : *captured)
-    EXPECT_TRUE(segment.ref.hi <= 11 || segment.ref.lo >= 12) << segment.ref.object;
+  for (const auto& segment : *captured) EXPECT_TRUE(segment.ref.hi <= 11 || segment.ref.lo >= 12) << segment.ref.object;
 }
 
 TEST(Merge, CapturesThatDifferAreNotMergedAndBothStay) {

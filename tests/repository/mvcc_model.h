@@ -59,7 +59,8 @@ class MvccModel {
         made.value = etcd::encode_key_value({as_bytes(op.key), 0, 0, 0, {}, 0});
       } else {
         if (state.version++ == 0) state.created = main;
-        made.value = etcd::encode_key_value({as_bytes(op.key), state.created, main, state.version, as_bytes(op.value), 0});
+        made.value =
+            etcd::encode_key_value({as_bytes(op.key), state.created, main, state.version, as_bytes(op.value), 0});
       }
       history[made.key.revision] = made;
       database[made.key.revision] = made;
@@ -111,7 +112,8 @@ class MvccModel {
 
   etcd::Sidecar sidecar() const {
     etcd::Sidecar out;
-    for (const char* name : {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed", "meta"})
+    for (const char* name :
+         {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed", "meta"})
       out.get_or_add(name);
     out.set("cluster", "clusterVersion", as_bytes("3.6.0"));
     out.set("members", etcd::member_key(member_id),
@@ -129,7 +131,8 @@ class MvccModel {
   bbolt::Contents contents() const {
     bbolt::Contents out;
     auto& rows = out["key"];
-    for (const auto& [at, record] : database) rows.emplace_back(to_string(revision_bytes(record.key)), to_string(record.value));
+    for (const auto& [at, record] : database)
+      rows.emplace_back(to_string(revision_bytes(record.key)), to_string(record.value));
     for (const auto& bucket : sidecar().buckets) {
       auto& side = out[bucket.name];
       for (const auto& row : bucket.rows) side.emplace_back(to_string(row.key), to_string(row.value));
@@ -138,7 +141,9 @@ class MvccModel {
   }
 
   // A bare member/snap/db, and the same as a snapshot file.
-  Bytes database_file(std::size_t page_bytes = 4096) const { return bbolt::write_database(contents(), page_bytes).value(); }
+  Bytes database_file(std::size_t page_bytes = 4096) const {
+    return bbolt::write_database(contents(), page_bytes).value();
+  }
   Bytes snapshot_file(std::size_t page_bytes = 4096) const {
     Bytes file = database_file(page_bytes);
     append(file, crypto::sha256(file).bytes);

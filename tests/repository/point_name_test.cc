@@ -19,8 +19,7 @@ TEST(PointName, ReadsAnIdInEitherCase) {
 }
 
 TEST(PointName, ReadsATime) {
-  for (const char* text :
-       {"@2026-11-21T09:00:00Z", "@2026-11-21 09:00", "@2026-11-21T10:00:00+01:00"}) {
+  for (const char* text : {"@2026-11-21T09:00:00Z", "@2026-11-21 09:00", "@2026-11-21T10:00:00+01:00"}) {
     const auto name = parse_point_name(text);
     ASSERT_TRUE(name) << text;
     EXPECT_EQ(name->kind, PointName::Kind::kTime);
@@ -43,9 +42,9 @@ TEST(PointName, ReadsARevision) {
 }
 
 TEST(PointName, RefusesEverythingElseAndShowsTheForms) {
-  for (const char* text : {"", "abc", "abcg", "Latest", "@", "@noon", "@-", "@-15", "@+15m",
-                           "rev:", "rev:0", "rev:-1", "rev:1x", "rev: 1", "rev:9223372036854775808",
-                           "rev:1:2", "before-delete:pod/a/b", "\x1b[2J"}) {
+  for (const char* text :
+       {"", "abc", "abcg", "Latest", "@", "@noon", "@-", "@-15", "@+15m", "rev:", "rev:0", "rev:-1", "rev:1x", "rev: 1",
+        "rev:9223372036854775808", "rev:1:2", "before-delete:pod/a/b", "\x1b[2J"}) {
     const auto name = parse_point_name(text);
     ASSERT_FALSE(name) << text;
     EXPECT_EQ(name.error().code(), ErrorCode::kUsage) << text;

@@ -86,9 +86,8 @@ TEST(Catalogue, AddedBytesAreWhatThePredecessorDoesNotList) {
   const auto base = segment_ref(kA, 0, 100, 40, 5000);
   const auto delta = segment_ref(kA, 100, 120, 60, 70);
   const auto more = segment_ref(kA, 120, 130, 60, 8);
-  const Catalogue catalogue =
-      catalogue_of({manifest_of(kA, 1, {base}), manifest_of(kA, 2, {base, delta}),
-                    manifest_of(kA, 3, {base, delta, more}), manifest_of(kB, 4, {base})});
+  const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {base}), manifest_of(kA, 2, {base, delta}),
+                                            manifest_of(kA, 3, {base, delta, more}), manifest_of(kB, 4, {base})});
   std::vector<std::uint64_t> added;
   for (const Point& p : catalogue.points()) added.push_back(p.added_bytes);
   EXPECT_THAT(added, ElementsAre(5010, 80, 18, 5010));
@@ -96,12 +95,11 @@ TEST(Catalogue, AddedBytesAreWhatThePredecessorDoesNotList) {
 
 TEST(Catalogue, CoverageIsTheUnionOverTheManifestsOfALineage) {
   const auto base = segment_ref(kA, 0, 100, 40);
-  const Catalogue catalogue = catalogue_of(
-      {manifest_of(kA, 5, {base, segment_ref(kA, 100, 150, 130)}), manifest_of(kA, 4, {base}),
-       manifest_of(kA, 6, {segment_ref(kA, 0, 30, 20)})});  // imported later, older
+  const Catalogue catalogue =
+      catalogue_of({manifest_of(kA, 5, {base, segment_ref(kA, 100, 150, 130)}), manifest_of(kA, 4, {base}),
+                    manifest_of(kA, 6, {segment_ref(kA, 0, 30, 20)})});  // imported later, older
   ASSERT_NE(catalogue.lineage(kA), nullptr);
-  EXPECT_THAT(catalogue.lineage(kA)->coverage,
-              ElementsAre(Coverage{20, 30}, Coverage{40, 100}, Coverage{130, 150}));
+  EXPECT_THAT(catalogue.lineage(kA)->coverage, ElementsAre(Coverage{20, 30}, Coverage{40, 100}, Coverage{130, 150}));
   EXPECT_EQ(catalogue.lineage(kA)->cluster, "prod");
 }
 
@@ -115,10 +113,7 @@ TEST(Catalogue, PointIdsAreStableAndDifferByLineageAndRevision) {
 // ---- proof
 
 Proof proof_of(const std::vector<manifest::Attestation>& attestations) {
-  return catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, attestations)
-      .points()
-      .front()
-      .proof;
+  return catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, attestations).points().front().proof;
 }
 
 TEST(CatalogueProof, IsMissingUntilAMemberWasCompared) {
@@ -141,12 +136,8 @@ TEST(CatalogueProof, ADisagreementIsNeverOutvoted) {
 }
 
 TEST(CatalogueProof, AnAttemptThatProvedNothingDoesNotUndoAProof) {
-  EXPECT_EQ(
-      proof_of({hash_proof(100, 1, true, {7}), hash_proof(100, 2, false, {}, "no permission")}),
-      Proof::kProven);
-  EXPECT_EQ(
-      proof_of({hash_proof(100, 1, false, {}, "no permission"), hash_proof(100, 2, true, {7})}),
-      Proof::kProven);
+  EXPECT_EQ(proof_of({hash_proof(100, 1, true, {7}), hash_proof(100, 2, false, {}, "no permission")}), Proof::kProven);
+  EXPECT_EQ(proof_of({hash_proof(100, 1, false, {}, "no permission"), hash_proof(100, 2, true, {7})}), Proof::kProven);
   const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})},
                                            {hash_proof(100, 1, false, {}, "no permission")});
   EXPECT_EQ(catalogue.points().front().proof_reason, "no permission");
@@ -162,8 +153,7 @@ TEST(CatalogueProof, KeepsTheNewestVerification) {
   manifest::Attestation late = early;
   late.made = at_minute(2);
   late.level = 2;
-  const Catalogue catalogue =
-      catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, {late, early});
+  const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, {late, early});
   ASSERT_TRUE(catalogue.points().front().verification);
   EXPECT_EQ(catalogue.points().front().verification->level, 2);
 }
@@ -184,8 +174,7 @@ class Resolve : public ::testing::Test {
   }
   static Catalogue with_b(std::string cluster_b, LineageId parent = {}, std::int64_t fork = 0) {
     auto all = points_of_a();
-    manifest::Manifest b =
-        manifest_of(kB, 40, {segment_ref(kB, 0, 170, 150)}, std::move(cluster_b));
+    manifest::Manifest b = manifest_of(kB, 40, {segment_ref(kB, 0, 170, 150)}, std::move(cluster_b));
     b.lineage.parent = parent;
     b.lineage.fork_revision = fork;
     all.push_back(b);
@@ -193,15 +182,12 @@ class Resolve : public ::testing::Test {
   }
   static std::string at(std::int64_t minute) { return "@" + rfc3339(at_minute(minute)); }
 
-  static std::string found(const Catalogue& catalogue, const std::string& text,
-                           const std::string& cluster = {}) {
+  static std::string found(const Catalogue& catalogue, const std::string& text, const std::string& cluster = {}) {
     const auto target = catalogue.resolve(text, cluster, at_minute(60));
     if (!target) return code_text(target.error().code());
-    return std::to_string(target->point->manifest.revision) + "@" +
-           std::to_string(target->revision);
+    return std::to_string(target->point->manifest.revision) + "@" + std::to_string(target->revision);
   }
-  static Error error(const Catalogue& catalogue, const std::string& text,
-                     const std::string& cluster = {}) {
+  static Error error(const Catalogue& catalogue, const std::string& text, const std::string& cluster = {}) {
     const auto target = catalogue.resolve(text, cluster, at_minute(60));
     return target ? Error(ErrorCode::kInternal, "it resolved") : target.error();
   }
@@ -267,13 +253,11 @@ TEST_F(Resolve, AnIdPrefixNamesItsPoint) {
 
 TEST_F(Resolve, AnIdPrefixOfSeveralPointsListsThem) {
   std::vector<manifest::Manifest> many;
-  for (std::int64_t r = 1; r <= 3000; ++r)
-    many.push_back(manifest_of(kA, r, {segment_ref(kA, 0, r, 1)}));
+  for (std::int64_t r = 1; r <= 3000; ++r) many.push_back(manifest_of(kA, r, {segment_ref(kA, 0, r, 1)}));
   const Catalogue catalogue = catalogue_of(many);
   std::map<std::string, std::vector<std::string>> by_prefix;
   for (const Point& p : catalogue.points()) by_prefix[p.id.substr(0, 4)].push_back(p.id);
-  const auto shared =
-      std::ranges::find_if(by_prefix, [](const auto& entry) { return entry.second.size() > 1; });
+  const auto shared = std::ranges::find_if(by_prefix, [](const auto& entry) { return entry.second.size() > 1; });
   ASSERT_NE(shared, by_prefix.end());
   const Error refused = error(catalogue, shared->first);
   EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
@@ -326,8 +310,7 @@ TEST_F(Resolve, ARevisionInAGapNamesItsNeighbours) {
     const Error refused = error(one_, text);
     EXPECT_EQ(refused.code(), ErrorCode::kRevisionInGap) << text;
     EXPECT_THAT(refused.why(), HasSubstr("101 to 129"));
-    EXPECT_THAT(refused.fix(), AllOf(HasSubstr(point_id(kA, 100)), HasSubstr("rev:130"),
-                                     HasSubstr(point_id(kA, 150))));
+    EXPECT_THAT(refused.fix(), AllOf(HasSubstr(point_id(kA, 100)), HasSubstr("rev:130"), HasSubstr(point_id(kA, 150))));
   }
 }
 
@@ -344,8 +327,7 @@ TEST_F(Resolve, ARevisionOfTwoClustersIsAmbiguousUntilTheClusterIsNamed) {
   const Catalogue both = with_b("staging");
   const Error refused = error(both, "rev:160");
   EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
-  EXPECT_THAT(refused.why(),
-              AllOf(HasSubstr("rev:160 --cluster prod"), HasSubstr("rev:160 --cluster staging")));
+  EXPECT_THAT(refused.why(), AllOf(HasSubstr("rev:160 --cluster prod"), HasSubstr("rev:160 --cluster staging")));
   EXPECT_EQ(found(both, "rev:160", "prod"), "180@160");
   EXPECT_EQ(found(both, "rev:160", "staging"), "170@160");
   EXPECT_EQ(found(both, "rev:100"), "100@100") << "only one history has it";
@@ -424,9 +406,9 @@ TEST_F(Resolve, EveryRevisionIsFoundExactlyWhenItIsCovered) {
     for (std::int64_t i = 0; i < 6; ++i) {
       const std::int64_t lo = hi;
       hi += 1 + static_cast<std::int64_t>(random() % 10);
-      chain.push_back(segment_ref(kA, lo, hi,
-                                  lo == 0 ? static_cast<std::int64_t>(random()) % hi
-                                          : lo - 2 + static_cast<std::int64_t>(random() % 8)));
+      chain.push_back(segment_ref(
+          kA, lo, hi,
+          lo == 0 ? static_cast<std::int64_t>(random()) % hi : lo - 2 + static_cast<std::int64_t>(random() % 8)));
       manifests.push_back(manifest_of(kA, i, chain));
     }
     const Catalogue catalogue = catalogue_of(manifests);
@@ -444,8 +426,7 @@ TEST_F(Resolve, EveryRevisionIsFoundExactlyWhenItIsCovered) {
       EXPECT_EQ(target->revision, revision);
       EXPECT_TRUE(covers(coverage_of(target->point->manifest.segments), revision));
       for (const manifest::Manifest& m : manifests) {
-        const bool smaller =
-            m.revision >= revision && m.revision < target->point->manifest.revision;
+        const bool smaller = m.revision >= revision && m.revision < target->point->manifest.revision;
         EXPECT_FALSE(smaller && covers(coverage_of(m.segments), revision));
       }
     }

@@ -38,8 +38,7 @@ TEST(RepositoryInit, MakesARepoThatEachOfItsKeysOpens) {
   EXPECT_EQ((*by_passphrase)->format().repo, report->id);
   EXPECT_EQ((*by_passphrase)->format().created, world.clock.time);
   ASSERT_THAT((*by_file)->keys().epochs, SizeIs(1));
-  EXPECT_TRUE(equal((*by_file)->keys().epochs[0].content.view(),
-                    (*by_passphrase)->keys().epochs[0].content.view()));
+  EXPECT_TRUE(equal((*by_file)->keys().epochs[0].content.view(), (*by_passphrase)->keys().epochs[0].content.view()));
   EXPECT_THAT(check_keys_and_format(**by_file), IsEmpty());
 }
 
@@ -57,8 +56,7 @@ TEST(RepositoryInit, NumbersRecipientsOfOneKind) {
 TEST(RepositoryInit, SaysThatASingleRecipientIsAllThereIs) {
   TestWorld world;
   storage::MemoryStore store;
-  const auto report =
-      Repository::init(store, world.world, credentials_of(passphrase("x")), kCheapCost);
+  const auto report = Repository::init(store, world.world, credentials_of(passphrase("x")), kCheapCost);
   ASSERT_TRUE(report) << why_not(report);
   EXPECT_TRUE(report->single_recipient);
 }
@@ -69,8 +67,7 @@ TEST(RepositoryInit, NeedsAKeyThatIsNotEmpty) {
   const auto none = Repository::init(store, world.world, {}, kCheapCost);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), ErrorCode::kNoKeyGiven);
-  const auto empty =
-      Repository::init(store, world.world, credentials_of(passphrase("")), kCheapCost);
+  const auto empty = Repository::init(store, world.world, credentials_of(passphrase("")), kCheapCost);
   ASSERT_FALSE(empty);
   EXPECT_EQ(empty.error().code(), ErrorCode::kNoKeyGiven);
   EXPECT_THAT(names_in(store), IsEmpty());

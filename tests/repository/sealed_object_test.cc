@@ -20,8 +20,7 @@ Bytes noise(std::size_t size, std::uint64_t seed) {
 }
 
 ObjectWriter begin(TestRepo& t, ObjectType type = ObjectType::kSegment) {
-  auto writer = ObjectWriter::begin(t.store, t.repo->keys(), t.world.random, type,
-                                    object::KeyScope::kContent);
+  auto writer = ObjectWriter::begin(t.store, t.repo->keys(), t.world.random, type, object::KeyScope::kContent);
   if (!writer) throw std::runtime_error(writer.error().to_string());
   return std::move(*writer);
 }
@@ -30,13 +29,11 @@ std::string publish(ObjectWriter& writer, ByteView footer) {
   const auto sha = writer.finish(footer);
   if (!sha) throw std::runtime_error(sha.error().to_string());
   const std::string name = segment_name(lineage_id(1), 0, 0, 1, *sha);
-  if (const auto outcome = writer.publish(name); !outcome)
-    throw std::runtime_error(outcome.error().to_string());
+  if (const auto outcome = writer.publish(name); !outcome) throw std::runtime_error(outcome.error().to_string());
   return name;
 }
 
-Result<ObjectReader> open(TestRepo& t, const std::string& name,
-                          std::uint64_t whole = ObjectReader::kWholeLimitBytes) {
+Result<ObjectReader> open(TestRepo& t, const std::string& name, std::uint64_t whole = ObjectReader::kWholeLimitBytes) {
   return ObjectReader::open(t.store, t.repo->keys(), name, ObjectType::kSegment, whole);
 }
 

@@ -92,8 +92,7 @@ inline std::vector<std::string> names_in(storage::ObjectStore& store) {
 // A repo with one key file, opened.
 struct TestRepo {
   TestRepo() {
-    const auto made =
-        Repository::init(store, world.world, credentials_of(key_file(kKeyFileText)), kCheapCost);
+    const auto made = Repository::init(store, world.world, credentials_of(key_file(kKeyFileText)), kCheapCost);
     if (!made) throw std::runtime_error(made.error().to_string());
     auto opened = Repository::open(store, key_file(kKeyFileText));
     if (!opened) throw std::runtime_error(opened.error().to_string());
@@ -113,8 +112,7 @@ inline LineageId lineage_id(unsigned number) {
 
 // A segment as a manifest names it; it need not exist.
 inline manifest::SegmentRef segment_ref(const LineageId& lineage, std::int64_t lo, std::int64_t hi,
-                                        std::int64_t complete_from,
-                                        std::uint64_t stored_bytes = 100) {
+                                        std::int64_t complete_from, std::uint64_t stored_bytes = 100) {
   manifest::SegmentRef ref;
   ref.object = "s/" + lineage.text() + "/0/" + std::to_string(lo) + "-" + std::to_string(hi) + "-" +
                std::to_string(complete_from);
@@ -129,14 +127,11 @@ inline manifest::SegmentRef segment_ref(const LineageId& lineage, std::int64_t l
 }
 
 inline constexpr std::int64_t kMinute = 60'000'000'000;
-inline Timestamp at_minute(std::int64_t minute) {
-  return {1'800'000'000'000'000'000 + minute * kMinute};
-}
+inline Timestamp at_minute(std::int64_t minute) { return {1'800'000'000'000'000'000 + minute * kMinute}; }
 
 // A manifest whose state was current within the given minute.
 inline manifest::Manifest manifest_of(const LineageId& lineage, std::int64_t minute,
-                                      std::vector<manifest::SegmentRef> segments,
-                                      std::string cluster = "prod") {
+                                      std::vector<manifest::SegmentRef> segments, std::string cluster = "prod") {
   manifest::Manifest m;
   m.lineage.id = lineage;
   m.lineage.reason = "first backup";

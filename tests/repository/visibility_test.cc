@@ -19,7 +19,9 @@ TEST(Visibility, MarksTheLatestLiveRecordsAtTwoRevisionsAtOnce) {
     const std::int64_t revision = 1 + static_cast<std::int64_t>(random() % 60);
     const std::int64_t compaction = 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(revision));
     TestWorld world;
-    Visibility visibility(world.world, {.revision = revision, .compaction = compaction, .spool_directory = "/", .gaps = {}, .removed = {}});
+    Visibility visibility(
+        world.world,
+        {.revision = revision, .compaction = compaction, .spool_directory = "/", .gaps = {}, .removed = {}});
     for (const auto& [at, record] : model.history) ASSERT_TRUE(visibility.add(record.record()));
     ASSERT_TRUE(visibility.finish());
     const auto live = model.latest_live(revision), kept = model.latest_live(compaction);
@@ -41,7 +43,8 @@ TEST(Visibility, HidesRemovedRecordsAndWhatTheyReplaced) {
   model.put("/a", "2");  // 3: removed
   model.put("/b", "1");  // 4
   TestWorld world;
-  Visibility visibility(world.world, {.revision = 9, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {{3, 0}}});
+  Visibility visibility(
+      world.world, {.revision = 9, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {{3, 0}}});
   for (const auto& [at, record] : model.history) ASSERT_TRUE(visibility.add(record.record()));
   ASSERT_TRUE(visibility.finish());
   EXPECT_FALSE(visibility.visible(0));
@@ -52,7 +55,9 @@ TEST(Visibility, HidesRemovedRecordsAndWhatTheyReplaced) {
 
 TEST(Visibility, SeesTheEmptyRecordOfARaisedRevisionAsAnUnnamedKey) {
   TestWorld world;
-  Visibility visibility(world.world, {.revision = 2'000'000'000, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
+  Visibility visibility(
+      world.world,
+      {.revision = 2'000'000'000, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
   ASSERT_TRUE(visibility.add({{{1'000'000'005, 0}, false}, {}}));
   ASSERT_TRUE(visibility.add({{{2'000'000'000, 0}, false}, {}}));
   ASSERT_TRUE(visibility.finish());
@@ -65,7 +70,8 @@ TEST(Visibility, RefusesAValueThatDoesNotParse) {
   TestWorld world;
   const Bytes bad = to_bytes("\x0a\xff");
   for (const bool check : {false, true}) {
-    Visibility visibility(world.world, {.revision = 9, .spool_directory = "/", .check_versions = check, .gaps = {}, .removed = {}});
+    Visibility visibility(world.world,
+                          {.revision = 9, .spool_directory = "/", .check_versions = check, .gaps = {}, .removed = {}});
     const Status added = visibility.add({{{2, 0}, false}, bad});
     ASSERT_FALSE(added);
     EXPECT_EQ(added.error().code(), ErrorCode::kDatabaseDamaged);
@@ -74,7 +80,8 @@ TEST(Visibility, RefusesAValueThatDoesNotParse) {
 
 TEST(Visibility, BoundsItsFindings) {
   TestWorld world;
-  Visibility visibility(world.world, {.revision = 9'999, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
+  Visibility visibility(world.world,
+                        {.revision = 9'999, .spool_directory = "/", .check_versions = true, .gaps = {}, .removed = {}});
   for (std::int64_t at = 2; at < 200; ++at) {
     const Bytes value = etcd::encode_key_value({as_bytes("/k"), 2, at, 7, as_bytes("v"), 0});
     ASSERT_TRUE(visibility.add({{{at, 0}, false}, value}));

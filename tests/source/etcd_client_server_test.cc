@@ -20,11 +20,9 @@ using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using namespace std::chrono_literals;
 
-source::ClientOptions options_of(EtcdCluster& cluster, const std::string& user = {},
-                                 const std::string& password = {}) {
+source::ClientOptions options_of(EtcdCluster& cluster, const std::string& user = {}, const std::string& password = {}) {
   source::ClientOptions options;
-  for (std::size_t i = 0; i < cluster.size(); ++i)
-    options.endpoints.push_back(cluster.member(i).client_url());
+  for (std::size_t i = 0; i < cluster.size(); ++i) options.endpoints.push_back(cluster.member(i).client_url());
   options.user = user;
   options.password = crypto::Secret(as_bytes(password));
   options.dial_timeout = 10s;
@@ -42,8 +40,7 @@ class EtcdClientVersions : public ::testing::TestWithParam<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(Etcd, EtcdClientVersions, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
                          [](const auto& instance) {
-                           return "v" + instance.param.substr(0, 1) + "_" +
-                                  instance.param.substr(2);
+                           return "v" + instance.param.substr(0, 1) + "_" + instance.param.substr(2);
                          });
 
 TEST_P(EtcdClientVersions, AnswersEveryCall) {
@@ -132,8 +129,7 @@ void wait_for_storage_version(source::Client& client, const std::string& version
 TEST_P(EtcdClientVersions, ReceivesTheSnapshotWithItsChecksum) {
   EtcdCluster cluster({.version = GetParam()});
   cluster.start();
-  for (int i = 0; i < 20; ++i)
-    cluster.etcdctl_ok({"put", "key-" + std::to_string(i), std::string(50'000, 'v')});
+  for (int i = 0; i < 20; ++i) cluster.etcdctl_ok({"put", "key-" + std::to_string(i), std::string(50'000, 'v')});
   const auto client = client_of(options_of(cluster));
   wait_for_storage_version(*client, GetParam());
   RecordingSink sink;
@@ -142,12 +138,10 @@ TEST_P(EtcdClientVersions, ReceivesTheSnapshotWithItsChecksum) {
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_EQ(info->file_bytes, sink.bytes.size());
   EXPECT_GT(sink.bytes.size(), 1'000'000u);
-  EXPECT_EQ(info->file_bytes,
-            static_cast<std::uint64_t>(client->status(info->endpoint).value().db_bytes));
+  EXPECT_EQ(info->file_bytes, static_cast<std::uint64_t>(client->status(info->endpoint).value().db_bytes));
   EXPECT_EQ(info->sha256_hex, crypto::sha256(as_bytes(sink.bytes)).text());
   EXPECT_EQ(info->version.empty(), GetParam() < "3.6") << info->version;
-  EXPECT_EQ(source::receive_bare_snapshot(options_of(cluster), info->endpoint).value(),
-            info->file_bytes);
+  EXPECT_EQ(source::receive_bare_snapshot(options_of(cluster), info->endpoint).value(), info->file_bytes);
 }
 
 TEST_P(EtcdClientVersions, LogsInWithAPassword) {
@@ -173,8 +167,7 @@ TEST_P(EtcdClientVersions, TellsApartAWrongPasswordAMissingUserAndAMissingRole) 
   const auto snapshot_error = [&](const std::string& user, const std::string& password) {
     RecordingSink sink;
     RecordingProgress progress;
-    const auto result =
-        client_of(options_of(cluster, user, password))->snapshot("", sink, progress);
+    const auto result = client_of(options_of(cluster, user, password))->snapshot("", sink, progress);
     return result ? Error(ErrorCode::kInternal, "accepted") : result.error();
   };
   EXPECT_EQ(snapshot_error("root", "wrong").code(), ErrorCode::kCredentialsRefused);

@@ -17,13 +17,11 @@ using namespace std::chrono_literals;
 
 std::string some_database() {
   std::string database(5 * kBlobBytes + 4096, '\0');
-  for (std::size_t i = 0; i < database.size(); ++i)
-    database[i] = static_cast<char>(i * 31 + i / 977);
+  for (std::size_t i = 0; i < database.size(); ++i) database[i] = static_cast<char>(i * 31 + i / 977);
   return database;
 }
 
-std::unique_ptr<source::Client> client_of(std::vector<std::string> endpoints,
-                                          std::chrono::milliseconds stall = 20s) {
+std::unique_ptr<source::Client> client_of(std::vector<std::string> endpoints, std::chrono::milliseconds stall = 20s) {
   source::ClientOptions options;
   options.endpoints = std::move(endpoints);
   options.stall_timeout = stall;
@@ -122,8 +120,7 @@ TEST(EtcdClientStream, CallsAStreamWithoutItsChecksumTruncated) {
 }
 
 TEST(EtcdClientStream, CallsAStreamThatSendsNothingTruncated) {
-  const Error error =
-      error_of([](grpc::ServerContext&, SnapshotWriter&) { return grpc::Status::OK; });
+  const Error error = error_of([](grpc::ServerContext&, SnapshotWriter&) { return grpc::Status::OK; });
   EXPECT_EQ(error.code(), ErrorCode::kSnapshotTruncated);
 }
 
@@ -198,8 +195,7 @@ TEST(EtcdClientStream, StartsAnewOnAnotherEndpointWhenOneDiesInTheMiddle) {
   const FakeEtcd good(well_behaved(database));
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info =
-      client_of({dying.endpoint(), good.endpoint()})->snapshot(dying.endpoint(), sink, progress);
+  const auto info = client_of({dying.endpoint(), good.endpoint()})->snapshot(dying.endpoint(), sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(sink.attempts, ElementsAre(dying.endpoint(), good.endpoint()));
   EXPECT_EQ(sink.bytes, database);
@@ -217,8 +213,7 @@ TEST(EtcdClientStream, ReportsTheLastErrorWhenEveryEndpointFails) {
   });
   RecordingSink sink;
   RecordingProgress progress;
-  const auto result =
-      client_of({one.endpoint(), two.endpoint()})->snapshot(one.endpoint(), sink, progress);
+  const auto result = client_of({one.endpoint(), two.endpoint()})->snapshot(one.endpoint(), sink, progress);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), ErrorCode::kSnapshotStreamBroken);
   EXPECT_THAT(result.error().why(), HasSubstr("disk on fire"));
@@ -264,8 +259,7 @@ TEST(EtcdClientStream, ReadsFromTheMostAdvancedVoterAndSaysWhoLags) {
   learner.answer.set_islearner(true);
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info = client_of({behind.endpoint(), learner.endpoint(), ahead.endpoint()})
-                        ->snapshot("", sink, progress);
+  const auto info = client_of({behind.endpoint(), learner.endpoint(), ahead.endpoint()})->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_EQ(info->endpoint, ahead.endpoint());
   EXPECT_THAT(progress.notes, HasSubstr(behind.endpoint() + " lags: it is 1,500 revisions behind"));
@@ -277,8 +271,7 @@ TEST(EtcdClientStream, SaysThatAMemberRaisesAnAlarmOrDoesNotAnswer) {
   alarmed.answer.add_errors("memberID:1 alarm:NOSPACE ");
   RecordingSink sink;
   RecordingProgress progress;
-  const auto info =
-      client_of({"http://127.0.0.1:1", alarmed.endpoint()})->snapshot("", sink, progress);
+  const auto info = client_of({"http://127.0.0.1:1", alarmed.endpoint()})->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(progress.notes, HasSubstr("raises an alarm: memberID:1 alarm:NOSPACE"));
   EXPECT_THAT(progress.notes, HasSubstr("http://127.0.0.1:1 does not answer: Connection refused"));

@@ -30,8 +30,7 @@ class EtcdClientTls : public ::testing::Test {
     cluster_ = nullptr;
   }
 
-  static source::ClientOptions options(const std::string& endpoint, const std::string& ca_file,
-                                       const KeyPair& client) {
+  static source::ClientOptions options(const std::string& endpoint, const std::string& ca_file, const KeyPair& client) {
     source::ClientOptions options;
     options.endpoints = {endpoint};
     options.dial_timeout = 10s;
@@ -74,9 +73,7 @@ TEST_F(EtcdClientTls, ConnectsWithTheRightCertificates) {
 }
 
 TEST_F(EtcdClientTls, ReceivesASnapshotOverTls) {
-  const auto client =
-      source::Client::make(options(endpoint(), certificates().ca(), certificates().client()))
-          .value();
+  const auto client = source::Client::make(options(endpoint(), certificates().ca(), certificates().client())).value();
   RecordingSink sink;
   RecordingProgress progress;
   const auto info = client->snapshot("", sink, progress);
@@ -130,19 +127,16 @@ TEST_F(EtcdClientTls, SaysThatAPlainEndpointIsATlsServer) {
 TEST_F(EtcdClientTls, SaysThatAnHttpsEndpointIsAPlainServer) {
   EtcdCluster plain;
   plain.start();
-  const Error error =
-      error_of(options("https://" + plain.member().endpoint(), certificates().ca(), {}));
+  const Error error = error_of(options("https://" + plain.member().endpoint(), certificates().ca(), {}));
   EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
   EXPECT_THAT(error.why(), HasSubstr("does not speak TLS"));
   EXPECT_THAT(error.fix(), HasSubstr("http://"));
 }
 
 TEST_F(EtcdClientTls, SaysThatTheServersCertificateIsForAnotherName) {
-  const FakeEtcd server(well_behaved("x"), "127.0.0.2:0",
-                        server_credentials(certificates().server()));
+  const FakeEtcd server(well_behaved("x"), "127.0.0.2:0", server_credentials(certificates().server()));
   ASSERT_TRUE(server.listens());
-  const Error error =
-      error_of(options(server.endpoint("https", "127.0.0.2"), certificates().ca(), {}));
+  const Error error = error_of(options(server.endpoint("https", "127.0.0.2"), certificates().ca(), {}));
   EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
   EXPECT_THAT(error.why(), HasSubstr("not valid for this host name or address"));
 }
@@ -156,8 +150,7 @@ TEST_F(EtcdClientTls, SaysThatTheServersCertificateHasExpired) {
 }
 
 TEST_F(EtcdClientTls, RefusesAnExpiredClientCertificateBeforeDialing) {
-  const Error error = error_of(
-      options("https://127.0.0.1:1", certificates().ca(), certificates().expired_client()));
+  const Error error = error_of(options("https://127.0.0.1:1", certificates().ca(), certificates().expired_client()));
   EXPECT_EQ(error.code(), ErrorCode::kClientCertificateUnusable) << error.to_string();
   EXPECT_THAT(error.what(), HasSubstr("has expired"));
   EXPECT_THAT(error.why(), HasSubstr("it was valid until 20"));
@@ -185,8 +178,8 @@ TEST_F(EtcdClientTls, RefusesHalfAPairAndTextThatIsNoPem) {
 TEST_F(EtcdClientTls, RefusesACertificateThatIsNotValidYet) {
   const auto given = options(endpoint(), certificates().ca(), certificates().client());
   const auto yesterday = std::time(nullptr) - 86'400;
-  const Status status = source::check_certificates(given.ca_certificate, given.client_certificate,
-                                                   given.client_key, yesterday);
+  const Status status =
+      source::check_certificates(given.ca_certificate, given.client_certificate, given.client_key, yesterday);
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().code(), ErrorCode::kClientCertificateUnusable);
   EXPECT_THAT(status.error().what(), HasSubstr("not valid yet"));

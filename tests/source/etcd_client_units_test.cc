@@ -34,8 +34,8 @@ TEST(Endpoint, SpeaksTlsByItsSchemeOrElseByDefault) {
 }
 
 TEST(Endpoint, RefusesWhatIsNoEndpoint) {
-  for (const char* text : {"", "http://", "ftp://a:1", "a:0", "a:65536", "a:x", "[::1", "[::1]x",
-                           "http://a:1/path", "http://u@a:1", "a b:1", "unix://"}) {
+  for (const char* text : {"", "http://", "ftp://a:1", "a:0", "a:65536", "a:x", "[::1", "[::1]x", "http://a:1/path",
+                           "http://u@a:1", "a b:1", "unix://"}) {
     const auto endpoint = parse_endpoint(text, false);
     ASSERT_FALSE(endpoint.has_value()) << text;
     EXPECT_EQ(endpoint.error().code(), ErrorCode::kBadSetting) << text;
@@ -116,8 +116,7 @@ EndpointState dead(const std::string& endpoint) {
 }
 
 TEST(EndpointChoice, PrefersAFollowerAtEqualRevisions) {
-  const EndpointState states[] = {member("leader", 10, 1), member("follower", 10, 2),
-                                  member("old", 9, 3)};
+  const EndpointState states[] = {member("leader", 10, 1), member("follower", 10, 2), member("old", 9, 3)};
   EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("follower", "leader", "old"));
 }
 
@@ -132,8 +131,7 @@ TEST(EndpointChoice, PutsLearnersAndCorruptMembersLast) {
   learner.status->is_learner = true;
   corrupt.status->errors = {"memberID:3 alarm:CORRUPT "};
   const EndpointState states[] = {corrupt, learner, member("good", 10)};
-  EXPECT_THAT(choose_endpoints(states, "").value().order,
-              ElementsAre("good", "learner", "corrupt"));
+  EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("good", "learner", "corrupt"));
 }
 
 TEST(EndpointChoice, ReportsEveryErrorWhenNoneAnswers) {
@@ -149,15 +147,11 @@ ErrorCode code_of(RpcCode code, std::string message) {
 }
 
 TEST(RpcError, TellsApartWhatEtcdSays) {
-  EXPECT_EQ(code_of(RpcCode::kInvalidArgument,
-                    "etcdserver: authentication failed, invalid user ID or password"),
+  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: authentication failed, invalid user ID or password"),
             ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: user name is empty"),
-            ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kUnauthenticated, "etcdserver: invalid auth token"),
-            ErrorCode::kCredentialsRefused);
-  EXPECT_EQ(code_of(RpcCode::kPermissionDenied, "etcdserver: permission denied"),
-            ErrorCode::kPermissionDenied);
+  EXPECT_EQ(code_of(RpcCode::kInvalidArgument, "etcdserver: user name is empty"), ErrorCode::kCredentialsRefused);
+  EXPECT_EQ(code_of(RpcCode::kUnauthenticated, "etcdserver: invalid auth token"), ErrorCode::kCredentialsRefused);
+  EXPECT_EQ(code_of(RpcCode::kPermissionDenied, "etcdserver: permission denied"), ErrorCode::kPermissionDenied);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "etcdserver: no leader"), ErrorCode::kEtcdFailed);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "etcdserver: request timed out"), ErrorCode::kTimeout);
   EXPECT_EQ(code_of(RpcCode::kUnavailable, "Socket closed"), ErrorCode::kEndpointUnreachable);

@@ -56,8 +56,7 @@ class FakeEtcd final : public etcdserverpb::Maintenance::Service {
 
   explicit FakeEtcd(SnapshotScript snapshot_script = well_behaved("database"),
                     const std::string& listen_on = "127.0.0.1:0",
-                    const std::shared_ptr<grpc::ServerCredentials>& credentials =
-                        grpc::InsecureServerCredentials())
+                    const std::shared_ptr<grpc::ServerCredentials>& credentials = grpc::InsecureServerCredentials())
       : script(std::move(snapshot_script)) {
     answer.mutable_header()->set_cluster_id(7);
     answer.mutable_header()->set_member_id(1);
@@ -75,8 +74,7 @@ class FakeEtcd final : public etcdserverpb::Maintenance::Service {
 
   bool listens() const { return server_ != nullptr; }
   int port() const { return port_; }
-  std::string endpoint(const std::string& scheme = "http",
-                       const std::string& host = "127.0.0.1") const {
+  std::string endpoint(const std::string& scheme = "http", const std::string& host = "127.0.0.1") const {
     return scheme + "://" + host + ":" + std::to_string(port_);
   }
 

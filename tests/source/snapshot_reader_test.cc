@@ -69,7 +69,9 @@ Result<ReadBack> read_stream(ByteView file, std::size_t piece_bytes = 32 * 1024)
 // A database as a server leaves it: nodes in random order, between them pages that nothing reaches any more.
 class Scrambler {
  public:
-  Scrambler(Bytes file, std::size_t page_bytes, unsigned seed) : page_bytes_(page_bytes), random_(seed) { read_nodes(file); }
+  Scrambler(Bytes file, std::size_t page_bytes, unsigned seed) : page_bytes_(page_bytes), random_(seed) {
+    read_nodes(file);
+  }
 
   Bytes run() {
     std::shuffle(nodes_.begin(), nodes_.end(), random_);
@@ -77,8 +79,12 @@ class Scrambler {
     Bytes out(next_ * page_bytes_);
     for (auto& node : nodes_) write(out, node);
     for (const Pgid id : holes_) fill_hole(out, id);
-    bbolt::Editor(out, page_bytes_).set_metas(
-        {.page_size = static_cast<std::uint32_t>(page_bytes_), .root = places_.at(root_), .freelist = bbolt::kNoFreelist, .high_water = next_, .txid = 9});
+    bbolt::Editor(out, page_bytes_)
+        .set_metas({.page_size = static_cast<std::uint32_t>(page_bytes_),
+                    .root = places_.at(root_),
+                    .freelist = bbolt::kNoFreelist,
+                    .high_water = next_,
+                    .txid = 9});
     return out;
   }
 
@@ -131,11 +137,16 @@ class Scrambler {
     const auto type = random_() % 2 == 0 ? bbolt::PageType::kLeaf : bbolt::PageType::kBranch;
     const Pgid room = next_ - id;  // an overflow of this reaches beyond the end
     switch (random_() % 5) {
-      case 0: break;  // foreign bytes
-      case 1: return bbolt::write_header(page, id, type, 3, static_cast<std::uint32_t>(random_() % (room + 2)));
-      case 2: return bbolt::write_header(page, id, type, 0xffff, 0);
-      case 3: return bbolt::write_header(page, id + 1, type, 3, 2);
-      case 4: return stale_keys(page, id, static_cast<std::uint32_t>(random_() % room));
+      case 0:
+        break;  // foreign bytes
+      case 1:
+        return bbolt::write_header(page, id, type, 3, static_cast<std::uint32_t>(random_() % (room + 2)));
+      case 2:
+        return bbolt::write_header(page, id, type, 0xffff, 0);
+      case 3:
+        return bbolt::write_header(page, id + 1, type, 3, 2);
+      case 4:
+        return stale_keys(page, id, static_cast<std::uint32_t>(random_() % room));
     }
   }
 
@@ -240,7 +251,8 @@ TEST(SnapshotReader, TakesAnyDamagedByteAsDataOrAsDamage) {
       const auto read = read_stream(file);
       if (read) continue;
       ++refused;
-      EXPECT_NE(read.error().code(), ErrorCode::kInternal) << read.error().to_string() << " at " << page << ", " << offset;
+      EXPECT_NE(read.error().code(), ErrorCode::kInternal)
+          << read.error().to_string() << " at " << page << ", " << offset;
     }
   EXPECT_GT(refused, runs / 10);
 }
@@ -305,7 +317,8 @@ TEST(SnapshotReader, RefusesWhatIsNoEtcdDatabase) {
   EXPECT_EQ(code_of({}), ErrorCode::kNotADatabase);
   EXPECT_EQ(code_of(to_bytes(std::string(100'000, 'a'))), ErrorCode::kNotADatabase);
   EXPECT_EQ(code_of(bbolt::write_database({{"other", {{"a", "b"}}}}).value()), ErrorCode::kNotADatabase);
-  EXPECT_EQ(code_of(bbolt::write_database({{"key", {{"not a revision", "b"}}}, {"meta", {}}}).value()), ErrorCode::kUnsupportedContent);
+  EXPECT_EQ(code_of(bbolt::write_database({{"key", {{"not a revision", "b"}}}, {"meta", {}}}).value()),
+            ErrorCode::kUnsupportedContent);
 }
 
 TEST(SnapshotReader, RefusesWhenTheScratchWouldNotFit) {

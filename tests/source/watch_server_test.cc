@@ -394,11 +394,9 @@ TEST(EtcdClientState, TellsTheAuthRevisionAndAKeyAsItWas) {
   EXPECT_GT(client->auth_state().value()->revision, before->revision);
   const auto kv = client->key_value_at(as_bytes("a"), 2).value();
   ASSERT_TRUE(kv.has_value());
-  EXPECT_TRUE(equal(*kv, etcd::encode_key_value({.key = as_bytes("a"),
-                                                 .create_revision = 2,
-                                                 .mod_revision = 2,
-                                                 .version = 1,
-                                                 .value = as_bytes("1")})));
+  EXPECT_TRUE(equal(
+      *kv, etcd::encode_key_value(
+               {.key = as_bytes("a"), .create_revision = 2, .mod_revision = 2, .version = 1, .value = as_bytes("1")})));
   EXPECT_FALSE(client->key_value_at(as_bytes("a"), 4).value().has_value());
   cluster.etcdctl_ok({"compact", "4"});
   const auto compacted = client->key_value_at(as_bytes("a"), 3);

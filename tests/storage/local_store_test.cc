@@ -77,8 +77,7 @@ TEST(LocalStore, LeavesAnObjectWholeOrAbsentWhenOneCallFailsAndNothingCrashes) {
       expect_whole_or_absent(cut, outcome.has_value(), cut.faulty.describe(at));
       if (outcome) continue;  // the creation of a directory that was there already
       ++refused;
-      EXPECT_EQ(outcome.error().code(),
-                error_number == ENOSPC ? ErrorCode::kStorageFull : ErrorCode::kStorageFailed);
+      EXPECT_EQ(outcome.error().code(), error_number == ENOSPC ? ErrorCode::kStorageFull : ErrorCode::kStorageFailed);
     }
   }
   EXPECT_GE(refused, 16);

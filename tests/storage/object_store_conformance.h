@@ -169,9 +169,8 @@ TEST_P(ObjectStoreConformance, RefusesNamesThatNoObjectCanHave) {
   Bytes out(1);
   for (const std::string& name :
        {std::string(), std::string("/a"), std::string("a/"), std::string("a//b"), std::string(".."),
-        std::string("a/../b"), std::string("./a"), std::string("A"), std::string("a b"),
-        std::string("a\0b", 3), std::string(".lifeboat-tmp-1"), std::string("a/\xc3\xa9"),
-        long_segment}) {
+        std::string("a/../b"), std::string("./a"), std::string("A"), std::string("a b"), std::string("a\0b", 3),
+        std::string(".lifeboat-tmp-1"), std::string("a/\xc3\xa9"), long_segment}) {
     EXPECT_FALSE(put(store, name, as_bytes("x"))) << name;
     EXPECT_EQ(store.read_at(name, 0, out).error().code(), ErrorCode::kObjectDamaged) << name;
     EXPECT_FALSE(store.head(name)) << name;

@@ -74,15 +74,14 @@ class TailSubject final : public ObjectStoreSubject {
 
 INSTANTIATE_TEST_SUITE_P(
     All, ObjectStoreConformance,
-    ::testing::Values(
-        ObjectStoreMaker{"Local", [] { return std::make_unique<LocalSubject>(true); }},
-        ObjectStoreMaker{"LocalWithoutUnnamedFiles",
-                         [] { return std::make_unique<LocalSubject>(false); }},
-        ObjectStoreMaker{"LocalInMemory", [] { return std::make_unique<LocalInMemorySubject>(); }},
-        ObjectStoreMaker{"Memory", [] { return std::make_unique<MemorySubject>(); }},
-        ObjectStoreMaker{"Tail", [] { return std::make_unique<TailSubject>(); }},
-        ObjectStoreMaker{"Trace", [] { return std::make_unique<DecoratedSubject<TraceStore>>(); }},
-        ObjectStoreMaker{"Fault", [] { return std::make_unique<DecoratedSubject<FaultStore>>(); }}),
+    ::testing::Values(ObjectStoreMaker{"Local", [] { return std::make_unique<LocalSubject>(true); }},
+                      ObjectStoreMaker{"LocalWithoutUnnamedFiles",
+                                       [] { return std::make_unique<LocalSubject>(false); }},
+                      ObjectStoreMaker{"LocalInMemory", [] { return std::make_unique<LocalInMemorySubject>(); }},
+                      ObjectStoreMaker{"Memory", [] { return std::make_unique<MemorySubject>(); }},
+                      ObjectStoreMaker{"Tail", [] { return std::make_unique<TailSubject>(); }},
+                      ObjectStoreMaker{"Trace", [] { return std::make_unique<DecoratedSubject<TraceStore>>(); }},
+                      ObjectStoreMaker{"Fault", [] { return std::make_unique<DecoratedSubject<FaultStore>>(); }}),
     [](const auto& maker) { return maker.param.name; });
 
 TEST(TraceStore, RecordsCallsWithTheirNamesAndSizes) {

@@ -318,15 +318,16 @@ TEST(TailStore, LeavesWhatIsDamagedOrForeignWhereItIsAndSaysWhich) {
   const auto tail = t.begin();
   ASSERT_TRUE(tail->wait_empty(kLong));
   EXPECT_THAT(t.stored(), ElementsAre(name_of_segment(6)));
-  EXPECT_THAT(t.in_tail(), ElementsAreArray({std::string("notes"), name_of_segment(5), name_for(8, foreign),
-                                             unknown_lineage}));
+  EXPECT_THAT(t.in_tail(),
+              ElementsAreArray({std::string("notes"), name_of_segment(5), name_for(8, foreign), unknown_lineage}));
   EXPECT_EQ(tail->state().refused, 4u);
   std::string told;
   for (const TailNews& news : tail->take_news()) {
     EXPECT_EQ(news.kind, TailNews::Kind::kRefused);
     told += news.text + "\n";
   }
-  for (const char* part : {"its bytes are not those", "another repo", "no manifest of its lineage", "no captured segment"})
+  for (const char* part :
+       {"its bytes are not those", "another repo", "no manifest of its lineage", "no captured segment"})
     EXPECT_THAT(told, HasSubstr(part));
 }
 

@@ -142,14 +142,30 @@ std::vector<std::string> EtcdCluster::arguments_of(const EtcdMember::Spec& spec)
   const EtcdMember member(spec);
   // Alone, a member elects itself at once; together they get patience for a busy machine.
   const bool alone = config_.members == 1;
-  std::vector<std::string> result = {
-      "--name", spec.name, "--data-dir", spec.data_dir,
-      "--listen-client-urls", member.client_url(), "--advertise-client-urls", member.client_url(),
-      "--listen-peer-urls", member.peer_url(), "--initial-advertise-peer-urls", member.peer_url(),
-      "--listen-metrics-urls", "http://" + loopback(spec.metrics_port),
-      "--initial-cluster", initial_cluster(), "--initial-cluster-token", config_.token,
-      "--initial-cluster-state", "new",
-      "--heartbeat-interval", alone ? "50" : "200", "--election-timeout", alone ? "500" : "2000"};
+  std::vector<std::string> result = {"--name",
+                                     spec.name,
+                                     "--data-dir",
+                                     spec.data_dir,
+                                     "--listen-client-urls",
+                                     member.client_url(),
+                                     "--advertise-client-urls",
+                                     member.client_url(),
+                                     "--listen-peer-urls",
+                                     member.peer_url(),
+                                     "--initial-advertise-peer-urls",
+                                     member.peer_url(),
+                                     "--listen-metrics-urls",
+                                     "http://" + loopback(spec.metrics_port),
+                                     "--initial-cluster",
+                                     initial_cluster(),
+                                     "--initial-cluster-token",
+                                     config_.token,
+                                     "--initial-cluster-state",
+                                     "new",
+                                     "--heartbeat-interval",
+                                     alone ? "50" : "200",
+                                     "--election-timeout",
+                                     alone ? "500" : "2000"};
   // Else a member added within five seconds of the start is refused.
   result.push_back("--strict-reconfig-check=false");
   if (spec.version == "3.4") append(result, {"--logger", "zap", "--log-outputs", "stderr"});

@@ -94,8 +94,8 @@ class EtcdCluster {
   // Of a cluster without TLS: a member that is not in it yet, to be started once `etcdctl member add` named it.
   EtcdMember joining_member(const std::string& name) const;
   Certificates& certificates() { return *certificates_; }  // only with config().tls
-  std::string endpoints() const;        // "http://127.0.0.1:20001,…", what --endpoints takes
-  std::string initial_cluster() const;  // "m1=http://127.0.0.1:20002,…"
+  std::string endpoints() const;                           // "http://127.0.0.1:20001,…", what --endpoints takes
+  std::string initial_cluster() const;                     // "m1=http://127.0.0.1:20002,…"
 
   // Makes the user root with this password and turns authentication on; etcdctl() and the oracle then use it.
   void enable_auth(const std::string& password = "lifeboat-root-password");

@@ -29,9 +29,7 @@ class FakeConsole final : public app::Console {
     const std::string answer = TRY(ask(prompt));
     return crypto::Secret(as_bytes(answer));
   }
-  Result<crypto::Secret> read_input(std::size_t) override {
-    return crypto::Secret(as_bytes(input));
-  }
+  Result<crypto::Secret> read_input(std::size_t) override { return crypto::Secret(as_bytes(input)); }
   Result<crypto::Secret> output_of(const std::string& command, std::size_t) override {
     prompts.push_back(command);
     return crypto::Secret(as_bytes(command_output));

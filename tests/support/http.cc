@@ -46,9 +46,7 @@ HttpReply http_get(std::uint16_t port, const std::string& path) {
   const std::string answer = http_raw(port, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const auto end = answer.find("\r\n\r\n");
   if (!answer.starts_with("HTTP/1.1 ") || end == std::string::npos) return {};
-  return {.status = std::atoi(answer.c_str() + 9),
-          .head = answer.substr(0, end),
-          .body = answer.substr(end + 4)};
+  return {.status = std::atoi(answer.c_str() + 9), .head = answer.substr(0, end), .body = answer.substr(end + 4)};
 }
 
 }  // namespace lifeboat::testing

@@ -76,8 +76,8 @@ std::string check_alive(const EtcdCluster& cluster, std::int64_t compacted_below
 }
 
 void repage(const std::string& from, const std::string& to, int page_bytes) {
-  const RunResult result = run({server_program("oracle", "oracle"), "repage", "--page-bytes",
-                                std::to_string(page_bytes), from, to});
+  const RunResult result =
+      run({server_program("oracle", "oracle"), "repage", "--page-bytes", std::to_string(page_bytes), from, to});
   if (!result.ok()) throw std::runtime_error(result.err);
 }
 

@@ -63,8 +63,8 @@ std::string_view name_of(std::string_view variable) { return variable.substr(0, 
 std::vector<std::string> environment_of(const RunOptions& options) {
   std::vector<std::string> result = options.environment;
   for (char** entry = ::environ; *entry != nullptr; ++entry) {
-    const bool named = std::ranges::any_of(options.environment,
-                                           [&](const auto& own) { return name_of(own) == name_of(*entry); });
+    const bool named =
+        std::ranges::any_of(options.environment, [&](const auto& own) { return name_of(own) == name_of(*entry); });
     if (!named) result.emplace_back(*entry);
   }
   return result;

@@ -68,8 +68,8 @@ TEST_P(EveryVersion, ServesOnlyClientsWithCertificateAndPassword) {
   const auto& certificates = cluster.certificates();
   const std::string etcdctl = server_program(GetParam(), "etcdctl");
   const auto get = [&](const KeyPair& pair, const std::string& user) {
-    return run({etcdctl, "--endpoints", cluster.endpoints(), "--cacert", certificates.ca(), "--cert",
-                pair.certificate, "--key", pair.key, "--user", user, "--dial-timeout", "20s", "--command-timeout", "20s", "get", "a"});
+    return run({etcdctl, "--endpoints", cluster.endpoints(), "--cacert", certificates.ca(), "--cert", pair.certificate,
+                "--key", pair.key, "--user", user, "--dial-timeout", "20s", "--command-timeout", "20s", "get", "a"});
   };
   EXPECT_EQ(get(certificates.client(), "root:" + cluster.password()).out, "a\nb\n");
   EXPECT_FALSE(get(certificates.client(), "root:wrong").ok());

@@ -94,8 +94,8 @@ struct Block {
 struct Pipe {
   std::deque<Block> blocks;
   std::size_t held_bytes = 0;
-  bool ended = false;   // its sender will say no more
-  bool shut = false;    // and the receiver knows
+  bool ended = false;  // its sender will say no more
+  bool shut = false;   // and the receiver knows
 
   // False when the connection is broken.
   bool read_from(const Socket& from, std::chrono::milliseconds delay) {

@@ -33,9 +33,7 @@ class Peer {
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  void send(const std::string& text) const {
-    static_cast<void>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL));
-  }
+  void send(const std::string& text) const { static_cast<void>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL)); }
   // All until the server ends the connection; "(timeout)" when it does not.
   std::string rest() const {
     std::string all;
@@ -105,16 +103,14 @@ TEST_F(HttpServerTest, RefusesOtherMethodsBodiesAndNonsense) {
   const std::string refused = ask("DELETE /healthz HTTP/1.1\r\n\r\n");
   EXPECT_THAT(refused, StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(refused, HasSubstr("Allow: GET\r\n"));
-  EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789"),
-              StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789"), StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
 TEST_F(HttpServerTest, RefusesAHeaderWithoutAnEnd) {
   start({.header_bytes = 1000, .connections = 4, .time = 5s});
-  EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\nX: " + std::string(5000, 'x')),
-              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\nX: " + std::string(5000, 'x')), StartsWith("HTTP/1.1 431 "));
 }
 
 TEST_F(HttpServerTest, EndsAConnectionThatSaysNothing) {
@@ -161,8 +157,8 @@ TEST_F(HttpServerTest, SaysWhichAddressIsTaken) {
 
 TEST(ListenAddress, IsAnIpAddressAndAPort) {
   const auto handler = [](std::string_view) { return HttpAnswer{}; };
-  for (const char* address : {"", "2390", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "::1:2390",
-                              "[127.0.0.1]:1", "example.org:2390", "127.0.0.1:1x"}) {
+  for (const char* address : {"", "2390", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "::1:2390", "[127.0.0.1]:1",
+                              "example.org:2390", "127.0.0.1:1x"}) {
     const auto started = HttpServer::start(address, handler);
     ASSERT_FALSE(started) << address;
     EXPECT_EQ(started.error().code(), ErrorCode::kBadSetting) << address;

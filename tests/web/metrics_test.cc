@@ -34,8 +34,7 @@ TEST(Metrics, NameWhatIsNoNumber) {
 
 TEST(Metrics, EscapeLabelsAndHelpTexts) {
   MetricsText text;
-  text.family("x", MetricsText::Kind::kGauge, "a \"b\"\nc\\d")
-      .sample(1, {{"cluster", "a\"b\\c\nd"}, {"level", "0"}});
+  text.family("x", MetricsText::Kind::kGauge, "a \"b\"\nc\\d").sample(1, {{"cluster", "a\"b\\c\nd"}, {"level", "0"}});
   EXPECT_EQ(text.text(),
             "# HELP x a \"b\"\\nc\\\\d\n# TYPE x gauge\n"
             "x{cluster=\"a\\\"b\\\\c\\nd\",level=\"0\"} 1\n");

@@ -61,7 +61,8 @@ Status CheckedSink::check_node(Pgid id, ByteView bytes) {
 }
 
 Status CheckedSink::check_freelist(Pgid id, const PageHeader& header) {
-  if (header.id != id || header.count != 0 || freelist_ != kNoFreelist) return broken(id, "it is not the one empty freelist");
+  if (header.id != id || header.count != 0 || freelist_ != kNoFreelist)
+    return broken(id, "it is not the one empty freelist");
   freelist_ = id;
   return {};
 }
@@ -82,7 +83,8 @@ Status CheckedSink::adopt(Pgid child, ByteView key, Bytes* previous_last) {
   if (found == unnamed_.end()) return broken(child, "a parent names it, but it was not written or is named twice");
   if (previous_last != nullptr) {
     if (!equal(found->second.first, key)) return broken(child, "its parent knows it by another first key");
-    if (!previous_last->empty() && compare(*previous_last, key) >= 0) return broken(child, "its keys do not follow its neighbour's");
+    if (!previous_last->empty() && compare(*previous_last, key) >= 0)
+      return broken(child, "its keys do not follow its neighbour's");
     *previous_last = std::move(found->second.last);
   }
   unnamed_.erase(found);
@@ -109,9 +111,11 @@ Status CheckedSink::check_buckets(const NodeView& root) {
 Status CheckedSink::write_front(ByteView two_pages) {
   const auto meta = choose_meta(two_pages, page_size_);
   if (!meta) return broken(0, meta.error().why());
-  if (meta->high_water != pages_ || partial_bytes_ != 0) return broken(0, "the metas count other pages than were written");
+  if (meta->high_water != pages_ || partial_bytes_ != 0)
+    return broken(0, "the metas count other pages than were written");
   if (meta->freelist != freelist_) return broken(freelist_, "the metas name another freelist");
-  if (unnamed_.size() != 1 || !unnamed_.contains(meta->root)) return broken(meta->root, "it is not the one root of all that was written");
+  if (unnamed_.size() != 1 || !unnamed_.contains(meta->root))
+    return broken(meta->root, "it is not the one root of all that was written");
   return next_.write_front(two_pages);
 }
 

@@ -33,7 +33,7 @@ class CheckedSink final : public PageSink {
   const std::size_t page_size_;
   std::uint64_t pages_ = 0;
   Pgid freelist_ = kNoFreelist;
-  Bytes partial_;              // a node whose last pages are still to come
+  Bytes partial_;  // a node whose last pages are still to come
   std::size_t partial_bytes_ = 0;
   std::unordered_map<Pgid, Span> unnamed_;
 };

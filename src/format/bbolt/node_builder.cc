@@ -3,8 +3,8 @@
 namespace lifeboat::bbolt {
 namespace {
 
-void write_leaf_element(std::byte* out, std::uint32_t flags, std::size_t position,
-                        std::size_t key_bytes, std::size_t value_bytes) {
+void write_leaf_element(std::byte* out, std::uint32_t flags, std::size_t position, std::size_t key_bytes,
+                        std::size_t value_bytes) {
   store_le(out, flags);
   store_le(out + 4, static_cast<std::uint32_t>(position));
   store_le(out + 8, static_cast<std::uint32_t>(key_bytes));
@@ -45,8 +45,7 @@ Bytes LeafBuilder::image(std::uint32_t flags) {
   return page;
 }
 
-Result<Pgid> write_large_leaf(PageStream& pages, std::uint32_t flags, ByteView key,
-                              ByteView value) {
+Result<Pgid> write_large_leaf(PageStream& pages, std::uint32_t flags, ByteView key, ByteView value) {
   const Pgid id = pages.next_page();
   std::byte front[kPageHeaderBytes + kElementBytes];
   const std::size_t node_bytes = sizeof front + key.size() + value.size();
@@ -88,8 +87,7 @@ Result<Pgid> BranchBuilder::write(PageStream& pages) const {
   const Pgid id = pages.next_page();
   std::byte raw[kPageHeaderBytes];
   static_assert(sizeof raw >= kElementBytes);
-  write_header(raw, id, PageType::kBranch, static_cast<std::uint16_t>(count()),
-               overflow_of(size(), pages.page_size()));
+  write_header(raw, id, PageType::kBranch, static_cast<std::uint16_t>(count()), overflow_of(size(), pages.page_size()));
   TRY(pages.put(raw));
   std::size_t position = count() * kElementBytes;
   for (const Child& child : children_) {

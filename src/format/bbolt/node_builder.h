@@ -12,16 +12,13 @@ namespace lifeboat::bbolt {
 // the last one is little.
 class LeafBuilder {
  public:
-  explicit LeafBuilder(std::size_t page_size)
-      : page_size_(page_size), data_(kLeafPages * page_size) {
+  explicit LeafBuilder(std::size_t page_size) : page_size_(page_size), data_(kLeafPages * page_size) {
     sizes_.reserve(page_size / kElementBytes);
   }
 
   bool empty() const { return sizes_.empty(); }
   // What the node takes, header included.
-  std::size_t size() const {
-    return kPageHeaderBytes + sizes_.size() * kElementBytes + data_.size();
-  }
+  std::size_t size() const { return kPageHeaderBytes + sizes_.size() * kElementBytes + data_.size(); }
   // False for a record that no leaf takes, too: it becomes a node of its own.
   bool fits(std::size_t key_bytes, std::size_t value_bytes) const {
     return size() + kElementBytes + key_bytes + value_bytes <= data_.capacity();
@@ -37,8 +34,7 @@ class LeafBuilder {
     const std::size_t at = data_.size();
     data_.append(key);
     data_.append(value);
-    sizes_.push_back(
-        {static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size())});
+    sizes_.push_back({static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size())});
     return {data_.data() + at, key.size()};
   }
   // Only when not empty; valid as long as a stored key is.
@@ -95,9 +91,7 @@ class BranchBuilder {
     std::uint32_t key_bytes;
     Pgid id;
   };
-  std::size_t size() const {
-    return kPageHeaderBytes + children_.size() * kElementBytes + keys_.size();
-  }
+  std::size_t size() const { return kPageHeaderBytes + children_.size() * kElementBytes + keys_.size(); }
 
   Bytes keys_;
   std::vector<Child> children_;

@@ -31,8 +31,7 @@ class PageSet {
 class NodeReader {
  public:
   // Borrows `source`. The caller has checked that the file holds meta.high_water pages.
-  NodeReader(NodeSource& source, const Meta& meta)
-      : source_(source), meta_(meta), reached_(meta.high_water) {}
+  NodeReader(NodeSource& source, const Meta& meta) : source_(source), meta_(meta), reached_(meta.high_water) {}
 
   // The whole node at `id`, whose pages nothing else may reach from now on. Valid until the next
   // call.

@@ -22,20 +22,15 @@ std::uint64_t fnv1a64(ByteView bytes) {
   return hash;
 }
 
-std::uint64_t meta_checksum(const std::byte* page) {
-  return fnv1a64({page + kMetaAt, kChecksumAt - kMetaAt});
-}
+std::uint64_t meta_checksum(const std::byte* page) { return fnv1a64({page + kMetaAt, kChecksumAt - kMetaAt}); }
 
-std::string page_name(Pgid id) {
-  return id == 0 ? std::string("inline bucket page") : "page " + std::to_string(id);
-}
+std::string page_name(Pgid id) { return id == 0 ? std::string("inline bucket page") : "page " + std::to_string(id); }
 
 [[gnu::cold, gnu::noinline]] std::unexpected<Error> damaged(Pgid id, std::string why) {
   return fail(ErrorCode::kDatabaseDamaged, page_name(id), std::move(why));
 }
 
-[[gnu::cold, gnu::noinline]] std::unexpected<Error> damaged_element(Pgid id, std::size_t i,
-                                                                    std::string_view why) {
+[[gnu::cold, gnu::noinline]] std::unexpected<Error> damaged_element(Pgid id, std::size_t i, std::string_view why) {
   return damaged(id, "element " + std::to_string(i) + " " + std::string(why));
 }
 
@@ -75,13 +70,13 @@ Status check_meta_fields(const Meta& meta, const PageHeader& header) {
     return damaged_meta("a page size of " + std::to_string(meta.page_size) + " bytes");
   }
   if (meta.root < kFirstDataPage || meta.root >= meta.high_water) {
-    return damaged_meta("the root page " + std::to_string(meta.root) +
-                        " is not below the high-water mark " + std::to_string(meta.high_water));
+    return damaged_meta("the root page " + std::to_string(meta.root) + " is not below the high-water mark " +
+                        std::to_string(meta.high_water));
   }
   const bool listed = meta.freelist != kNoFreelist;
   if (listed && (meta.freelist < kFirstDataPage || meta.freelist >= meta.high_water)) {
-    return damaged_meta("the freelist page " + std::to_string(meta.freelist) +
-                        " is not below the high-water mark " + std::to_string(meta.high_water));
+    return damaged_meta("the freelist page " + std::to_string(meta.freelist) + " is not below the high-water mark " +
+                        std::to_string(meta.high_water));
   }
   return {};
 }
@@ -146,8 +141,7 @@ Result<MetaPair> read_metas(ByteView front, std::size_t page_size) {
   }
   const ByteView pages[2] = {front.first(page_size), front.subspan(page_size, page_size)};
   const Result<Meta> metas[2] = {read_valid_meta(pages[0]), read_valid_meta(pages[1])};
-  if (!metas[0] && !metas[1])
-    return damaged_meta("neither of the two is valid: " + metas[0].error().why());
+  if (!metas[0] && !metas[1]) return damaged_meta("neither of the two is valid: " + metas[0].error().why());
   const std::size_t live = !metas[0] || (metas[1] && metas[1]->txid > metas[0]->txid) ? 1 : 0;
   TRY(check_meta_fields(*metas[live], read_header(pages[live])));
   if (metas[live]->page_size != page_size) return damaged_meta("the two disagree on the page size");
@@ -158,9 +152,7 @@ Result<MetaPair> read_metas(ByteView front, std::size_t page_size) {
   return pair;
 }
 
-Result<Meta> choose_meta(ByteView front, std::size_t page_size) {
-  return TRY(read_metas(front, page_size)).live;
-}
+Result<Meta> choose_meta(ByteView front, std::size_t page_size) { return TRY(read_metas(front, page_size)).live; }
 
 Result<NodeView> NodeView::parse(ByteView bytes, Pgid expected_id) {
   if (bytes.size() < kPageHeaderBytes) return damaged(expected_id, "shorter than a page header");
@@ -183,8 +175,7 @@ Status NodeView::check_elements() {
   const bool leaf = is_leaf();
   const std::size_t end = bytes_.size();
   std::size_t data_at = kPageHeaderBytes + count() * kElementBytes;
-  if (data_at > end)
-    return damaged(header_.id, "its " + std::to_string(count()) + " elements do not fit");
+  if (data_at > end) return damaged(header_.id, "its " + std::to_string(count()) + " elements do not fit");
   std::uint32_t flags = 0;
   ByteView previous;
   for (std::size_t i = 0; i < count(); ++i) {
@@ -193,12 +184,10 @@ Status NodeView::check_elements() {
     const std::size_t start = static_cast<std::size_t>(element - bytes_.data()) + extent.position;
     const std::size_t stop = start + extent.key_bytes + extent.value_bytes;
     if (start < data_at || stop > end) [[unlikely]] {
-      return damaged_element(header_.id, i,
-                             stop > end ? "points outside its page" : "overlaps another");
+      return damaged_element(header_.id, i, stop > end ? "points outside its page" : "overlaps another");
     }
     if (extent.key_bytes == 0 || extent.key_bytes > kMaxKeyBytes) [[unlikely]] {
-      return damaged_element(header_.id, i,
-                             extent.key_bytes == 0 ? "has no key" : "has too long a key");
+      return damaged_element(header_.id, i, extent.key_bytes == 0 ? "has no key" : "has too long a key");
     }
     const ByteView key{bytes_.data() + start, extent.key_bytes};
     if (compare(previous, key) >= 0) [[unlikely]]

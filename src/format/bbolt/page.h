@@ -27,12 +27,7 @@ inline bool is_page_size(std::size_t bytes) {
   return bytes >= kMinPageBytes && bytes <= kMaxPageBytes && std::has_single_bit(bytes);
 }
 
-enum class PageType : std::uint16_t {
-  kBranch = 0x01,
-  kLeaf = 0x02,
-  kMeta = 0x04,
-  kFreelist = 0x10
-};
+enum class PageType : std::uint16_t { kBranch = 0x01, kLeaf = 0x02, kMeta = 0x04, kFreelist = 0x10 };
 
 struct PageHeader {
   Pgid id = 0;
@@ -47,8 +42,7 @@ inline PageHeader read_header(ByteView page) {
           load_le<std::uint32_t>(p + 12)};
 }
 // out.size() >= kPageHeaderBytes.
-inline void write_header(MutableByteView out, Pgid id, PageType type, std::uint16_t count,
-                         std::uint32_t overflow) {
+inline void write_header(MutableByteView out, Pgid id, PageType type, std::uint16_t count, std::uint32_t overflow) {
   store_le(out.data(), id);
   store_le(out.data() + 8, static_cast<std::uint16_t>(type));
   store_le(out.data() + 10, count);
@@ -119,9 +113,8 @@ class NodeView {
     const std::byte* element = element_at(i);
     const std::byte* data = element + load_le<std::uint32_t>(element + 4);
     const std::size_t key_bytes = load_le<std::uint32_t>(element + 8);
-    return {load_le<std::uint32_t>(element),
-            {data, key_bytes},
-            {data + key_bytes, load_le<std::uint32_t>(element + 12)}};
+    return {
+        load_le<std::uint32_t>(element), {data, key_bytes}, {data + key_bytes, load_le<std::uint32_t>(element + 12)}};
   }
   // Only of a branch, i < count().
   BranchElement branch(std::size_t i) const {
@@ -139,9 +132,7 @@ class NodeView {
   ByteView key(std::size_t i) const { return is_leaf() ? leaf(i).key : branch(i).key; }
 
  private:
-  const std::byte* element_at(std::size_t i) const {
-    return bytes_.data() + kPageHeaderBytes + i * kElementBytes;
-  }
+  const std::byte* element_at(std::size_t i) const { return bytes_.data() + kPageHeaderBytes + i * kElementBytes; }
   Status check_elements();
 
   PageHeader header_;

@@ -9,8 +9,7 @@ namespace lifeboat::bbolt {
 class PageStream {
  public:
   // Borrows `sink`.
-  PageStream(PageSink& sink, std::size_t page_size)
-      : sink_(sink), page_size_(page_size), buffer_(kAppendBytes) {}
+  PageStream(PageSink& sink, std::size_t page_size) : sink_(sink), page_size_(page_size), buffer_(kAppendBytes) {}
 
   std::size_t page_size() const { return page_size_; }
   // The id of the page that is written next, when the last one was finished.

@@ -18,18 +18,15 @@ Result<BucketRef> parse_bucket(const LeafElement& element) {
   BucketRef bucket;
   bucket.name = to_string(element.key);
   const auto damaged = [&](std::string why) {
-    return fail(ErrorCode::kDatabaseDamaged, "bucket '" + printable(element.key) + "'",
-                std::move(why));
+    return fail(ErrorCode::kDatabaseDamaged, "bucket '" + printable(element.key) + "'", std::move(why));
   };
   if (element.flags != kBucketFlag) return damaged("a plain value beside the buckets");
   if (element.value.size() < kBucketHeaderBytes) return damaged("shorter than a bucket header");
   bucket.root = load_le<std::uint64_t>(element.value.data());
   bucket.sequence = load_le<std::uint64_t>(element.value.data() + 8);
   const ByteView rest = element.value.subspan(kBucketHeaderBytes);
-  if (bucket.root != 0 && !rest.empty())
-    return damaged("bytes behind the header of a bucket with pages");
-  if (bucket.root == 0 && rest.size() > kMaxPageBytes)
-    return damaged("an inline bucket larger than a page");
+  if (bucket.root != 0 && !rest.empty()) return damaged("bytes behind the header of a bucket with pages");
+  if (bucket.root == 0 && rest.size() > kMaxPageBytes) return damaged("an inline bucket larger than a page");
   bucket.inline_page = to_bytes(rest);
   return bucket;
 }
@@ -98,8 +95,7 @@ struct Database::State {
 };
 
 struct Database::Cursor::State {
-  State(Database::State& db, const BucketRef& ref)
-      : database(db), bucket(ref), tree(db.reader, ref.root) {}
+  State(Database::State& db, const BucketRef& ref) : database(db), bucket(ref), tree(db.reader, ref.root) {}
 
   Result<bool> next_leaf();
 
@@ -117,14 +113,13 @@ Result<bool> Database::Cursor::State::next_leaf() {
   if (bucket.root != 0) {
     if (TRY(tree.next_leaf(leaf))) {
       if (!leaf.has_buckets()) return true;
-      return fail(ErrorCode::kUnsupportedContent,
-                  "bucket '" + printable(as_bytes(bucket.name)) + "'", "it holds another bucket");
+      return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(as_bytes(bucket.name)) + "'",
+                  "it holds another bucket");
     }
   } else if (!inline_read) {
     inline_read = true;
     auto page = NodeView::parse(bucket.inline_page, 0);
-    if (!page)
-      return std::unexpected(page.error().in("bucket '" + printable(as_bytes(bucket.name)) + "'"));
+    if (!page) return std::unexpected(page.error().in("bucket '" + printable(as_bytes(bucket.name)) + "'"));
     leaf = *page;
     if (!leaf.has_buckets()) return true;
     return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(as_bytes(bucket.name)) + "'",
@@ -175,11 +170,9 @@ Result<Database::Cursor> Database::walk(const BucketRef& bucket) {
   const auto& all = state_->buckets;
   const auto found = std::ranges::lower_bound(all, bucket.name, {}, &BucketRef::name);
   const auto misuse = [&](std::string why) {
-    return fail(ErrorCode::kInternal, "walk of bucket '" + printable(as_bytes(bucket.name)) + "'",
-                std::move(why));
+    return fail(ErrorCode::kInternal, "walk of bucket '" + printable(as_bytes(bucket.name)) + "'", std::move(why));
   };
-  if (found == all.end() || found->name != bucket.name)
-    return misuse("not a bucket of this database");
+  if (found == all.end() || found->name != bucket.name) return misuse("not a bucket of this database");
   const auto index = static_cast<std::size_t>(found - all.begin());
   if (state_->begun[index]) return misuse("it was walked before");
   state_->begun[index] = true;
@@ -188,8 +181,7 @@ Result<Database::Cursor> Database::walk(const BucketRef& bucket) {
 
 Result<Coverage> Database::finish() {
   if (state_->walked_to_the_end != state_->buckets.size()) {
-    return fail(ErrorCode::kInternal, "check of the database",
-                "a bucket was not walked to its end");
+    return fail(ErrorCode::kInternal, "check of the database", "a bucket was not walked to its end");
   }
   NodeReader& reader = state_->reader;
   const Meta& meta = reader.meta();

@@ -49,19 +49,16 @@ Result<NodeView> TreeWalk::descend(Pgid id, Bounds bounds) {
 }
 
 Status TreeWalk::check_leaf(const NodeView& leaf) {
-  if (leaf.count() == 0 && depth_ > 0)
-    return damaged_page(leaf.header().id, "an empty leaf below a branch");
+  if (leaf.count() == 0 && depth_ > 0) return damaged_page(leaf.header().id, "an empty leaf below a branch");
   if (leaf_depth_ > kMaxDepth) leaf_depth_ = depth_;
-  if (depth_ != leaf_depth_)
-    return damaged_page(leaf.header().id, "a leaf at another depth than the first");
+  if (depth_ != leaf_depth_) return damaged_page(leaf.header().id, "a leaf at another depth than the first");
   return {};
 }
 
 Status TreeWalk::enter(const NodeView& branch, Bounds bounds) {
   const Pgid id = branch.header().id;
   if (branch.count() < 2) return damaged_page(id, "a branch with fewer than two children");
-  if (branch.bytes().size() > kMaxBranchBytes)
-    return damaged_page(id, "a branch larger than bbolt writes");
+  if (branch.bytes().size() > kMaxBranchBytes) return damaged_page(id, "a branch larger than bbolt writes");
   if (depth_ == kMaxDepth) return damaged_page(id, "the tree is deeper than any real one");
   if (depth_ == levels_.size()) levels_.emplace_back();
   Level& level = levels_[depth_++];
@@ -73,8 +70,7 @@ Status TreeWalk::enter(const NodeView& branch, Bounds bounds) {
 
 TreeWalk::Bounds TreeWalk::child_bounds(const Level& level, std::size_t child) {
   const bool last = child + 1 == level.branch.count();
-  return {level.branch.branch(child).key,
-          last ? level.bounds.upper : level.branch.branch(child + 1).key};
+  return {level.branch.branch(child).key, last ? level.bounds.upper : level.branch.branch(child + 1).key};
 }
 
 }  // namespace lifeboat::bbolt

@@ -5,8 +5,7 @@
 namespace lifeboat::bbolt {
 namespace {
 
-[[gnu::cold, gnu::noinline]] std::unexpected<Error> refused(ErrorCode code, ByteView key,
-                                                            std::string why) {
+[[gnu::cold, gnu::noinline]] std::unexpected<Error> refused(ErrorCode code, ByteView key, std::string why) {
   const ByteView shown = key.first(std::min<std::size_t>(key.size(), 64));
   return fail(code, "record '" + printable(shown) + "' of the database to write", std::move(why));
 }

@@ -10,8 +10,7 @@ namespace lifeboat::bbolt {
 class TreeWriter {
  public:
   // Borrows `pages`.
-  explicit TreeWriter(PageStream& pages)
-      : pages_(pages), page_size_(pages.page_size()), leaf_(pages.page_size()) {}
+  explicit TreeWriter(PageStream& pages) : pages_(pages), page_size_(pages.page_size()), leaf_(pages.page_size()) {}
 
   // Starts an empty tree whose elements all have `flags`.
   void begin(std::uint32_t flags);

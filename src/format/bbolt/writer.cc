@@ -21,8 +21,7 @@ void append_bucket_header(Bytes& out, Pgid root) {
 }  // namespace
 
 struct BulkLoader::State {
-  State(PageSink& to, std::size_t page_bytes)
-      : sink(to), page_size(page_bytes), pages(to, page_bytes), tree(pages) {}
+  State(PageSink& to, std::size_t page_bytes) : sink(to), page_size(page_bytes), pages(to, page_bytes), tree(pages) {}
 
   Status start();
   Result<Pgid> write_root();
@@ -43,8 +42,7 @@ struct BulkLoader::State {
 Status BulkLoader::State::start() {
   if (finished) return misuse("it is finished");
   if (started) return {};
-  if (!is_page_size(page_size))
-    return misuse("a page size of " + std::to_string(page_size) + " bytes");
+  if (!is_page_size(page_size)) return misuse("a page size of " + std::to_string(page_size) + " bytes");
   started = true;
   for (Pgid id = 0; id < kFirstDataPage; ++id) {
     const MutableByteView page = TRY(pages.page());
@@ -82,8 +80,7 @@ Status BulkLoader::State::write_metas(Pgid root, Pgid freelist, Pgid high_water)
   return sink.write_front(front);
 }
 
-BulkLoader::BulkLoader(PageSink& sink, std::size_t page_size)
-    : state_(std::make_unique<State>(sink, page_size)) {}
+BulkLoader::BulkLoader(PageSink& sink, std::size_t page_size) : state_(std::make_unique<State>(sink, page_size)) {}
 BulkLoader::~BulkLoader() = default;
 
 Status BulkLoader::begin_bucket(std::string_view name) {
@@ -91,8 +88,7 @@ Status BulkLoader::begin_bucket(std::string_view name) {
   TRY(s.start());
   if (name.empty()) return misuse("a bucket without a name");
   if (!s.open_bucket.empty()) return misuse("bucket '" + s.open_bucket + "' is still open");
-  if (s.buckets.contains(name))
-    return misuse("a second bucket '" + printable(as_bytes(name)) + "'");
+  if (s.buckets.contains(name)) return misuse("a second bucket '" + printable(as_bytes(name)) + "'");
   s.open_bucket = name;
   s.tree.begin(0);
   return {};

@@ -28,9 +28,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 // RFC 3986 unreserved: what Go prints in a host without escaping it.
-bool is_host_char(char c) {
-  return is_digit(c) || is_letter(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
+bool is_host_char(char c) { return is_digit(c) || is_letter(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
 std::string lowered(std::string_view text) {
   std::string out(text);
@@ -91,9 +89,7 @@ Status check_host_port(std::string_view url, std::string_view authority) {
 }
 
 Status check_socket_path(std::string_view url, std::string_view rest) {
-  const auto is_path_char = [](char c) {
-    return is_host_char(c) || c == '/' || c == ':' || c == '@';
-  };
+  const auto is_path_char = [](char c) { return is_host_char(c) || c == '/' || c == ':' || c == '@'; };
   if (rest.empty()) return bad_url(url, "the socket's address is missing");
   if (!std::ranges::all_of(rest, is_path_char)) {
     return bad_url(url, "the socket's address has a character that would need escaping");
@@ -110,13 +106,11 @@ InitialMember& member_named(std::vector<InitialMember>& members, std::string_vie
 Status add_initial(std::vector<InitialMember>& members, std::string_view item) {
   const std::size_t equals = item.find('=');
   if (equals == std::string_view::npos) {
-    return bad("\"" + std::string(item) + "\" in the initial cluster is no member",
-               "a member is written name=URL");
+    return bad("\"" + std::string(item) + "\" in the initial cluster is no member", "a member is written name=URL");
   }
   const std::string_view name = item.substr(0, equals);
   if (name.empty()) {
-    return bad("\"" + std::string(item) + "\" in the initial cluster has no name",
-               "a member is written name=URL");
+    return bad("\"" + std::string(item) + "\" in the initial cluster has no name", "a member is written name=URL");
   }
   std::string url = TRY(normalise_url(item.substr(equals + 1)));
   std::vector<std::string>& urls = member_named(members, name).peer_urls;
@@ -133,8 +127,7 @@ Status check_urls_once(const std::vector<InitialMember>& members) {
   std::ranges::sort(urls);
   const auto twice = std::ranges::adjacent_find(urls);
   if (twice == urls.end()) return {};
-  return bad("peer URL " + std::string(*twice) + " occurs twice",
-             "each member needs an address of its own");
+  return bad("peer URL " + std::string(*twice) + " occurs twice", "each member needs an address of its own");
 }
 
 Status check_names_once(const std::vector<InitialMember>& members) {
@@ -143,15 +136,13 @@ Status check_names_once(const std::vector<InitialMember>& members) {
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
   if (twice == names.end()) return {};
-  return bad("the name " + std::string(*twice) + " occurs twice",
-             "each member needs a name of its own");
+  return bad("the name " + std::string(*twice) + " occurs twice", "each member needs a name of its own");
 }
 
 Status check_ids(const std::vector<Member>& members) {
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i].id == 0) {
-      return bad("member " + members[i].name + " would get the id 0",
-                 "raft reserves it; use another token");
+      return bad("member " + members[i].name + " would get the id 0", "raft reserves it; use another token");
     }
     if (i != 0 && members[i - 1].id == members[i].id) {
       return bad("members " + members[i - 1].name + " and " + members[i].name + " would get one id",
@@ -161,9 +152,7 @@ Status check_ids(const std::vector<Member>& members) {
   return {};
 }
 
-std::uint64_t first_eight(const crypto::Sha1& digest) {
-  return load_be<std::uint64_t>(digest.bytes.data());
-}
+std::uint64_t first_eight(const crypto::Sha1& digest) { return load_be<std::uint64_t>(digest.bytes.data()); }
 
 }  // namespace
 
@@ -183,8 +172,7 @@ Result<std::string> normalise_url(std::string_view given) {
     return bad_url(url, "its scheme must be http, https, unix or unixs");
   }
   const std::size_t end = rest.find_first_of("/?#");
-  if (end != std::string_view::npos)
-    return bad_url(url, "it must not contain a path, query or fragment");
+  if (end != std::string_view::npos) return bad_url(url, "it must not contain a path, query or fragment");
   TRY(check_host_port(url, rest));
   return scheme + "://" + std::string(rest);
 }

@@ -22,8 +22,7 @@ class HashKv {
   std::int64_t revision_;
   std::uint32_t with_keep_;
   std::uint32_t without_keep_;
-  bool any_kept_ =
-      false;  // from the first kept record on, without_keep_ can no longer be the answer
+  bool any_kept_ = false;  // from the first kept record on, without_keep_ can no longer be the answer
 };
 
 }  // namespace lifeboat::etcd

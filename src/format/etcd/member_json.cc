@@ -30,8 +30,7 @@ Status read_texts(const Json& json, const char* field, std::vector<std::string>&
   if (at == json.end() || at->is_null()) return {};
   if (!at->is_array()) return damaged(std::string(field) + " is not a list");
   for (const Json& item : *at) {
-    if (!item.is_string())
-      return damaged(std::string(field) + " holds something else than strings");
+    if (!item.is_string()) return damaged(std::string(field) + " holds something else than strings");
     out.push_back(item.get<std::string>());
   }
   return {};

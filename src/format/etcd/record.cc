@@ -136,11 +136,9 @@ std::size_t write_revision_key(const RevisionKey& key, MutableByteView out) {
 std::optional<KeyValue> parse_key_value(ByteView value) {
   KeyValue kv;
   ByteView rest = value;
-  const bool in_order = take_bytes_if(rest, kKeyTag, kv.key) &&
-                        take_scalar_if(rest, kCreateTag, kv.create_revision) &&
+  const bool in_order = take_bytes_if(rest, kKeyTag, kv.key) && take_scalar_if(rest, kCreateTag, kv.create_revision) &&
                         take_scalar_if(rest, kModTag, kv.mod_revision) &&
-                        take_scalar_if(rest, kVersionTag, kv.version) &&
-                        take_bytes_if(rest, kValueTag, kv.value) &&
+                        take_scalar_if(rest, kVersionTag, kv.version) && take_bytes_if(rest, kValueTag, kv.value) &&
                         take_scalar_if(rest, kLeaseTag, kv.lease);
   if (in_order && rest.empty()) [[likely]]
     return kv;
@@ -167,9 +165,8 @@ Bytes encode_key_value(const KeyValue& kv) {
 }
 
 std::size_t key_value_bytes(const KeyValue& kv) {
-  return bytes_field_size(kv.key) + scalar_field_size(kv.create_revision) +
-         scalar_field_size(kv.mod_revision) + scalar_field_size(kv.version) +
-         bytes_field_size(kv.value) + scalar_field_size(kv.lease);
+  return bytes_field_size(kv.key) + scalar_field_size(kv.create_revision) + scalar_field_size(kv.mod_revision) +
+         scalar_field_size(kv.version) + bytes_field_size(kv.value) + scalar_field_size(kv.lease);
 }
 
 std::byte* store_key_value(const KeyValue& kv, std::byte* out) {

@@ -13,9 +13,8 @@ constexpr Minor k35{.major = 3, .minor = 5};
 constexpr Minor k36{.major = 3, .minor = 6};
 
 // Every bucket that a server makes at boot, but `key`; `etcdutl snapshot status` relies on meta.
-constexpr std::string_view kSideBuckets[] = {"alarm",   "auth",  "authRoles", "authUsers",
-                                             "cluster", "lease", "members",   "members_removed",
-                                             "meta"};
+constexpr std::string_view kSideBuckets[] = {"alarm", "auth",    "authRoles",       "authUsers", "cluster",
+                                             "lease", "members", "members_removed", "meta"};
 
 Bytes big_endian(std::uint64_t value) {
   Bytes out;
@@ -23,8 +22,7 @@ Bytes big_endian(std::uint64_t value) {
   return out;
 }
 
-void set_text(Sidecar& sidecar, std::string_view bucket, std::string_view key,
-              std::string_view text) {
+void set_text(Sidecar& sidecar, std::string_view bucket, std::string_view key, std::string_view text) {
   sidecar.set(bucket, key, as_bytes(text));
 }
 
@@ -82,18 +80,15 @@ void set_leases(Sidecar& sidecar, const std::vector<Lease>& leases) {
   }
 }
 
-std::string version_text(Minor minor) {
-  return std::to_string(minor.major) + '.' + std::to_string(minor.minor);
-}
+std::string version_text(Minor minor) { return std::to_string(minor.major) + '.' + std::to_string(minor.minor); }
 
 std::string target_text(const std::optional<Minor>& target) {
   return target ? "etcd " + version_text(*target) : "the etcd that boots it";
 }
 
 // A version row above the target's makes the server refuse to boot; an absent one is decided again.
-void drop_version(Sidecar& sidecar, std::string_view bucket, std::string_view key,
-                  std::string_view name, const std::optional<Minor>& target,
-                  RewriteReport& report) {
+void drop_version(Sidecar& sidecar, std::string_view bucket, std::string_view key, std::string_view name,
+                  const std::optional<Minor>& target, RewriteReport& report) {
   const std::optional<ByteView> value = sidecar.value(bucket, key);
   if (!value) return;
   report.dropped.push_back("The " + std::string(name) + " " + printable(*value) +
@@ -101,8 +96,8 @@ void drop_version(Sidecar& sidecar, std::string_view bucket, std::string_view ke
   sidecar.erase(bucket, key);
 }
 
-void set_versions(Sidecar& sidecar, const std::optional<Minor>& source,
-                  const std::optional<Minor>& target, RewriteReport& report) {
+void set_versions(Sidecar& sidecar, const std::optional<Minor>& source, const std::optional<Minor>& target,
+                  RewriteReport& report) {
   const std::optional<Minor> storage = parse_minor(sidecar.storage_version());
   if (!target || *target < k36 || !storage || *target < *storage) {
     drop_version(sidecar, "meta", "storageVersion", "storage version", target, report);
@@ -130,13 +125,11 @@ void drop_alarms(Sidecar& sidecar, RewriteReport& report) {
   BucketRows& rows = sidecar.get_or_add("alarm");
   if (alarms) {
     for (const Alarm& alarm : *alarms) {
-      report.dropped.push_back("The alarm " + alarm_name(alarm.type) + " of member " +
-                               member_key(alarm.member_id) +
+      report.dropped.push_back("The alarm " + alarm_name(alarm.type) + " of member " + member_key(alarm.member_id) +
                                " was dropped: it would make the restored cluster refuse requests.");
     }
   } else {
-    report.dropped.push_back(count_text(rows.rows.size()) +
-                             " alarms that do not parse were dropped.");
+    report.dropped.push_back(count_text(rows.rows.size()) + " alarms that do not parse were dropped.");
   }
   rows.rows.clear();
 }
@@ -158,8 +151,7 @@ std::optional<Minor> parse_minor(std::string_view version) {
   version.remove_prefix(1);
   const std::optional<int> minor = take_number(version);
   if (!minor) return std::nullopt;
-  const bool ends_well =
-      version.empty() || version.front() == '.' || version.front() == '-' || version.front() == '+';
+  const bool ends_well = version.empty() || version.front() == '.' || version.front() == '-' || version.front() == '+';
   if (!ends_well) return std::nullopt;
   return Minor{.major = *major, .minor = *minor};
 }
@@ -180,8 +172,7 @@ std::optional<Minor> source_minor(const Sidecar& sidecar) {
   return source;
 }
 
-Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options,
-                            RewriteReport& report) {
+Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options, RewriteReport& report) {
   Sidecar out = source;
   for (const std::string_view bucket : kSideBuckets) out.get_or_add(bucket);
   set_versions(out, source_minor(source), options.target, report);

@@ -21,19 +21,16 @@ std::optional<Minor> source_minor(const Sidecar& sidecar);
 
 struct RewriteOptions {
   NewCluster cluster;
-  std::optional<Minor> target;        // nullopt: the set every version accepts
-  std::int64_t compact_revision = 0;  // both compact revisions are set to this (0: rows left out)
-  std::int64_t scheduled_compact_revision =
-      0;                      // with a bump: the bumped revision, else equal to the above
-  std::vector<Lease> leases;  // replaces the lease bucket
+  std::optional<Minor> target;                  // nullopt: the set every version accepts
+  std::int64_t compact_revision = 0;            // both compact revisions are set to this (0: rows left out)
+  std::int64_t scheduled_compact_revision = 0;  // with a bump: the bumped revision, else equal to the above
+  std::vector<Lease> leases;                    // replaces the lease bucket
   bool keep_alarms = false;
 };
 struct RewriteReport {
-  std::vector<std::string>
-      dropped;  // one sentence each: alarms, downgrade state, removed members, versions
+  std::vector<std::string> dropped;  // one sentence each: alarms, downgrade state, removed members, versions
 };
 // Pure. Unknown buckets and rows stay as they are.
-Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options,
-                            RewriteReport& report);
+Sidecar rewrite_for_restore(const Sidecar& source, const RewriteOptions& options, RewriteReport& report);
 
 }  // namespace lifeboat::etcd

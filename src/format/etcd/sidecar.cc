@@ -17,8 +17,7 @@ auto row_at(std::vector<BucketRow>& rows, ByteView key) {
 
 std::unexpected<Error> damaged_row(std::string_view bucket, ByteView key, std::string why) {
   return fail(ErrorCode::kDatabaseDamaged,
-              "row " + printable(key) + " of bucket " + std::string(bucket) + " does not parse",
-              std::move(why));
+              "row " + printable(key) + " of bucket " + std::string(bucket) + " does not parse", std::move(why));
 }
 
 // leasepb.Lease: 1 ID, 2 TTL, 3 RemainingTTL.
@@ -57,8 +56,7 @@ std::optional<Alarm> parse_alarm(ByteView key) {
   return alarm;
 }
 
-std::uint64_t big_endian_row(const Sidecar& sidecar, std::string_view bucket,
-                             std::string_view key) {
+std::uint64_t big_endian_row(const Sidecar& sidecar, std::string_view bucket, std::string_view key) {
   const std::optional<ByteView> value = sidecar.value(bucket, key);
   return value && value->size() == 8 ? load_be<std::uint64_t>(value->data()) : 0;
 }
@@ -163,28 +161,18 @@ Result<std::vector<Alarm>> Sidecar::alarms() const {
   return alarms;
 }
 
-std::int64_t Sidecar::scheduled_compact_revision() const {
-  return revision_row(*this, "scheduledCompactRev");
-}
-std::int64_t Sidecar::finished_compact_revision() const {
-  return revision_row(*this, "finishedCompactRev");
-}
-std::uint64_t Sidecar::consistent_index() const {
-  return big_endian_row(*this, "meta", "consistent_index");
-}
+std::int64_t Sidecar::scheduled_compact_revision() const { return revision_row(*this, "scheduledCompactRev"); }
+std::int64_t Sidecar::finished_compact_revision() const { return revision_row(*this, "finishedCompactRev"); }
+std::uint64_t Sidecar::consistent_index() const { return big_endian_row(*this, "meta", "consistent_index"); }
 std::uint64_t Sidecar::term() const { return big_endian_row(*this, "meta", "term"); }
 std::string Sidecar::storage_version() const { return text_row(*this, "meta", "storageVersion"); }
-std::string Sidecar::cluster_version() const {
-  return text_row(*this, "cluster", "clusterVersion");
-}
+std::string Sidecar::cluster_version() const { return text_row(*this, "cluster", "clusterVersion"); }
 
 bool Sidecar::auth_enabled() const {
   const std::optional<ByteView> value = this->value("auth", "authEnabled");
   return value && value->size() == 1 && value->front() == std::byte{1};
 }
-std::uint64_t Sidecar::auth_revision() const {
-  return big_endian_row(*this, "auth", "authRevision");
-}
+std::uint64_t Sidecar::auth_revision() const { return big_endian_row(*this, "auth", "authRevision"); }
 std::vector<std::string> Sidecar::user_names() const { return row_names(*this, "authUsers"); }
 std::vector<std::string> Sidecar::role_names() const { return row_names(*this, "authRoles"); }
 

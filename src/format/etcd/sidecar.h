@@ -76,11 +76,10 @@ class Sidecar {
   bool operator==(const Sidecar&) const = default;
 };
 
-Bytes encode_lease(const Lease& lease);  // leasepb.Lease: zeros left out
-Bytes lease_key(std::int64_t id);        // 8 bytes BE
-std::string member_json(
-    const Member& member);  // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
-std::string member_key(std::uint64_t id);  // lowercase hex without padding
+Bytes encode_lease(const Lease& lease);         // leasepb.Lease: zeros left out
+Bytes lease_key(std::int64_t id);               // 8 bytes BE
+std::string member_json(const Member& member);  // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
+std::string member_key(std::uint64_t id);       // lowercase hex without padding
 Result<Member> parse_member_json(std::string_view json);
 // raftpb.ConfState as meta's `confState` holds it: {"voters":[..],..}. nullopt when it is something
 // else.

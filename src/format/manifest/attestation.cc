@@ -27,8 +27,7 @@ Json encode(const Attestation::MemberHash& member) {
 }
 
 Result<Attestation::MemberHash> decode_member(const Json& item) {
-  if (!item.is_object())
-    return fail(ErrorCode::kObjectDamaged, "an attestation is damaged", "a member is no object");
+  if (!item.is_object()) return fail(ErrorCode::kObjectDamaged, "an attestation is damaged", "a member is no object");
   Fields in(item, "an attestation's member");
   Attestation::MemberHash out;
   out.member_id = in.text("member_id");
@@ -82,8 +81,7 @@ Result<Attestation> decode_attestation(ByteView bytes) {
   out.agreed = in.flag("agreed");
   out.reason = in.text("reason");
   out.level = static_cast<int>(in.number("level", kMaxLevel));
-  for (const Json& item : in.array("members", kMaxMembers))
-    out.members.push_back(TRY(decode_member(item)));
+  for (const Json& item : in.array("members", kMaxMembers)) out.members.push_back(TRY(decode_member(item)));
   out.restore_hash = in.number32("restore_hash");
   out.duration_seconds = in.real("duration_seconds");
   out.writer_version = in.text("writer_version");

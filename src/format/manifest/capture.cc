@@ -75,18 +75,16 @@ std::vector<Flush> decode_flushes(Fields& in, std::int64_t lo) {
       in.refuse("revision", "stands beside something that is no number");
       return out;
     }
-    before = {plus(before.revision, *step),
-              {plus(before.latest.ns, *after)},
-              {plus(before.latest.ns, *by)},
-              *is_live == 1};
+    before = {
+        plus(before.revision, *step), {plus(before.latest.ns, *after)}, {plus(before.latest.ns, *by)}, *is_live == 1};
     out.push_back(before);
   }
   return out;
 }
 
 Json encode(const SidecarChange& change) {
-  return Json::array({change.after, change.by, change.bucket, hex(change.key),
-                      change.value ? Json(hex(*change.value)) : Json()});
+  return Json::array(
+      {change.after, change.by, change.bucket, hex(change.key), change.value ? Json(hex(*change.value)) : Json()});
 }
 
 std::optional<Bytes> bytes_in(const Json& value) {

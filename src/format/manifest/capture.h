@@ -32,10 +32,10 @@ void apply(const SidecarChange& change, etcd::Sidecar& sidecar);
 
 struct CaptureCommit {
   Lineage lineage;
-  Source source;                        // kind "watch"; counts of a file are 0
-  std::int64_t lo = 0, hi = 0;          // of its segment
-  std::vector<Flush> flushes;           // ascending by revision; the last one's is hi
-  std::vector<SidecarChange> changes;   // in order
+  Source source;                       // kind "watch"; counts of a file are 0
+  std::int64_t lo = 0, hi = 0;         // of its segment
+  std::vector<Flush> flushes;          // ascending by revision; the last one's is hi
+  std::vector<SidecarChange> changes;  // in order
   std::string writer_version;
   bool operator==(const CaptureCommit&) const = default;
 };

@@ -26,8 +26,7 @@ constexpr std::size_t kMaxReplaces = 1024;
 bool valid_object_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxObjectName) return false;
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-           c == '/';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
   };
   if (!std::ranges::all_of(name, allowed)) return false;
   for (std::size_t begin = 0; begin <= name.size();) {
@@ -79,12 +78,10 @@ Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
   std::vector<SegmentRef> out;
   out.reserve(list.size());
   for (const Json& item : list) {
-    if (!item.is_object())
-      return fail(ErrorCode::kObjectDamaged, "a manifest is damaged", "a segment is no object");
+    if (!item.is_object()) return fail(ErrorCode::kObjectDamaged, "a manifest is damaged", "a segment is no object");
     Fields in(item, "a manifest's segment");
     SegmentRef segment = decode_segment(in);
-    if (!out.empty() && !continues(out.back(), segment))
-      in.refuse("lo", "does not continue the segment before it");
+    if (!out.empty() && !continues(out.back(), segment)) in.refuse("lo", "does not continue the segment before it");
     TRY(in.status());
     out.push_back(std::move(segment));
   }

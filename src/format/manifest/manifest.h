@@ -20,8 +20,7 @@ struct SegmentRef {
   std::int64_t complete_from = 0;
   std::uint64_t records = 0, stored_bytes = 0, plain_bytes = 0;
   std::string digest;
-  bool removes =
-      false;  // has a `removed` section: earlier records that are invisible from complete_from on
+  bool removes = false;  // has a `removed` section: earlier records that are invisible from complete_from on
   bool operator==(const SegmentRef&) const = default;
 };
 
@@ -42,9 +41,9 @@ struct Manifest {
   // that ended the history before it. The last two go with the history that they belong to.
   std::string purpose;
   std::vector<std::string> replaces;  // manifests of this revision whose place it takes
-  std::string writer_version;  // of lifeboat
-  std::string writer;          // random id of the writing run; its sequence and previous manifest:
-                               // signatures, later
+  std::string writer_version;         // of lifeboat
+  std::string writer;                 // random id of the writing run; its sequence and previous manifest:
+                                      // signatures, later
   std::uint64_t sequence = 0;
   std::string previous;
   bool operator==(const Manifest&) const = default;

@@ -85,8 +85,8 @@ Result<KeySet> decode(ByteView object) {
   set.epoch = fields.number32("epoch");
   set.repo = fields.id<RepoId>("repo");
   const std::string kind = fields.text("kind");
-  set.recipient.kind = kind == kind_text(RecipientKind::kKeyFile) ? RecipientKind::kKeyFile
-                                                                  : RecipientKind::kPassphrase;
+  set.recipient.kind =
+      kind == kind_text(RecipientKind::kKeyFile) ? RecipientKind::kKeyFile : RecipientKind::kPassphrase;
   if (kind != kind_text(set.recipient.kind)) fields.refuse("kind", "is not known");
   set.recipient.label = fields.text("label");
   if (!valid_label(set.recipient.label)) fields.refuse("label", "is not one");
@@ -106,10 +106,9 @@ struct WrappingKeys {
 };
 
 Result<WrappingKeys> derive(const KeySet& set, ByteView credential) {
-  crypto::Secret stretched =
-      set.recipient.kind == RecipientKind::kPassphrase
-          ? TRY(crypto::argon2id(credential, set.salt, set.cost, crypto::kAeadKeyBytes))
-          : crypto::Secret(credential);
+  crypto::Secret stretched = set.recipient.kind == RecipientKind::kPassphrase
+                                 ? TRY(crypto::argon2id(credential, set.salt, set.cost, crypto::kAeadKeyBytes))
+                                 : crypto::Secret(credential);
   WrappingKeys keys{crypto::Secret(crypto::kAeadKeyBytes), {}};
   const std::string info = "lifeboat/v1/keys/" + set.repo.text();
   crypto::hkdf_sha256(stretched.view(), set.salt, info, keys.key.view());
@@ -119,19 +118,16 @@ Result<WrappingKeys> derive(const KeySet& set, ByteView credential) {
 
 }  // namespace
 
-Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient,
-                        ByteView credential, const std::array<std::byte, 16>& salt,
-                        crypto::Argon2Cost cost) {
+Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient, ByteView credential,
+                        const std::array<std::byte, 16>& salt, crypto::Argon2Cost cost) {
   if (!valid_label(recipient.label))
-    return fail(ErrorCode::kBadSetting,
-                "the recipient's label \"" + recipient.label + "\" cannot be used",
+    return fail(ErrorCode::kBadSetting, "the recipient's label \"" + recipient.label + "\" cannot be used",
                 "a label is 1 to 32 characters of a-z, 0-9 and -");
   const bool by_file = recipient.kind == RecipientKind::kKeyFile;
   if (by_file && credential.size() < kMinKeyFileBytes)
-    return fail(
-        ErrorCode::kBadSetting, "the key file is too short",
-        "it has " + std::to_string(credential.size()) + " bytes; it needs at least 16 random ones",
-        "Make one with `head -c 32 /dev/urandom > FILE`.");
+    return fail(ErrorCode::kBadSetting, "the key file is too short",
+                "it has " + std::to_string(credential.size()) + " bytes; it needs at least 16 random ones",
+                "Make one with `head -c 32 /dev/urandom > FILE`.");
   if (!by_file && (cost.passes > kMaxReadPasses || cost.memory_bytes > kMaxReadMemoryBytes))
     return fail(ErrorCode::kBadSetting, "the passphrase's cost is too high",
                 "at most 20 passes and 1 GiB can be read back");
@@ -148,14 +144,12 @@ Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipie
   }
   const MutableByteView sealed = set.sealed;
   crypto::Aead(wrapping.key)
-      .seal(0, json::dump(describe(set)), roots.view(), sealed.first(roots.size()),
-            sealed.subspan(roots.size()));
+      .seal(0, json::dump(describe(set)), roots.view(), sealed.first(roots.size()), sealed.subspan(roots.size()));
 
   Bytes object = encode(set);
   const Result<EpochKeys> check = unwrap_keys(object, repo, credential);
   if (!check || !equal(check->content.view(), keys.content.view()) ||
-      !equal(check->planning.view(), keys.planning.view()) ||
-      !equal(check->identity.view(), keys.identity.view()))
+      !equal(check->planning.view(), keys.planning.view()) || !equal(check->identity.view(), keys.identity.view()))
     return fail(ErrorCode::kVerifyBeforePublish, "the wrapped keys did not open again");
   return object;
 }
@@ -171,18 +165,15 @@ Result<EpochKeys> unwrap_keys(ByteView object, const RepoId& repo, ByteView cred
   const WrappingKeys wrapping = TRY(derive(set, credential));
   if (!crypto::equal_constant_time(wrapping.commitment, set.commitment))
     return fail(ErrorCode::kWrongKey, "the " + std::string(kind_text(set.recipient.kind)) +
-                                          " does not open the keys \"" + set.recipient.label +
-                                          "\"");
+                                          " does not open the keys \"" + set.recipient.label + "\"");
   crypto::Secret roots(kRoots * kRootBytes);
   const ByteView sealed = set.sealed;
   if (!crypto::Aead(wrapping.key)
-           .open(0, json::dump(describe(set)), sealed.first(roots.size()),
-                 sealed.subspan(roots.size()), roots.view()))
+           .open(0, json::dump(describe(set)), sealed.first(roots.size()), sealed.subspan(roots.size()), roots.view()))
     return damaged("it does not match its seal");
   const ByteView all = roots.view();
   return EpochKeys{set.epoch, crypto::Secret(all.first(kRootBytes)),
-                   crypto::Secret(all.subspan(kRootBytes, kRootBytes)),
-                   crypto::Secret(all.last(kRootBytes))};
+                   crypto::Secret(all.subspan(kRootBytes, kRootBytes)), crypto::Secret(all.last(kRootBytes))};
 }
 
 }  // namespace lifeboat::object

@@ -26,9 +26,8 @@ struct Recipient {
 // The bytes of keys/<epoch>-<generation>-<label>-<sha256>: canonical JSON (any edit is found: it
 // must equal its own re-encoding). `credential`: the passphrase, or the key file's bytes. salt,
 // nonce: fresh random.
-Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient,
-                        ByteView credential, const std::array<std::byte, 16>& salt,
-                        crypto::Argon2Cost cost);
+Result<Bytes> wrap_keys(const EpochKeys& keys, const RepoId& repo, const Recipient& recipient, ByteView credential,
+                        const std::array<std::byte, 16>& salt, crypto::Argon2Cost cost);
 struct WrappedKeys {
   RepoId repo;
   std::uint32_t epoch = 0;

@@ -13,12 +13,10 @@ inline constexpr std::size_t kFramePrefixBytes = 8;  // u32 stored length (with 
 inline constexpr std::size_t kTrailerBytes = 40;
 inline constexpr std::size_t kMaxFramePlainBytes = 8u << 20;
 
-inline constexpr std::array<std::byte, 8> kMagic{std::byte{'L'}, std::byte{'I'}, std::byte{'F'},
-                                                 std::byte{'E'}, std::byte{'B'}, std::byte{'O'},
-                                                 std::byte{'A'}, std::byte{'T'}};
-inline constexpr std::array<std::byte, 8> kTrailerMagic{
-    std::byte{'T'}, std::byte{'A'}, std::byte{'O'}, std::byte{'B'},
-    std::byte{'E'}, std::byte{'F'}, std::byte{'I'}, std::byte{'L'}};
+inline constexpr std::array<std::byte, 8> kMagic{std::byte{'L'}, std::byte{'I'}, std::byte{'F'}, std::byte{'E'},
+                                                 std::byte{'B'}, std::byte{'O'}, std::byte{'A'}, std::byte{'T'}};
+inline constexpr std::array<std::byte, 8> kTrailerMagic{std::byte{'T'}, std::byte{'A'}, std::byte{'O'}, std::byte{'B'},
+                                                        std::byte{'E'}, std::byte{'F'}, std::byte{'I'}, std::byte{'L'}};
 inline constexpr std::uint8_t kMajor = 1;
 inline constexpr std::uint8_t kReader = 1;     // compared with an object's minimal reader
 inline constexpr std::uint8_t kAlgorithm = 1;  // zstd, AES-256-GCM, HKDF-SHA256
@@ -38,8 +36,7 @@ inline constexpr std::size_t kAlgorithm = 13;
 inline constexpr std::size_t kScope = 14;
 inline constexpr std::size_t kReservedByte = 15;
 inline constexpr std::size_t kEpoch = 16;
-inline constexpr std::size_t kSealedSecretBytes =
-    20;  // of a per-object secret sealed to a public key; 0: none
+inline constexpr std::size_t kSealedSecretBytes = 20;  // of a per-object secret sealed to a public key; 0: none
 inline constexpr std::size_t kRepo = 24;
 inline constexpr std::size_t kSalt = 40;
 inline constexpr std::size_t kCommitment = 72;

@@ -64,8 +64,7 @@ HeaderBytes encode_header(const Header& header) {
   std::ranges::copy(header.repo.bytes, p + layout::kRepo);
   std::ranges::copy(header.salt, p + layout::kSalt);
   std::ranges::copy(header.key_commitment, p + layout::kCommitment);
-  store_le(p + layout::kHeaderChecksum,
-           crypto::crc32c(0, ByteView(out).first(layout::kHeaderChecksum)));
+  store_le(p + layout::kHeaderChecksum, crypto::crc32c(0, ByteView(out).first(layout::kHeaderChecksum)));
   return out;
 }
 
@@ -79,9 +78,7 @@ struct Prefix {
   std::uint32_t plain_bytes = 0;
   bool last = false, raw = false;
 
-  std::uint32_t length_field() const {
-    return plain_bytes | (last ? kLastFrameFlag : 0) | (raw ? kRawFrameFlag : 0);
-  }
+  std::uint32_t length_field() const { return plain_bytes | (last ? kLastFrameFlag : 0) | (raw ? kRawFrameFlag : 0); }
 };
 
 Result<Prefix> parse_prefix(ByteView bytes) {
@@ -92,9 +89,8 @@ Result<Prefix> parse_prefix(ByteView bytes) {
   if (prefix.plain_bytes > kMaxFramePlainBytes) return damaged("a frame's length is out of bounds");
   // Only what zstd makes smaller is stored compressed.
   const std::uint32_t raw_bytes = prefix.plain_bytes + crypto::kAeadTagBytes;
-  const bool fits =
-      prefix.raw ? prefix.sealed_bytes == raw_bytes
-                 : prefix.sealed_bytes > crypto::kAeadTagBytes && prefix.sealed_bytes < raw_bytes;
+  const bool fits = prefix.raw ? prefix.sealed_bytes == raw_bytes
+                               : prefix.sealed_bytes > crypto::kAeadTagBytes && prefix.sealed_bytes < raw_bytes;
   if (!fits) return damaged("a frame's stored length does not fit its plain length");
   return prefix;
 }
@@ -128,17 +124,13 @@ void make_room(Buffer& buffer, std::size_t size) {
 
 }  // namespace
 
-EpochKeys EpochKeys::clone() const {
-  return {epoch, content.clone(), planning.clone(), identity.clone()};
-}
+EpochKeys EpochKeys::clone() const { return {epoch, content.clone(), planning.clone(), identity.clone()}; }
 
 Result<Header> parse_header(ByteView bytes) {
   if (bytes.size() < kHeaderBytes) return damaged("its header is cut short");
   const std::byte* p = bytes.data();
-  if (!std::ranges::equal(bytes.first(kMagic.size()), kMagic))
-    return damaged("it does not begin with the magic bytes");
-  if (load_le<std::uint32_t>(p + layout::kHeaderChecksum) !=
-      crypto::crc32c(0, bytes.first(layout::kHeaderChecksum)))
+  if (!std::ranges::equal(bytes.first(kMagic.size()), kMagic)) return damaged("it does not begin with the magic bytes");
+  if (load_le<std::uint32_t>(p + layout::kHeaderChecksum) != crypto::crc32c(0, bytes.first(layout::kHeaderChecksum)))
     return damaged("its header does not match its checksum");
   Header header;
   header.type = static_cast<ObjectType>(load_le<std::uint16_t>(p + layout::kType));
@@ -150,22 +142,17 @@ Result<Header> parse_header(ByteView bytes) {
   header.epoch = load_le<std::uint32_t>(p + layout::kEpoch);
   std::ranges::copy_n(p + layout::kRepo, std::ssize(header.repo.bytes), header.repo.bytes.begin());
   std::ranges::copy_n(p + layout::kSalt, std::ssize(header.salt), header.salt.begin());
-  std::ranges::copy_n(p + layout::kCommitment, std::ssize(header.key_commitment),
-                      header.key_commitment.begin());
+  std::ranges::copy_n(p + layout::kCommitment, std::ssize(header.key_commitment), header.key_commitment.begin());
   if (header.major > kMajor || header.minimal_reader > kReader || header.algorithm > kAlgorithm)
     return fail(ErrorCode::kRepoVersionUnknown, "an object needs a newer Lifeboat",
-                "it has format " + std::to_string(header.major) + "." +
-                    std::to_string(header.minor) + " and needs reader " +
-                    std::to_string(header.minimal_reader) + "; this one is reader " +
+                "it has format " + std::to_string(header.major) + "." + std::to_string(header.minor) +
+                    " and needs reader " + std::to_string(header.minimal_reader) + "; this one is reader " +
                     std::to_string(kReader));
-  if (header.major != kMajor || header.algorithm != kAlgorithm || !known(header.type) ||
-      !known(header.scope))
+  if (header.major != kMajor || header.algorithm != kAlgorithm || !known(header.type) || !known(header.scope))
     return damaged("its header has values that no version wrote");
   if (header.minor == 0 &&
-      !(all_zero(bytes.subspan(layout::kSealedSecretBytes, 4)) &&
-        all_zero(bytes.subspan(layout::kReservedByte, 1)) &&
-        all_zero(bytes.subspan(layout::kSealedSecretOffset,
-                               layout::kHeaderChecksum - layout::kSealedSecretOffset))))
+      !(all_zero(bytes.subspan(layout::kSealedSecretBytes, 4)) && all_zero(bytes.subspan(layout::kReservedByte, 1)) &&
+        all_zero(bytes.subspan(layout::kSealedSecretOffset, layout::kHeaderChecksum - layout::kSealedSecretOffset))))
     return damaged("reserved bytes of its header are not zero");
   return header;
 }
@@ -184,11 +171,10 @@ struct Codec::State {
                     std::size_t prefix_bytes);
 };
 
-Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number, ByteView stored,
-                                Buffer& out, std::size_t prefix_bytes) {
+Result<bool> Codec::State::open(const HeaderBytes& header, std::uint32_t number, ByteView stored, Buffer& out,
+                                std::size_t prefix_bytes) {
   const Prefix prefix = TRY(parse_prefix(stored));
-  if (stored.size() != kFramePrefixBytes + prefix.sealed_bytes)
-    return damaged("a frame is cut short");
+  if (stored.size() != kFramePrefixBytes + prefix.sealed_bytes) return damaged("a frame is cut short");
   const std::size_t cipher_bytes = prefix.sealed_bytes - crypto::kAeadTagBytes;
   const ByteView cipher = stored.subspan(kFramePrefixBytes, cipher_bytes);
   const ByteView tag = stored.last(crypto::kAeadTagBytes);
@@ -234,8 +220,7 @@ Sealer::~Sealer() = default;
 
 Result<Sealer> Sealer::make(const RepoKeys& keys, ObjectType type, KeyScope scope,
                             const std::array<std::byte, 32>& salt) {
-  if (keys.epochs.empty())
-    return fail(ErrorCode::kInternal, "seal an object", "the repo has no keys");
+  if (keys.epochs.empty()) return fail(ErrorCode::kInternal, "seal an object", "the repo has no keys");
   const EpochKeys& epoch = keys.epochs.back();
   Header header;
   header.type = type;
@@ -254,58 +239,50 @@ Result<Sealer> Sealer::make(const RepoKeys& keys, ObjectType type, KeyScope scop
 
 ByteView Sealer::header() const { return state_->header; }
 
-Result<SealedFrame> Sealer::seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
-                                 int zstd_level, ByteView zstd_prefix) const {
+Result<SealedFrame> Sealer::seal(Codec& codec, std::uint32_t number, ByteView plain, bool last, int zstd_level,
+                                 ByteView zstd_prefix) const {
   Codec::State& own = *codec.state_;
   if (plain.size() > kMaxFramePlainBytes || own.salt != state_->salt || !state_->claim(number))
     return fail(ErrorCode::kInternal, "seal frame " + std::to_string(number),
                 "it is too large, its number was used before, or the codec is another object's");
   if (!own.compressor) own.compressor.emplace();
   make_room(own.packed, crypto::Compressor::bound(plain.size()));
-  const std::size_t packed =
-      TRY(own.compressor->compress(plain, own.packed.view(), zstd_level, zstd_prefix));
+  const std::size_t packed = TRY(own.compressor->compress(plain, own.packed.view(), zstd_level, zstd_prefix));
   const bool raw = packed >= plain.size();
   const ByteView payload = raw ? plain : own.packed.view().first(packed);
 
   const auto plain_bytes = static_cast<std::uint32_t>(plain.size());
-  const Prefix prefix{static_cast<std::uint32_t>(payload.size() + crypto::kAeadTagBytes),
-                      plain_bytes, last, raw};
+  const Prefix prefix{static_cast<std::uint32_t>(payload.size() + crypto::kAeadTagBytes), plain_bytes, last, raw};
   SealedFrame frame{Bytes(kFramePrefixBytes + prefix.sealed_bytes), plain_bytes};
   store_le(frame.bytes.data(), prefix.sealed_bytes);
   store_le(frame.bytes.data() + 4, prefix.length_field());
   const MutableByteView sealed = MutableByteView(frame.bytes).subspan(kFramePrefixBytes);
-  own.aead.seal(number, make_aad(state_->header, number, prefix.length_field()), payload,
-                sealed.first(payload.size()), sealed.last(crypto::kAeadTagBytes));
+  own.aead.seal(number, make_aad(state_->header, number, prefix.length_field()), payload, sealed.first(payload.size()),
+                sealed.last(crypto::kAeadTagBytes));
 
   own.check.clear();
   extend(own.check, zstd_prefix.size());
   std::ranges::copy(zstd_prefix, own.check.data());
-  const Result<bool> opened =
-      own.open(state_->header, number, frame.bytes, own.check, zstd_prefix.size());
-  if (!opened || *opened != last ||
-      !equal(std::as_const(own.check).view().subspan(zstd_prefix.size()), plain))
-    return fail(ErrorCode::kVerifyBeforePublish,
-                "frame " + std::to_string(number) + " did not read back",
+  const Result<bool> opened = own.open(state_->header, number, frame.bytes, own.check, zstd_prefix.size());
+  if (!opened || *opened != last || !equal(std::as_const(own.check).view().subspan(zstd_prefix.size()), plain))
+    return fail(ErrorCode::kVerifyBeforePublish, "frame " + std::to_string(number) + " did not read back",
                 opened ? "its bytes differ from what was sealed" : opened.error().why());
   return frame;
 }
 
-Bytes Sealer::trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame,
-                      std::uint64_t total_bytes) {
+Bytes Sealer::trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame, std::uint64_t total_bytes) {
   Bytes out(kTrailerBytes);
   std::byte* p = out.data();
   store_le(p + layout::kFooterOffset, footer_offset);
   store_le(p + layout::kTotalBytes, total_bytes);
   store_le(p + layout::kFirstFooterFrame, first_footer_frame);
-  store_le(p + layout::kTrailerChecksum,
-           crypto::crc32c(0, ByteView(out).first(layout::kTrailerChecksum)));
+  store_le(p + layout::kTrailerChecksum, crypto::crc32c(0, ByteView(out).first(layout::kTrailerChecksum)));
   std::ranges::copy(kTrailerMagic, p + layout::kTrailerMagicAt);
   return out;
 }
 
 Result<Trailer> parse_trailer(ByteView last_bytes, std::uint64_t object_bytes) {
-  if (last_bytes.size() < kTrailerBytes ||
-      object_bytes < kHeaderBytes + kMinFrameBytes + kTrailerBytes)
+  if (last_bytes.size() < kTrailerBytes || object_bytes < kHeaderBytes + kMinFrameBytes + kTrailerBytes)
     return damaged("it is too short to be whole");
   const ByteView bytes = last_bytes.last(kTrailerBytes);
   const std::byte* p = bytes.data();
@@ -313,17 +290,14 @@ Result<Trailer> parse_trailer(ByteView last_bytes, std::uint64_t object_bytes) {
     return damaged("it does not end with a trailer: it was cut short");
   if (load_le<std::uint32_t>(p + layout::kTrailerChecksum) !=
           crypto::crc32c(0, bytes.first(layout::kTrailerChecksum)) ||
-      !all_zero(bytes.subspan(layout::kTrailerReserved,
-                              layout::kTrailerChecksum - layout::kTrailerReserved)))
+      !all_zero(bytes.subspan(layout::kTrailerReserved, layout::kTrailerChecksum - layout::kTrailerReserved)))
     return damaged("its trailer does not match its checksum");
   Trailer trailer;
   trailer.footer_offset = load_le<std::uint64_t>(p + layout::kFooterOffset);
   trailer.total_bytes = load_le<std::uint64_t>(p + layout::kTotalBytes);
   trailer.first_footer_frame = load_le<std::uint32_t>(p + layout::kFirstFooterFrame);
-  if (trailer.total_bytes != object_bytes)
-    return damaged("its length is not the one that its trailer states");
-  if (trailer.footer_offset < kHeaderBytes ||
-      trailer.footer_offset > object_bytes - kTrailerBytes - kMinFrameBytes)
+  if (trailer.total_bytes != object_bytes) return damaged("its length is not the one that its trailer states");
+  if (trailer.footer_offset < kHeaderBytes || trailer.footer_offset > object_bytes - kTrailerBytes - kMinFrameBytes)
     return damaged("its footer lies outside it");
   const std::uint64_t frame_bytes = trailer.footer_offset - kHeaderBytes;
   if (trailer.first_footer_frame > frame_bytes / kMinFrameBytes ||
@@ -350,13 +324,11 @@ Result<Opener> Opener::make(const RepoKeys& keys, ByteView header, ObjectType ex
   const Header& parsed = state->header;
   if (parsed.repo != keys.repo) return damaged("it belongs to another repo, " + parsed.repo.text());
   if (parsed.type != expected)
-    return damaged("it is a " + type_text(parsed.type) + " where a " + type_text(expected) +
-                   " was expected");
+    return damaged("it is a " + type_text(parsed.type) + " where a " + type_text(expected) + " was expected");
   const auto epoch = std::ranges::find(keys.epochs, parsed.epoch, &EpochKeys::epoch);
   if (epoch == keys.epochs.end())
     return fail(ErrorCode::kWrongKey, "an object cannot be opened",
-                "it is sealed with keys of epoch " + std::to_string(parsed.epoch) +
-                    ", which are not at hand");
+                "it is sealed with keys of epoch " + std::to_string(parsed.epoch) + ", which are not at hand");
   ObjectKeys derived = derive_keys(*epoch, parsed);
   if (!crypto::equal_constant_time(derived.commitment, parsed.key_commitment))
     return fail(ErrorCode::kWrongKey, "an object cannot be opened", "it is sealed with other keys");
@@ -370,22 +342,17 @@ Result<std::uint32_t> Opener::stored_bytes(ByteView prefix) {
   return static_cast<std::uint32_t>(kFramePrefixBytes) + TRY(parse_prefix(prefix)).sealed_bytes;
 }
 
-Result<std::uint32_t> Opener::plain_bytes(ByteView prefix) {
-  return TRY(parse_prefix(prefix)).plain_bytes;
-}
+Result<std::uint32_t> Opener::plain_bytes(ByteView prefix) { return TRY(parse_prefix(prefix)).plain_bytes; }
 
 Result<bool> Opener::open(Codec& codec, std::uint32_t number, ByteView stored, Buffer& out,
                           std::size_t prefix_bytes) const {
   if (codec.state_->salt != state_->header.salt)
-    return fail(ErrorCode::kInternal, "open frame " + std::to_string(number),
-                "the codec is another object's");
+    return fail(ErrorCode::kInternal, "open frame " + std::to_string(number), "the codec is another object's");
   return codec.state_->open(state_->bytes, number, stored, out, prefix_bytes);
 }
 
-Codec::Codec(const Sealer& sealer)
-    : state_(std::make_unique<State>(sealer.state_->key, sealer.state_->salt)) {}
-Codec::Codec(const Opener& opener)
-    : state_(std::make_unique<State>(opener.state_->key, opener.state_->header.salt)) {}
+Codec::Codec(const Sealer& sealer) : state_(std::make_unique<State>(sealer.state_->key, sealer.state_->salt)) {}
+Codec::Codec(const Opener& opener) : state_(std::make_unique<State>(opener.state_->key, opener.state_->header.salt)) {}
 Codec::Codec(Codec&&) noexcept = default;
 Codec& Codec::operator=(Codec&&) noexcept = default;
 Codec::~Codec() = default;

@@ -68,11 +68,10 @@ class Sealer {
   // kMaxFramePlainBytes. `last` marks the object's last frame. A number is sealed once (kInternal
   // the second time), since no (key, nonce) pair may occur twice. What is alike in `prefix`, the text
   // of an earlier frame, is referred to: opening needs it too. Faster when `plain` lies right behind it.
-  Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last,
-                           int zstd_level, ByteView prefix = {}) const;
+  Result<SealedFrame> seal(Codec& codec, std::uint32_t number, ByteView plain, bool last, int zstd_level,
+                           ByteView prefix = {}) const;
   // The last bytes of the object. The footer is frames first_footer_frame.. up to the last.
-  static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame,
-                       std::uint64_t total_bytes);
+  static Bytes trailer(std::uint64_t footer_offset, std::uint32_t first_footer_frame, std::uint64_t total_bytes);
 
  private:
   friend class Codec;

@@ -24,8 +24,7 @@ Status check_features(const std::vector<std::string>& features) {
     return feature.starts_with('!') && !known_feature(std::string_view(feature).substr(1));
   });
   if (unknown == features.end()) return {};
-  return fail(ErrorCode::kRepoFeatureUnknown,
-              "the repo uses the feature \"" + unknown->substr(1) + "\"",
+  return fail(ErrorCode::kRepoFeatureUnknown, "the repo uses the feature \"" + unknown->substr(1) + "\"",
               "this version of Lifeboat does not know it and it is mandatory",
               "Use the Lifeboat version that created the repo, or a newer one.");
 }
@@ -33,14 +32,12 @@ Status check_features(const std::vector<std::string>& features) {
 }  // namespace
 
 Bytes encode_repo_format(const RepoFormat& format) {
-  return json::with_checksum({{"magic", kMagicText},
-                              {"repo", format.repo.text()},
-                              {"version", format.version},
-                              {"created_ns", format.created.ns},
-                              {"features",
-                               {{"read", format.read_features},
-                                {"write", format.write_features},
-                                {"gc", format.gc_features}}}});
+  return json::with_checksum(
+      {{"magic", kMagicText},
+       {"repo", format.repo.text()},
+       {"version", format.version},
+       {"created_ns", format.created.ns},
+       {"features", {{"read", format.read_features}, {"write", format.write_features}, {"gc", format.gc_features}}}});
 }
 
 Result<RepoFormat> parse_repo_format(ByteView bytes) {
@@ -50,10 +47,9 @@ Result<RepoFormat> parse_repo_format(ByteView bytes) {
   const std::uint64_t version = fields.number("version", INT32_MAX);
   TRY(fields.status());
   if (version > kVersion)
-    return fail(
-        ErrorCode::kRepoVersionUnknown, "the repo has format version " + std::to_string(version),
-        "this Lifeboat knows versions up to " + std::to_string(kVersion),
-        "Use a newer Lifeboat, one that knows format version " + std::to_string(version) + ".");
+    return fail(ErrorCode::kRepoVersionUnknown, "the repo has format version " + std::to_string(version),
+                "this Lifeboat knows versions up to " + std::to_string(kVersion),
+                "Use a newer Lifeboat, one that knows format version " + std::to_string(version) + ".");
   RepoFormat format;
   format.version = static_cast<int>(version);
   if (format.version < 1) fields.refuse("version", "is none");
@@ -68,8 +64,7 @@ Result<RepoFormat> parse_repo_format(ByteView bytes) {
   }
   TRY(fields.status());
   if (!equal(encode_repo_format(format), bytes))
-    return fail(ErrorCode::kObjectDamaged, std::string(kWhat) + " is damaged",
-                "it is not the text that was written");
+    return fail(ErrorCode::kObjectDamaged, std::string(kWhat) + " is damaged", "it is not the text that was written");
   TRY(check_features(format.read_features));
   TRY(check_features(format.write_features));
   TRY(check_features(format.gc_features));

@@ -38,10 +38,8 @@ struct Step {  // from one record's revision to the next
 // Adds a step to `at`; false when the result does not ascend (unless it is the first) or does not
 // fit.
 bool advance(etcd::Revision& at, const Step& step, bool first) {
-  if (step.main_delta > static_cast<std::uint64_t>(INT64_MAX - at.main) || step.sub > INT64_MAX)
-    return false;
-  const etcd::Revision next{at.main + static_cast<std::int64_t>(step.main_delta),
-                            static_cast<std::int64_t>(step.sub)};
+  if (step.main_delta > static_cast<std::uint64_t>(INT64_MAX - at.main) || step.sub > INT64_MAX) return false;
+  const etcd::Revision next{at.main + static_cast<std::int64_t>(step.main_delta), static_cast<std::int64_t>(step.sub)};
   if (!first && next <= at) return false;
   at = next;
   return true;
@@ -57,21 +55,18 @@ bool take_step(ByteView& in, Step& step) {
 
 // Reads both columns once: they hold exactly `records` ascending revisions and lengths that fill
 // `values`.
-Status check_columns(std::uint32_t records, ByteView revisions, ByteView lengths,
-                     std::size_t value_bytes) {
+Status check_columns(std::uint32_t records, ByteView revisions, ByteView lengths, std::size_t value_bytes) {
   etcd::Revision at;
   std::uint64_t left = value_bytes;
   for (std::uint32_t i = 0; i < records; ++i) {
     Step step;
     std::uint64_t length = 0;
-    if (!take_step(revisions, step) || !take_varint(lengths, length))
-      return damaged("a column ends early");
+    if (!take_step(revisions, step) || !take_varint(lengths, length)) return damaged("a column ends early");
     if (!advance(at, step, i == 0)) return damaged("its revisions do not ascend");
     if (length > left) return damaged("its lengths exceed its values");
     left -= length;
   }
-  if (!revisions.empty() || !lengths.empty() || left != 0)
-    return damaged("its columns hold more than its records");
+  if (!revisions.empty() || !lengths.empty() || left != 0) return damaged("its columns hold more than its records");
   return {};
 }
 
@@ -79,16 +74,13 @@ Status check_columns(std::uint32_t records, ByteView revisions, ByteView lengths
 
 void BlockColumns::add(const etcd::RevisionKey& key, std::size_t value_bytes) {
   append_varint(revisions_, static_cast<std::uint64_t>(key.revision.main - last_main_));
-  append_varint(revisions_,
-                static_cast<std::uint64_t>(key.revision.sub) << 1 | (key.tombstone ? 1 : 0));
+  append_varint(revisions_, static_cast<std::uint64_t>(key.revision.sub) << 1 | (key.tombstone ? 1 : 0));
   append_varint(lengths_, value_bytes);
   last_main_ = key.revision.main;
   ++records_;
 }
 
-std::size_t BlockColumns::size_bytes() const {
-  return lengths_.size() + revisions_.size() + kTailBytes;
-}
+std::size_t BlockColumns::size_bytes() const { return lengths_.size() + revisions_.size() + kTailBytes; }
 
 Bytes BlockColumns::take() {
   Bytes out;
@@ -111,8 +103,8 @@ void BlockBuilder::add(const etcd::Record& record) {
   const etcd::Revision& revision = record.key.revision;
   columns_.add(record.key, record.value.size());
   append(values_, record.value);
-  next_.digest.add(static_cast<std::uint64_t>(revision.main),
-                   static_cast<std::uint64_t>(revision.sub), record.key.tombstone, record.value);
+  next_.digest.add(static_cast<std::uint64_t>(revision.main), static_cast<std::uint64_t>(revision.sub),
+                   record.key.tombstone, record.value);
   if (next_.records == 0) next_.first = revision;
   next_.last = revision;
   ++next_.records;
@@ -143,8 +135,7 @@ Result<BlockReader> BlockReader::open(ByteView text) {
   const std::uint64_t revision_bytes = load_le<std::uint32_t>(tail + 8);
   const std::size_t body = text.size() - kTailBytes;
   if (load_le<std::uint32_t>(tail + 12) != kLayout) return damaged("its layout is not known");
-  if (length_bytes + revision_bytes > body ||
-      records > (length_bytes + revision_bytes) / kMinRecordColumnBytes)
+  if (length_bytes + revision_bytes > body || records > (length_bytes + revision_bytes) / kMinRecordColumnBytes)
     return damaged("its columns do not fit it");
   const std::size_t value_bytes = body - length_bytes - revision_bytes;
   BlockReader reader;
@@ -184,8 +175,7 @@ Bytes encode_revisions(const std::vector<etcd::Revision>& ascending) {
 
 Result<std::vector<etcd::Revision>> decode_revisions(ByteView bytes) {
   std::uint64_t count = 0;
-  if (!take_varint(bytes, count) || count > bytes.size() / 2)
-    return damaged("a list of revisions is cut short");
+  if (!take_varint(bytes, count) || count > bytes.size() / 2) return damaged("a list of revisions is cut short");
   std::vector<etcd::Revision> out;
   out.reserve(count);
   etcd::Revision at;

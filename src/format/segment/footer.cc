@@ -116,10 +116,9 @@ Section take_section(Reader& in) {
 }
 
 // Whether `frames` frames can have these sizes, and lie at an offset that an object can have.
-bool extent_fits(std::uint64_t offset, std::uint64_t stored, std::uint64_t plain,
-                 std::uint64_t first_frame, std::uint64_t frames) {
-  return offset >= object::kHeaderBytes && offset <= INT64_MAX && frames >= 1 &&
-         first_frame <= UINT32_MAX - frames &&
+bool extent_fits(std::uint64_t offset, std::uint64_t stored, std::uint64_t plain, std::uint64_t first_frame,
+                 std::uint64_t frames) {
+  return offset >= object::kHeaderBytes && offset <= INT64_MAX && frames >= 1 && first_frame <= UINT32_MAX - frames &&
          first_frame <= (offset - object::kHeaderBytes) / kMinStoredFrameBytes &&
          stored / kMinStoredFrameBytes >= frames && stored <= frames * kMaxStoredFrameBytes &&
          plain <= frames * object::kMaxFramePlainBytes;
@@ -130,12 +129,11 @@ bool heads_fit(const BlockEntry& block) {
   if (block.head_frames == 0) return block.head_stored_bytes == 0 && block.head_plain_bytes == 0;
   return block.head_frames < block.frames && block.head_stored_bytes < block.stored_bytes &&
          block.head_plain_bytes <= block.plain_bytes &&
-         extent_fits(block.offset, block.head_stored_bytes, block.head_plain_bytes,
-                     block.first_frame, block.head_frames) &&
-         extent_fits(block.offset + block.head_stored_bytes,
-                     block.stored_bytes - block.head_stored_bytes,
-                     block.plain_bytes - block.head_plain_bytes,
-                     block.first_frame + block.head_frames, block.frames - block.head_frames);
+         extent_fits(block.offset, block.head_stored_bytes, block.head_plain_bytes, block.first_frame,
+                     block.head_frames) &&
+         extent_fits(block.offset + block.head_stored_bytes, block.stored_bytes - block.head_stored_bytes,
+                     block.plain_bytes - block.head_plain_bytes, block.first_frame + block.head_frames,
+                     block.frames - block.head_frames);
 }
 
 // Blocks follow each other in revisions, in bytes and in frames, within (lo, hi].
@@ -143,16 +141,13 @@ Status check_blocks(const Footer& footer) {
   std::uint64_t records = 0;
   const BlockEntry* before = nullptr;
   for (const BlockEntry& block : footer.blocks) {
-    if (!extent_fits(block.offset, block.stored_bytes, block.plain_bytes, block.first_frame,
-                     block.frames) ||
+    if (!extent_fits(block.offset, block.stored_bytes, block.plain_bytes, block.first_frame, block.frames) ||
         !heads_fit(block))
       return damaged("a block has sizes that no block can have");
-    if (block.records == 0 || block.last < block.first || block.first.main <= footer.lo ||
-        block.last.main > footer.hi)
+    if (block.records == 0 || block.last < block.first || block.first.main <= footer.lo || block.last.main > footer.hi)
       return damaged("a block's revisions are outside the segment's");
-    if (before != nullptr &&
-        (block.first <= before->last || block.offset < before->offset + before->stored_bytes ||
-         block.first_frame < before->first_frame + before->frames))
+    if (before != nullptr && (block.first <= before->last || block.offset < before->offset + before->stored_bytes ||
+                              block.first_frame < before->first_frame + before->frames))
       return damaged("its blocks do not follow one another");
     records += block.records;
     before = &block;
@@ -163,8 +158,7 @@ Status check_blocks(const Footer& footer) {
 }
 
 bool valid_section_name(std::string_view name) {
-  return !name.empty() &&
-         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+  return !name.empty() && std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
 Status check_sections(const Footer& footer) {
@@ -172,8 +166,7 @@ Status check_sections(const Footer& footer) {
     if (!valid_section_name(section.name)) return damaged("a section has no valid name");
     if (std::ranges::count(footer.sections, section.name, &Section::name) != 1)
       return damaged("section " + section.name + " is there twice");
-    if (!extent_fits(section.offset, section.stored_bytes, section.plain_bytes, section.first_frame,
-                     section.frames))
+    if (!extent_fits(section.offset, section.stored_bytes, section.plain_bytes, section.first_frame, section.frames))
       return damaged("section " + section.name + " has sizes that it cannot have");
   }
   return {};
@@ -224,8 +217,7 @@ Result<Footer> decode_footer(ByteView bytes) {
   footer.blocks.reserve(blocks);
   for (std::uint64_t i = 0; i < blocks && in.good(); ++i) footer.blocks.push_back(take_block(in, version));
   const std::uint64_t sections = in.number(kMaxSections);
-  for (std::uint64_t i = 0; i < sections && in.good(); ++i)
-    footer.sections.push_back(take_section(in));
+  for (std::uint64_t i = 0; i < sections && in.good(); ++i) footer.sections.push_back(take_section(in));
   if (!in.good() || in.left() != 0) return damaged("it is cut short or has a value out of bounds");
   if (footer.lo > footer.hi) return damaged("its revisions end before they begin");
   TRY(check_blocks(footer));

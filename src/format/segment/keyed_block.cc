@@ -18,8 +18,8 @@ namespace {
 enum Column : std::size_t {
   kKeyLengths,  // two: bytes shared with the key before, bytes that follow
   kKeyBytes,
-  kMains,  // above the lowest of the block
-  kSubs,   // times two, plus one for a tombstone
+  kMains,    // above the lowest of the block
+  kSubs,     // times two, plus one for a tombstone
   kCreated,  // how far below its main
   kVersions,
   kLeases,
@@ -80,8 +80,7 @@ bool is_as_etcd_encodes(const etcd::KeyValue& kv, ByteView stored, Bytes& scratc
   const ByteView expected = scratch;
   const bool value_fits =
       kv.value.empty() || (stored[before_bytes] == kValueTag &&
-                           kv.value.data() + kv.value.size() + behind_bytes ==
-                               stored.data() + stored.size());
+                           kv.value.data() + kv.value.size() + behind_bytes == stored.data() + stored.size());
   return value_fits && equal(expected.first(before_bytes), stored.first(before_bytes)) &&
          equal(expected.subspan(before_bytes), stored.last(behind_bytes));
 }
@@ -91,8 +90,7 @@ bool says_all(const Head& head, const etcd::KeyValue& kv, ByteView stored, Bytes
   const bool put = !head.key.tombstone;
   if (kv.mod_revision != (put ? head.key.revision.main : 0)) return false;
   if (put && (kv.create_revision < 0 || kv.create_revision > kv.mod_revision)) return false;
-  if (!put && (kv.create_revision != 0 || kv.version != 0 || kv.lease != 0 || !kv.value.empty()))
-    return false;
+  if (!put && (kv.create_revision != 0 || kv.version != 0 || kv.lease != 0 || !kv.value.empty())) return false;
   return is_as_etcd_encodes(kv, stored, scratch);
 }
 
@@ -177,8 +175,7 @@ class HeadReader {
     HeadReader out;
     out.records_ = load_le<std::uint32_t>(tail);
     out.lowest_main_ = load_le<std::uint64_t>(tail + 4);
-    if (load_le<std::uint32_t>(tail + kTailBytes - 4) != kLayout)
-      return damaged("its layout is not known");
+    if (load_le<std::uint32_t>(tail + kTailBytes - 4) != kLayout) return damaged("its layout is not known");
     ByteView rest = heads.first(heads.size() - kTailBytes);
     if (out.records_ > kMaxKeyedRecords || out.records_ > rest.size() / kMinHeadBytes)
       return damaged("it cannot hold as many records as it says");
@@ -216,8 +213,7 @@ class HeadReader {
  private:
   void take_state(Head& head) {
     const auto main = head.key.revision.main;
-    head.create_revision =
-        main - static_cast<std::int64_t>(number(kCreated, static_cast<std::uint64_t>(main)));
+    head.create_revision = main - static_cast<std::int64_t>(number(kCreated, static_cast<std::uint64_t>(main)));
     head.version = static_cast<std::int64_t>(number(kVersions, UINT64_MAX));
     head.lease = static_cast<std::int64_t>(number(kLeases, UINT64_MAX));
     head.value_bytes = number(kValueLengths, UINT32_MAX);
@@ -285,8 +281,7 @@ template <typename Item>
 Status sort_by_revision(std::vector<Item>& items) {
   const auto revision = [](const Item& item) { return item.key.revision; };
   std::ranges::sort(items, {}, revision);
-  if (std::ranges::adjacent_find(items, {}, revision) != items.end())
-    return damaged("a revision is there twice");
+  if (std::ranges::adjacent_find(items, {}, revision) != items.end()) return damaged("a revision is there twice");
   return {};
 }
 
@@ -330,8 +325,7 @@ std::optional<Head> head_of(const etcd::Record& record) {
 
 std::optional<KeyedText> order_by_key(ByteView text) {
   auto reader = BlockReader::open(text);
-  if (!reader || reader->records() == 0 || reader->records() > kMaxKeyedRecords)
-    return std::nullopt;
+  if (!reader || reader->records() == 0 || reader->records() > kMaxKeyedRecords) return std::nullopt;
   auto entries = take_apart(*reader);
   if (!entries) return std::nullopt;
   const std::int64_t lowest_main = entries->front().head.key.revision.main;
@@ -368,8 +362,7 @@ Status order_by_revision(ByteView heads, ByteView values, Buffer& text) {
     columns.add(placed.key, size);
     stored_bytes += size;
   }
-  if (stored_bytes > kMaxUnfolding * (heads.size() + values.size()))
-    return damaged("it unfolds to more than it may");
+  if (stored_bytes > kMaxUnfolding * (heads.size() + values.size())) return damaged("it unfolds to more than it may");
   const std::size_t text_bytes = stored_bytes + columns.size_bytes();
   if (text.capacity() < text_bytes) text = Buffer((text_bytes / kTextStep + 1) * kTextStep);
   text.resize(stored_bytes);

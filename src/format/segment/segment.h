@@ -96,7 +96,7 @@ struct Footer {
   std::int64_t lo = 0, hi = 0;     // revisions (lo, hi]
   std::int64_t complete_from = 0;  // every revision from here to hi is here whole (rule 3)
   std::uint64_t records = 0, tombstones = 0;
-  std::uint64_t plain_bytes = 0;   // of the blocks' texts, by revision
+  std::uint64_t plain_bytes = 0;  // of the blocks' texts, by revision
   crypto::ContentDigest digest;
   std::vector<BlockEntry> blocks;
   std::vector<Section> sections;

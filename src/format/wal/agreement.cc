@@ -32,8 +32,7 @@ Ids ids_of(const std::vector<etcd::Member>& members) {
 
 class Comparison {
  public:
-  Comparison(const etcd::Sidecar& sidecar, const WalSummary& wal, const std::string& snap_name,
-             const SnapSummary& snap)
+  Comparison(const etcd::Sidecar& sidecar, const WalSummary& wal, const std::string& snap_name, const SnapSummary& snap)
       : sidecar_(sidecar), wal_(wal), snap_name_(snap_name), snap_(snap) {}
 
   std::vector<std::string> run() {
@@ -45,27 +44,21 @@ class Comparison {
   }
 
  private:
-  void expect_equal(std::string_view a_name, std::uint64_t a, std::string_view b_name,
-                    std::uint64_t b) {
+  void expect_equal(std::string_view a_name, std::uint64_t a, std::string_view b_name, std::uint64_t b) {
     if (a != b) found_.push_back(fmt::format("{} is {}, but {} is {}.", a_name, a, b_name, b));
   }
-  void expect_same_ids(std::string_view a_name, const Ids& a, std::string_view b_name,
-                       const Ids& b) {
-    if (a != b)
-      found_.push_back(
-          fmt::format("{} are {}, but {} are {}.", a_name, ids_text(a), b_name, ids_text(b)));
+  void expect_same_ids(std::string_view a_name, const Ids& a, std::string_view b_name, const Ids& b) {
+    if (a != b) found_.push_back(fmt::format("{} are {}, but {} are {}.", a_name, ids_text(a), b_name, ids_text(b)));
   }
 
   void compare_position() {
-    expect_equal("The database's consistent_index", sidecar_.consistent_index(),
-                 "the WAL's commit index", wal_.state.commit);
-    expect_equal("The WAL's last entry", wal_.last_index, "its commit index", wal_.state.commit);
-    expect_equal("The raft snapshot's index", snap_.index, "the WAL's commit index",
+    expect_equal("The database's consistent_index", sidecar_.consistent_index(), "the WAL's commit index",
                  wal_.state.commit);
+    expect_equal("The WAL's last entry", wal_.last_index, "its commit index", wal_.state.commit);
+    expect_equal("The raft snapshot's index", snap_.index, "the WAL's commit index", wal_.state.commit);
     expect_equal("The raft snapshot's term", snap_.term, "the WAL's term", wal_.state.term);
     if (wal_.last_index != 0) {
-      expect_equal("The term of the WAL's last entry", wal_.last_term, "the WAL's term",
-                   wal_.state.term);
+      expect_equal("The term of the WAL's last entry", wal_.last_term, "the WAL's term", wal_.state.term);
     }
     // etcd 3.4 keeps no term in the database.
     if (sidecar_.value("meta", "term")) {
@@ -76,8 +69,7 @@ class Comparison {
   void compare_snapshot_marks() {
     if (const std::string wanted = snap_file_name(snap_.term, snap_.index); snap_name_ != wanted) {
       found_.push_back(
-          fmt::format("The raft snapshot's file is named {}, but its content asks for {}.",
-                      snap_name_, wanted));
+          fmt::format("The raft snapshot's file is named {}, but its content asks for {}.", snap_name_, wanted));
     }
     const auto is_ours = [&](const WalSummary::SnapshotMark& mark) {
       return mark.index == snap_.index && mark.term == snap_.term;
@@ -85,11 +77,10 @@ class Comparison {
     const auto mark = std::ranges::find_if(wal_.snapshots, is_ours);
     if (mark == wal_.snapshots.end()) {
       found_.push_back(
-          fmt::format("The WAL has no record of the raft snapshot at index {}, term {}.",
-                      snap_.index, snap_.term));
+          fmt::format("The WAL has no record of the raft snapshot at index {}, term {}.", snap_.index, snap_.term));
     } else if (!mark->voters.empty()) {  // etcd 3.4 writes none
-      expect_same_ids("The voters in the WAL's snapshot record", sorted(mark->voters),
-                      "those in the raft snapshot", sorted(snap_.voters));
+      expect_same_ids("The voters in the WAL's snapshot record", sorted(mark->voters), "those in the raft snapshot",
+                      sorted(snap_.voters));
     }
   }
 
@@ -101,26 +92,21 @@ class Comparison {
     }
     for (const etcd::Member& member : *members) {
       if (member.is_learner) {
-        found_.push_back(
-            fmt::format("Member {} of the database is a learner.", etcd::member_key(member.id)));
+        found_.push_back(fmt::format("Member {} of the database is a learner.", etcd::member_key(member.id)));
       }
     }
     const Ids ids = ids_of(*members);
-    expect_same_ids("The voters in the raft snapshot", sorted(snap_.voters),
-                    "the database's members", ids);
-    expect_same_ids("The members in the raft snapshot's store", ids_of(snap_.members),
-                    "the database's members", ids);
+    expect_same_ids("The voters in the raft snapshot", sorted(snap_.voters), "the database's members", ids);
+    expect_same_ids("The members in the raft snapshot's store", ids_of(snap_.members), "the database's members", ids);
     compare_peer_urls(*members);
     compare_conf_state(ids);
     if (!std::ranges::binary_search(ids, wal_.node_id)) {
-      found_.push_back(
-          fmt::format("The WAL belongs to member {}, which is not among the database's members {}.",
-                      etcd::member_key(wal_.node_id), ids_text(ids)));
+      found_.push_back(fmt::format("The WAL belongs to member {}, which is not among the database's members {}.",
+                                   etcd::member_key(wal_.node_id), ids_text(ids)));
     }
     if (wal_.state.vote != 0 && !std::ranges::binary_search(ids, wal_.state.vote)) {
-      found_.push_back(
-          fmt::format("The WAL's vote is for {}, which is not among the database's members.",
-                      etcd::member_key(wal_.state.vote)));
+      found_.push_back(fmt::format("The WAL's vote is for {}, which is not among the database's members.",
+                                   etcd::member_key(wal_.state.vote)));
     }
     expect_cluster_id(ids);
   }
@@ -129,9 +115,8 @@ class Comparison {
     for (const etcd::Member& member : members) {
       const auto other = std::ranges::find(snap_.members, member.id, &etcd::Member::id);
       if (other != snap_.members.end() && other->peer_urls != member.peer_urls) {
-        found_.push_back(
-            fmt::format("Member {} has other peer URLs in the database than in the raft snapshot.",
-                        etcd::member_key(member.id)));
+        found_.push_back(fmt::format("Member {} has other peer URLs in the database than in the raft snapshot.",
+                                     etcd::member_key(member.id)));
       }
     }
   }
@@ -145,8 +130,7 @@ class Comparison {
     if (!voters) {
       found_.push_back("The database's confState does not parse.");
     } else {
-      expect_same_ids("The voters in the database's confState", sorted(*voters),
-                      "the database's members", ids);
+      expect_same_ids("The voters in the database's confState", sorted(*voters), "the database's members", ids);
     }
   }
 
@@ -159,8 +143,8 @@ class Comparison {
   void expect_cluster_id(const Ids& ids) {
     const std::uint64_t wanted = etcd::cluster_id(ids);
     if (wal_.cluster_id != wanted) {
-      found_.push_back(fmt::format("The WAL's cluster is {:x}, but the members make it {:x}.",
-                                   wal_.cluster_id, wanted));
+      found_.push_back(
+          fmt::format("The WAL's cluster is {:x}, but the members make it {:x}.", wal_.cluster_id, wanted));
     }
   }
 

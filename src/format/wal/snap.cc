@@ -49,10 +49,8 @@ std::string member_node(const etcd::Member& member, std::uint64_t index) {
                         .index = index,
                         .value = "{\"peerURLs\":" + etcd::json_list(member.peer_urls) + '}',
                         .children = {}};
-  return print({.path = path,
-                .index = index,
-                .value = {},
-                .children = "{\"raftAttributes\":" + print(attributes) + '}'});
+  return print(
+      {.path = path, .index = index, .value = {}, .children = "{\"raftAttributes\":" + print(attributes) + '}'});
 }
 
 // Go prints a map by its keys; the order of creation, which etcdutl leaves to chance, is that of
@@ -74,17 +72,14 @@ std::string members_children(const etcd::NewCluster& cluster) {
 
 // Without WatcherHub and Stats, which every version from 3.4 on makes anew.
 std::string v2_store(const etcd::NewCluster& cluster) {
-  const Node members{
-      .path = "/0/members", .index = 1, .value = {}, .children = members_children(cluster)};
-  const Node cluster_root{
-      .path = "/0", .index = 0, .value = {}, .children = "{\"members\":" + print(members) + '}'};
+  const Node members{.path = "/0/members", .index = 1, .value = {}, .children = members_children(cluster)};
+  const Node cluster_root{.path = "/0", .index = 0, .value = {}, .children = "{\"members\":" + print(members) + '}'};
   const Node keys_root{.path = "/1", .index = 0, .value = {}, .children = "{}"};
   const Node root{.path = "/",
                   .index = 0,
                   .value = {},
                   .children = "{\"0\":" + print(cluster_root) + ",\"1\":" + print(keys_root) + '}'};
-  return fmt::format(R"({{"Root":{},"CurrentIndex":{},"CurrentVersion":2}})", print(root),
-                     cluster.members.size());
+  return fmt::format(R"({{"Root":{},"CurrentIndex":{},"CurrentVersion":2}})", print(root), cluster.members.size());
 }
 
 // raftpb.SnapshotMetadata: 1 conf_state, 2 index, 3 term.
@@ -111,8 +106,7 @@ Result<ByteView> checked_data(ByteView file) {
   if (crc[0] == 0 || data.empty()) return damaged("it is empty or has no checksum");
   const std::uint32_t actual = crypto::crc32c(0, data);
   if (crc[0] != actual) {
-    return damaged(
-        fmt::format("its checksum is {:08x}, but the bytes give {:08x}", crc[0], actual));
+    return damaged(fmt::format("its checksum is {:08x}, but the bytes give {:08x}", crc[0], actual));
   }
   return data;
 }
@@ -177,10 +171,8 @@ Result<etcd::Member> read_member(const std::string& key, const Json& node) {
   const Json attributes = file_value(child(&node, "attributes"));
   if (attributes.is_object()) fields.update(attributes);
   fields["id"] = id;
-  Result<etcd::Member> member =
-      etcd::parse_member_json(fields.dump(-1, ' ', false, Json::error_handler_t::replace));
-  if (!member)
-    return damaged("member " + key + " of its store does not parse: " + member.error().why());
+  Result<etcd::Member> member = etcd::parse_member_json(fields.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!member) return damaged("member " + key + " of its store does not parse: " + member.error().why());
   return member;
 }
 

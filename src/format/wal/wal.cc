@@ -51,9 +51,7 @@ class Writer {
   Bytes take() { return std::move(file_); }
 
  private:
-  Bytes record(RecordType type) const {
-    return encode_scalars({static_cast<std::uint64_t>(type), crc_});
-  }
+  Bytes record(RecordType type) const { return encode_scalars({static_cast<std::uint64_t>(type), crc_}); }
   // The length's top byte says how many zero bytes fill the frame to eight.
   void append_frame(ByteView message) {
     const std::size_t pad = (kFrameAlignment - message.size() % kFrameAlignment) % kFrameAlignment;
@@ -74,8 +72,7 @@ Bytes add_member_entry(const etcd::Member& member, std::uint64_t index) {
 }
 
 std::unexpected<Error> damaged(std::size_t offset, std::string why) {
-  return fail(ErrorCode::kWalDamaged, fmt::format("WAL record at byte {} is damaged", offset),
-              std::move(why));
+  return fail(ErrorCode::kWalDamaged, fmt::format("WAL record at byte {} is damaged", offset), std::move(why));
 }
 
 bool all_zero(ByteView bytes) {
@@ -116,19 +113,15 @@ class Reader {
   std::size_t offset() const { return at_; }
 
  private:
-  static std::size_t pad_of(std::size_t size) {
-    return (kFrameAlignment - size % kFrameAlignment) % kFrameAlignment;
-  }
+  static std::size_t pad_of(std::size_t size) { return (kFrameAlignment - size % kFrameAlignment) % kFrameAlignment; }
 
   Result<ByteView> frame(ByteView rest, std::uint64_t length) const {
     const std::uint64_t size = length & kFrameLengthMask;
-    if (size > rest.size())
-      return damaged(at_, fmt::format("its {} bytes end beyond the file", size));
+    if (size > rest.size()) return damaged(at_, fmt::format("its {} bytes end beyond the file", size));
     const std::size_t pad = pad_of(size);
     const std::uint64_t mark = length >> 56;
     if (mark != (pad == 0 ? 0 : (kPadMark | pad))) {
-      return damaged(
-          at_, fmt::format("its length has the mark {:#x}, which its size contradicts", mark));
+      return damaged(at_, fmt::format("its length has the mark {:#x}, which its size contradicts", mark));
     }
     if (pad > rest.size() - size) return damaged(at_, "its padding ends beyond the file");
     if (!all_zero(rest.subspan(size, pad))) return damaged(at_, "its padding is not zero");
@@ -178,8 +171,7 @@ class Reader {
     }
     crc_ = crypto::crc32c(crc_, record.data);
     if (record.crc != crc_) {
-      return damaged(
-          at_, fmt::format("its checksum is {:08x}, but the bytes give {:08x}", record.crc, crc_));
+      return damaged(at_, fmt::format("its checksum is {:08x}, but the bytes give {:08x}", record.crc, crc_));
     }
     return {};
   }
@@ -194,8 +186,7 @@ class Reader {
 Status add_metadata(WalSummary& summary, ByteView data, std::size_t offset) {
   std::uint64_t ids[2] = {};
   if (!parse_scalars(data, ids)) return damaged(offset, "its metadata does not parse");
-  const bool other =
-      summary.node_id != 0 && (summary.node_id != ids[0] || summary.cluster_id != ids[1]);
+  const bool other = summary.node_id != 0 && (summary.node_id != ids[0] || summary.cluster_id != ids[1]);
   if (other) return damaged(offset, "its metadata contradicts that of an earlier record");
   summary.node_id = ids[0];
   summary.cluster_id = ids[1];
@@ -249,8 +240,7 @@ Status add_snapshot(WalSummary& summary, ByteView data, std::size_t offset) {
   }
   std::optional<std::vector<std::uint64_t>> voters = parse_voters(conf_state);
   if (!voters) return damaged(offset, "the conf state of its snapshot record does not parse");
-  summary.snapshots.push_back(
-      {.index = position[0], .term = position[1], .voters = std::move(*voters)});
+  summary.snapshots.push_back({.index = position[0], .term = position[1], .voters = std::move(*voters)});
   return {};
 }
 
@@ -284,8 +274,7 @@ Bytes fresh_wal(const etcd::NewCluster& cluster, std::uint64_t member_id) {
   }
   const std::uint64_t vote = cluster.members.front().id;
   writer.append(RecordType::kState, encode_scalars({kFirstTerm, vote, last}));
-  writer.append(RecordType::kSnapshot,
-                encode_scalars_then_bytes({last, kFirstTerm}, encode_conf_state(cluster)));
+  writer.append(RecordType::kSnapshot, encode_scalars_then_bytes({last, kFirstTerm}, encode_conf_state(cluster)));
   return writer.take();
 }
 

@@ -21,13 +21,7 @@ Bytes fresh_snap(const etcd::NewCluster& cluster);
 std::string wal_file_name(std::uint64_t sequence, std::uint64_t index);  // %016x-%016x.wal
 std::string snap_file_name(std::uint64_t term, std::uint64_t index);
 
-enum class RecordType : std::int64_t {
-  kMetadata = 1,
-  kEntry = 2,
-  kState = 3,
-  kCrc = 4,
-  kSnapshot = 5
-};
+enum class RecordType : std::int64_t { kMetadata = 1, kEntry = 2, kState = 3, kCrc = 4, kSnapshot = 5 };
 struct WalRecord {
   RecordType type{};
   std::uint32_t crc = 0;

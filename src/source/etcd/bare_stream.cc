@@ -16,8 +16,8 @@ Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::st
     total += message.blob_bytes;
     return parsed;
   };
-  const auto end = session->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot",
-                                   drop, [] { return false; });
+  const auto end =
+      session->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot", drop, [] { return false; });
   if (end.error) return std::unexpected(*end.error);
   return total - sizeof(Sha256);
 }

@@ -10,8 +10,7 @@ namespace lifeboat::source {
 namespace {
 
 std::unexpected<Error> unusable(std::string what, std::string why, std::string fix = {}) {
-  return fail(ErrorCode::kClientCertificateUnusable, std::move(what), std::move(why),
-              std::move(fix));
+  return fail(ErrorCode::kClientCertificateUnusable, std::move(what), std::move(why), std::move(fix));
 }
 
 // A key that asks for a pass phrase is refused instead of prompting on the terminal.
@@ -33,14 +32,12 @@ Status check_dates(const X509& certificate, std::time_t now) {
   const ASN1_TIME* begin = X509_get0_notBefore(&certificate);
   const ASN1_TIME* end = X509_get0_notAfter(&certificate);
   if (X509_cmp_time(end, &now) < 0) {
-    return unusable(
-        "the client certificate has expired", "it was valid until " + date_text(end),
-        "Renew it (kubeadm: `kubeadm certs renew all`) and pass the new --cert and --key.");
+    return unusable("the client certificate has expired", "it was valid until " + date_text(end),
+                    "Renew it (kubeadm: `kubeadm certs renew all`) and pass the new --cert and --key.");
   }
   if (X509_cmp_time(begin, &now) > 0) {
-    return unusable(
-        "the client certificate is not valid yet", "it is valid from " + date_text(begin),
-        "Check the clock of this machine (`date -u`), or use a certificate that is valid now.");
+    return unusable("the client certificate is not valid yet", "it is valid from " + date_text(begin),
+                    "Check the clock of this machine (`date -u`), or use a certificate that is valid now.");
   }
   return {};
 }
@@ -49,15 +46,13 @@ Status check_key(X509& certificate, const crypto::Secret& client_key) {
   const BioHandle bio = memory_bio(client_key.view());
   const KeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
   if (!key) {
-    return unusable(
-        "the client key cannot be read",
-        "it is not a PEM private key without a pass phrase (" + openssl_error_text() + ")");
+    return unusable("the client key cannot be read",
+                    "it is not a PEM private key without a pass phrase (" + openssl_error_text() + ")");
   }
   if (X509_check_private_key(&certificate, key.get()) != 1) {
     ERR_clear_error();
     return unusable("the client certificate and the client key do not belong together",
-                    "the key is not the one in the certificate",
-                    "Pass the --key that was made with --cert.");
+                    "the key is not the one in the certificate", "Pass the --key that was made with --cert.");
   }
   return {};
 }
@@ -68,8 +63,7 @@ Status check_certificates(const std::string& ca_certificate, const std::string& 
                           const crypto::Secret& client_key, std::time_t now) {
   ERR_clear_error();
   if (!ca_certificate.empty() && !read_certificate(ca_certificate)) {
-    return unusable("the CA certificate cannot be read",
-                    "it is not PEM (" + openssl_error_text() + ")",
+    return unusable("the CA certificate cannot be read", "it is not PEM (" + openssl_error_text() + ")",
                     "Check the file given as --cacert.");
   }
   if (client_certificate.empty() != client_key.empty()) {
@@ -80,8 +74,7 @@ Status check_certificates(const std::string& ca_certificate, const std::string& 
   if (client_certificate.empty()) return {};
   const X509Handle certificate = read_certificate(client_certificate);
   if (!certificate) {
-    return unusable("the client certificate cannot be read",
-                    "it is not PEM (" + openssl_error_text() + ")",
+    return unusable("the client certificate cannot be read", "it is not PEM (" + openssl_error_text() + ")",
                     "Check the file given as --cert.");
   }
   TRY(check_dates(*certificate, now));

@@ -17,15 +17,16 @@
 namespace lifeboat::source {
 
 struct ClientOptions {
-  std::vector<std::string> endpoints;  // "https://10.0.0.1:2379", "http://…", "host:port" (plain unless TLS files are given)
-  std::string ca_certificate;          // PEM text, not paths; empty: system roots for https
+  std::vector<std::string>
+      endpoints;               // "https://10.0.0.1:2379", "http://…", "host:port" (plain unless TLS files are given)
+  std::string ca_certificate;  // PEM text, not paths; empty: system roots for https
   std::string client_certificate;
-  crypto::Secret client_key;           // PEM text
+  crypto::Secret client_key;  // PEM text
   std::string user;
   crypto::Secret password;
   std::chrono::milliseconds dial_timeout{5000};
-  std::chrono::milliseconds call_timeout{30000};  // unary calls; HashKV gets ten times this
-  std::chrono::milliseconds stall_timeout{60000}; // a stream that delivers nothing for so long is broken
+  std::chrono::milliseconds call_timeout{30000};   // unary calls; HashKV gets ten times this
+  std::chrono::milliseconds stall_timeout{60000};  // a stream that delivers nothing for so long is broken
 };
 
 struct MemberStatus {
@@ -49,8 +50,8 @@ struct HashKvAnswer {
 struct SnapshotInfo {
   std::string endpoint;
   std::uint64_t file_bytes = 0;
-  std::string version;        // 3.6+; else empty
-  std::string sha256_hex;     // as the server sent it, and as computed: equal
+  std::string version;     // 3.6+; else empty
+  std::string sha256_hex;  // as the server sent it, and as computed: equal
 };
 
 // Receives the database's bytes in order. Called from one thread. `begin` announces each attempt: what came before
@@ -72,20 +73,30 @@ class Client {
 
   // Of one endpoint.
   virtual Result<MemberStatus> status(const std::string& endpoint) = 0;
-  // revision 0: the current one (for an idle server). kEtcdFailed with the server's words when compacted or in the future.
+  // revision 0: the current one (for an idle server). kEtcdFailed with the server's words when compacted or in the
+  // future.
   virtual Result<HashKvAnswer> hash_kv(const std::string& endpoint, std::int64_t revision) = 0;
 
   // Of the cluster: any endpoint, the next one on failure.
   virtual Result<std::vector<etcd::Member>> members() = 0;
   virtual Result<std::vector<std::int64_t>> leases() = 0;
-  struct LeaseTtl { std::int64_t granted_seconds = 0, remaining_seconds = 0; };
+  struct LeaseTtl {
+    std::int64_t granted_seconds = 0, remaining_seconds = 0;
+  };
   virtual Result<std::optional<LeaseTtl>> lease_ttl(std::int64_t id) = 0;  // nullopt: gone
-  struct RangeAnswer { std::int64_t revision = 0; std::uint64_t count = 0; std::vector<Bytes> keys, values; };
+  struct RangeAnswer {
+    std::int64_t revision = 0;
+    std::uint64_t count = 0;
+    std::vector<Bytes> keys, values;
+  };
   virtual Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision, std::int64_t limit,
                                     bool count_only) = 0;
 
   // Counts every change of users, roles and the switch. One raft proposal a call; nullopt of a server before 3.5.
-  struct AuthState { bool enabled = false; std::uint64_t revision = 0; };
+  struct AuthState {
+    bool enabled = false;
+    std::uint64_t revision = 0;
+  };
   virtual Result<std::optional<AuthState>> auth_state() = 0;
   // The KeyValue of one key as it was at `revision` (as etcd encodes it), nullopt when there was none.
   virtual Result<std::optional<Bytes>> key_value_at(ByteView key, std::int64_t revision) = 0;

@@ -108,8 +108,7 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   grpc::ClientContext context;
   context.set_deadline(Clock::now() + std::chrono::seconds(1));
   grpc::CompletionQueue queue;
-  const auto call =
-      stub.PrepareUnaryCall(&context, "/etcdserverpb.Maintenance/Status", to_buffer({}), &queue);
+  const auto call = stub.PrepareUnaryCall(&context, "/etcdserverpb.Maintenance/Status", to_buffer({}), &queue);
   grpc::ByteBuffer response;
   grpc::Status status;
   call->StartCall();
@@ -117,8 +116,7 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   void* tag = nullptr;
   bool ok = false;
   queue.Next(&tag, &ok);
-  return {RpcCode::kNotConnected,
-          status.ok() ? "the connection came too late" : status.error_message()};
+  return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message()};
 }
 
 // One server stream driven from the calling thread: every step waits on the queue, so that a stall
@@ -172,8 +170,7 @@ class StreamCall {
 // What ended a wait: the operation itself, or one of our own reasons.
 enum class Step { kDone, kEnded, kStalled, kCancelled };
 
-Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout,
-              const std::function<bool()>& cancelled) {
+Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout, const std::function<bool()>& cancelled) {
   const auto give_up = Steady::now() + stall_timeout;
   for (;;) {
     switch (call.wait(Clock::now() + std::min(kCancelTick, stall_timeout))) {
@@ -195,11 +192,10 @@ Step wait_for(StreamCall& call, std::chrono::milliseconds stall_timeout,
 RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds stall_timeout) {
   const grpc::Status status = call.finish();
   if (step == Step::kStalled) {
-    return std::unexpected(RpcFailure{
-        RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout.count()) + " ms"});
+    return std::unexpected(
+        RpcFailure{RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout.count()) + " ms"});
   }
-  if (step == Step::kCancelled)
-    return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+  if (step == Step::kCancelled) return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
   if (!status.ok()) return std::unexpected(failure_of(status));
   return {};
 }
@@ -309,8 +305,7 @@ class TalkCall {
         return std::unexpected(failure_);
       case Why::kStalled:
         return std::unexpected(
-            RpcFailure{RpcCode::kStalled,
-                       "nothing arrived for " + std::to_string(stall_timeout_.count()) + " ms"});
+            RpcFailure{RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout_.count()) + " ms"});
       case Why::kCancelled:
         return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
       case Why::kEnded:
@@ -363,8 +358,7 @@ struct Connection::Current {
   std::shared_ptr<Channel> channel;
 };
 
-Connection::Connection(Endpoint endpoint, const ChannelSecurity& security,
-                       std::chrono::milliseconds dial_timeout)
+Connection::Connection(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout)
     : endpoint_(std::move(endpoint)),
       security_(security),
       dial_timeout_(dial_timeout),
@@ -379,8 +373,8 @@ RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
     const std::lock_guard lock(current_->mutex);
     if (!current_->channel) {
       const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
-      current_->channel = std::make_shared<Channel>(grpc::CreateCustomChannel(
-          endpoint_.target, credentials, channel_arguments(dial_timeout_)));
+      current_->channel = std::make_shared<Channel>(
+          grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_)));
     }
     channel = current_->channel;
   }
@@ -394,8 +388,7 @@ RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
   drop(channel);
   if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel->stub));
   return std::unexpected(
-      RpcFailure{RpcCode::kNotConnected,
-                 "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+      RpcFailure{RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
 }
 
 void Connection::drop(const std::shared_ptr<Channel>& channel) {
@@ -403,8 +396,8 @@ void Connection::drop(const std::shared_ptr<Channel>& channel) {
   if (current_->channel == channel) current_->channel.reset();
 }
 
-RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request,
-                                   std::string_view token, std::chrono::milliseconds timeout) {
+RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, std::string_view token,
+                                   std::chrono::milliseconds timeout) {
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());
 
@@ -412,8 +405,7 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request,
   context.set_deadline(Clock::now() + timeout);
   add_token(context, token);
   grpc::CompletionQueue queue;
-  const auto call =
-      (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
+  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
   grpc::ByteBuffer response;
   grpc::Status status;
   call->StartCall();
@@ -431,9 +423,8 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request,
   return answer;
 }
 
-RpcResult<void> Connection::stream(std::string_view method, ByteView request,
-                                   std::string_view token, std::chrono::milliseconds stall_timeout,
-                                   const MessageHandler& handler,
+RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
+                                   std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                                    const std::function<bool()>& cancelled) {
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());
@@ -465,8 +456,7 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request,
   return end_of(call, step, stall_timeout);
 }
 
-RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token,
-                                     Conversation& talk,
+RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());

@@ -47,8 +47,7 @@ using MessageHandler = std::function<bool(std::span<const ByteView> pieces)>;
 class Connection {
  public:
   // `security` outlives the connection.
-  Connection(Endpoint endpoint, const ChannelSecurity& security,
-             std::chrono::milliseconds dial_timeout);
+  Connection(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -65,8 +64,8 @@ class Connection {
                          std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                          const std::function<bool()>& cancelled);
   // A stream on which both sides speak; ends as stream() does, or with the failure that `talk` gives.
-  RpcResult<void> converse(const ConversationTerms& terms, std::string_view token,
-                           Conversation& talk, const std::function<bool()>& cancelled);
+  RpcResult<void> converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
+                           const std::function<bool()>& cancelled);
 
  private:
   struct Channel;

@@ -29,10 +29,10 @@ class Conversation {
 };
 
 struct ConversationTerms {
-  std::string method;    // as on the wire: "/etcdserverpb.Watch/Watch"
-  std::string action;    // for errors: "the watch"
+  std::string method;                                         // as on the wire: "/etcdserverpb.Watch/Watch"
+  std::string action;                                         // for errors: "the watch"
   std::vector<std::pair<std::string, std::string>> metadata;  // beside the token
-  std::chrono::milliseconds stall_timeout{60000};  // no message for so long: broken
+  std::chrono::milliseconds stall_timeout{60000};             // no message for so long: broken
   // After a message that had to be waited for, the next ones are let come together for so long, or less when much comes
   // (Pacer): one wake-up takes them all.
   std::chrono::milliseconds gather{0};

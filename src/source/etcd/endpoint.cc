@@ -11,8 +11,7 @@ namespace {
 constexpr std::string_view kDefaultPort = "2379";
 
 std::unexpected<Error> refuse(std::string_view text, std::string why) {
-  return fail(ErrorCode::kBadSetting, "endpoint '" + std::string(text) + "' cannot be used",
-              std::move(why),
+  return fail(ErrorCode::kBadSetting, "endpoint '" + std::string(text) + "' cannot be used", std::move(why),
               "Write endpoints as https://HOST:2379, http://HOST:2379 or HOST:2379.");
 }
 
@@ -30,8 +29,7 @@ bool is_port(std::string_view text) {
 
 bool is_host(std::string_view host) {
   return !host.empty() && std::ranges::all_of(host, [](char c) {
-    return c > ' ' && c < 0x7f &&
-           std::string_view("/?#@[]\\\"'<>").find(c) == std::string_view::npos;
+    return c > ' ' && c < 0x7f && std::string_view("/?#@[]\\\"'<>").find(c) == std::string_view::npos;
   });
 }
 
@@ -53,8 +51,7 @@ bool split(std::string_view rest, HostPort& out) {
     return true;
   }
   const auto colon = rest.find(':');
-  const bool bare_v6 =
-      colon != std::string_view::npos && rest.find(':', colon + 1) != std::string_view::npos;
+  const bool bare_v6 = colon != std::string_view::npos && rest.find(':', colon + 1) != std::string_view::npos;
   out.host = bare_v6 ? rest : rest.substr(0, colon);
   if (!bare_v6 && colon != std::string_view::npos) out.port = rest.substr(colon + 1);
   return true;
@@ -75,8 +72,7 @@ Result<Endpoint> unix_endpoint(std::string_view text, std::string_view path, boo
 Result<Endpoint> parse_endpoint(std::string_view text, bool tls_by_default) {
   std::string_view rest = text;
   if (take_prefix(rest, "unixs://")) return unix_endpoint(text, rest, true);
-  if (take_prefix(rest, "unix://") || take_prefix(rest, "unix:"))
-    return unix_endpoint(text, rest, false);
+  if (take_prefix(rest, "unix://") || take_prefix(rest, "unix:")) return unix_endpoint(text, rest, false);
 
   Endpoint endpoint;
   endpoint.text = text;
@@ -91,8 +87,7 @@ Result<Endpoint> parse_endpoint(std::string_view text, bool tls_by_default) {
   if (rest.ends_with('/')) rest.remove_suffix(1);
 
   HostPort parts;
-  if (!split(rest, parts) || !is_host(parts.host))
-    return refuse(text, "it has no usable host name or address");
+  if (!split(rest, parts) || !is_host(parts.host)) return refuse(text, "it has no usable host name or address");
   if (!is_port(parts.port)) return refuse(text, "its port is not a number from 1 to 65535");
   endpoint.host = parts.host;
   endpoint.port = parts.port;

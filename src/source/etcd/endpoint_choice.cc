@@ -11,23 +11,22 @@ namespace lifeboat::source {
 namespace {
 
 bool says_corrupt(const MemberStatus& member) {
-  return std::ranges::any_of(member.errors,
-                             [](const std::string& error) { return error.contains("CORRUPT"); });
+  return std::ranges::any_of(member.errors, [](const std::string& error) { return error.contains("CORRUPT"); });
 }
 
 // The address last: members in the order given where nothing else decides.
 auto rank(const MemberStatus& member, const std::string& preferred) {
-  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner,
-                    -member.revision, member.member_id == member.leader, &member);
+  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner, -member.revision,
+                    member.member_id == member.leader, &member);
 }
 
 Status check_one_cluster(std::span<const MemberStatus* const> members) {
   for (const MemberStatus* member : members) {
     if (member->cluster_id == members.front()->cluster_id) continue;
-    return fail(ErrorCode::kBadSetting,
-                "the endpoints " + members.front()->endpoint + " and " + member->endpoint +
-                    " belong to different clusters",
-                "their cluster ids differ", "Name the members of one cluster in --endpoints.");
+    return fail(
+        ErrorCode::kBadSetting,
+        "the endpoints " + members.front()->endpoint + " and " + member->endpoint + " belong to different clusters",
+        "their cluster ids differ", "Name the members of one cluster in --endpoints.");
   }
   return {};
 }
@@ -37,8 +36,7 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
     notes.push_back(member.endpoint + " is a learner: it does not vote and may be behind.");
   }
   if (const auto lag = newest - member.revision; lag > kLagWorthSaying) {
-    notes.push_back(member.endpoint + " lags: it is " +
-                    count_text(static_cast<std::uint64_t>(lag)) +
+    notes.push_back(member.endpoint + " lags: it is " + count_text(static_cast<std::uint64_t>(lag)) +
                     " revisions behind the most advanced member.");
   }
   for (const std::string& error : member.errors) {
@@ -48,8 +46,7 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
 
 }  // namespace
 
-Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states,
-                                        const std::string& preferred) {
+Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred) {
   EndpointChoice choice;
   std::vector<const MemberStatus*> members;
   std::vector<Error> errors;
@@ -59,14 +56,12 @@ Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states,
       continue;
     }
     errors.push_back(state.status.error());
-    choice.notes.push_back(state.endpoint + " does not answer: " + state.status.error().why() +
-                           ".");
+    choice.notes.push_back(state.endpoint + " does not answer: " + state.status.error().why() + ".");
   }
   if (members.empty()) return std::unexpected(failed_everywhere(errors, "the status"));
   TRY(check_one_cluster(members));
 
-  std::ranges::sort(members, {},
-                    [&](const MemberStatus* member) { return rank(*member, preferred); });
+  std::ranges::sort(members, {}, [&](const MemberStatus* member) { return rank(*member, preferred); });
   std::int64_t newest = 0;
   for (const MemberStatus* member : members) newest = std::max(newest, member->revision);
   for (const MemberStatus* member : members) {

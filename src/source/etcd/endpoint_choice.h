@@ -28,7 +28,6 @@ inline constexpr std::int64_t kLagWorthSaying = 100;
 // CORRUPT alarm before those with one, the highest revision, and at equal revisions a follower
 // rather than the leader. The errors together when none answered; kBadSetting when the endpoints
 // belong to different clusters.
-Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states,
-                                        const std::string& preferred);
+Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred);
 
 }  // namespace lifeboat::source

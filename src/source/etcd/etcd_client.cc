@@ -27,8 +27,7 @@ template <typename Message>
 Result<Message> decoded(ByteView bytes, std::string_view action) {
   Message message;
   if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
-  return fail(ErrorCode::kEtcdFailed, std::string(action) + " cannot be read",
-              "the answer does not parse");
+  return fail(ErrorCode::kEtcdFailed, std::string(action) + " cannot be read", "the answer does not parse");
 }
 
 MemberStatus to_status(const std::string& endpoint, const etcdserverpb::StatusResponse& answer) {
@@ -61,22 +60,16 @@ etcd::Member to_member(const etcdserverpb::Member& answer) {
 }
 
 // What a gRPC server says of a method that it does not know.
-bool says_unimplemented(const Error& error) {
-  return error.why().find("unknown method") != std::string::npos;
-}
+bool says_unimplemented(const Error& error) { return error.why().find("unknown method") != std::string::npos; }
 
-Error interrupted() {
-  return Error(ErrorCode::kInterrupted, "the snapshot was stopped", "it was asked to stop");
-}
+Error interrupted() { return Error(ErrorCode::kInterrupted, "the snapshot was stopped", "it was asked to stop"); }
 
 // A stream that fails after it began is broken, whatever the transport calls it.
 Error as_broken_stream(const Error& error, const std::string& endpoint, std::uint64_t received) {
-  const bool transport = error.code() == ErrorCode::kEndpointUnreachable ||
-                         error.code() == ErrorCode::kTimeout ||
+  const bool transport = error.code() == ErrorCode::kEndpointUnreachable || error.code() == ErrorCode::kTimeout ||
                          error.code() == ErrorCode::kEtcdFailed;
   if (!transport) return error;
-  return Error(ErrorCode::kSnapshotStreamBroken,
-               "the snapshot stream from " + endpoint + " broke off",
+  return Error(ErrorCode::kSnapshotStreamBroken, "the snapshot stream from " + endpoint + " broke off",
                "after " + std::to_string(received) + " bytes: " + error.why());
 }
 
@@ -91,16 +84,15 @@ class EtcdClient final : public Client {
   Result<std::vector<etcd::Member>> members() override;
   Result<std::vector<std::int64_t>> leases() override;
   Result<std::optional<LeaseTtl>> lease_ttl(std::int64_t id) override;
-  Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision,
-                            std::int64_t limit, bool count_only) override;
+  Result<RangeAnswer> range(ByteView key, ByteView range_end, std::int64_t revision, std::int64_t limit,
+                            bool count_only) override;
   Result<std::optional<AuthState>> auth_state() override;
   Result<std::optional<Bytes>> key_value_at(ByteView key, std::int64_t revision) override;
-  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms,
-                           Conversation& talk, const std::function<bool()>& cancelled) override {
+  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
+                           const std::function<bool()>& cancelled) override {
     return session_->converse(endpoint, terms, talk, cancelled);
   }
-  Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink,
-                                Progress& progress) override;
+  Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) override;
 
  private:
   std::vector<EndpointState> ask_all();
@@ -114,26 +106,24 @@ class EtcdClient final : public Client {
 };
 
 Result<MemberStatus> EtcdClient::status(const std::string& endpoint) {
-  const Bytes answer = TRY(session_->call(endpoint, "/etcdserverpb.Maintenance/Status", {},
-                                          session_->options().call_timeout, "the status"));
+  const Bytes answer = TRY(
+      session_->call(endpoint, "/etcdserverpb.Maintenance/Status", {}, session_->options().call_timeout, "the status"));
   return to_status(endpoint, TRY(decoded<etcdserverpb::StatusResponse>(answer, "the status")));
 }
 
 Result<HashKvAnswer> EtcdClient::hash_kv(const std::string& endpoint, std::int64_t revision) {
   etcdserverpb::HashKVRequest request;
   request.set_revision(revision);
-  const Bytes bytes = TRY(session_->call(
-      endpoint, "/etcdserverpb.Maintenance/HashKV", encoded(request),
-      session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys"));
+  const Bytes bytes =
+      TRY(session_->call(endpoint, "/etcdserverpb.Maintenance/HashKV", encoded(request),
+                         session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys"));
   const auto answer = TRY(decoded<etcdserverpb::HashKVResponse>(bytes, "the hash of the keys"));
-  return HashKvAnswer{answer.hash(), answer.compact_revision(), answer.hash_revision(),
-                      answer.header().member_id()};
+  return HashKvAnswer{answer.hash(), answer.compact_revision(), answer.hash_revision(), answer.header().member_id()};
 }
 
 // A local read of one member: it also works without a quorum.
 Result<std::vector<etcd::Member>> EtcdClient::members() {
-  const Bytes bytes =
-      TRY(session_->call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
+  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
   const auto answer = TRY(decoded<etcdserverpb::MemberListResponse>(bytes, "the list of members"));
   std::vector<etcd::Member> members;
   for (const auto& member : answer.members()) members.push_back(to_member(member));
@@ -141,8 +131,7 @@ Result<std::vector<etcd::Member>> EtcdClient::members() {
 }
 
 Result<std::vector<std::int64_t>> EtcdClient::leases() {
-  const Bytes bytes =
-      TRY(session_->call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
+  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseLeasesResponse>(bytes, "the list of leases"));
   std::vector<std::int64_t> ids;
   for (const auto& lease : answer.leases()) ids.push_back(lease.id());
@@ -152,24 +141,21 @@ Result<std::vector<std::int64_t>> EtcdClient::leases() {
 Result<std::optional<Client::LeaseTtl>> EtcdClient::lease_ttl(std::int64_t id) {
   etcdserverpb::LeaseTimeToLiveRequest request;
   request.set_id(id);
-  const Bytes bytes =
-      TRY(session_->call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
+  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseTimeToLiveResponse>(bytes, "a lease"));
   if (answer.ttl() < 0) return std::nullopt;
   return LeaseTtl{answer.grantedttl(), answer.ttl()};
 }
 
-Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end,
-                                              std::int64_t revision, std::int64_t limit,
-                                              bool count_only) {
+Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end, std::int64_t revision,
+                                              std::int64_t limit, bool count_only) {
   etcdserverpb::RangeRequest request;
   request.set_key(key.data(), key.size());
   request.set_range_end(range_end.data(), range_end.size());
   request.set_revision(revision);
   request.set_limit(limit);
   request.set_count_only(count_only);
-  const Bytes bytes =
-      TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
+  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
   const auto response = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of keys"));
   RangeAnswer answer;
   answer.revision = response.header().revision();
@@ -182,14 +168,12 @@ Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end,
 }
 
 Result<std::optional<Client::AuthState>> EtcdClient::auth_state() {
-  const auto bytes =
-      session_->call_any("/etcdserverpb.Auth/AuthStatus", {}, "the state of authentication");
+  const auto bytes = session_->call_any("/etcdserverpb.Auth/AuthStatus", {}, "the state of authentication");
   if (!bytes) {
     if (says_unimplemented(bytes.error())) return std::nullopt;
     return std::unexpected(bytes.error());
   }
-  const auto answer =
-      TRY(decoded<etcdserverpb::AuthStatusResponse>(*bytes, "the state of authentication"));
+  const auto answer = TRY(decoded<etcdserverpb::AuthStatusResponse>(*bytes, "the state of authentication"));
   return AuthState{answer.enabled(), answer.authrevision()};
 }
 
@@ -197,8 +181,7 @@ Result<std::optional<Bytes>> EtcdClient::key_value_at(ByteView key, std::int64_t
   etcdserverpb::RangeRequest request;
   request.set_key(key.data(), key.size());
   request.set_revision(revision);
-  const Bytes bytes =
-      TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of a key"));
+  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of a key"));
   const auto answer = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of a key"));
   if (answer.kvs().empty()) return std::nullopt;
   return encoded(answer.kvs(0));
@@ -208,47 +191,42 @@ Result<std::optional<Bytes>> EtcdClient::key_value_at(ByteView key, std::int64_t
 std::vector<EndpointState> EtcdClient::ask_all() {
   std::vector<std::future<Result<MemberStatus>>> answers;
   for (const std::string& endpoint : endpoints()) {
-    answers.push_back(
-        std::async(std::launch::async, [this, &endpoint] { return status(endpoint); }));
+    answers.push_back(std::async(std::launch::async, [this, &endpoint] { return status(endpoint); }));
   }
   std::vector<EndpointState> states;
-  for (std::size_t i = 0; i < answers.size(); ++i)
-    states.push_back({endpoints()[i], answers[i].get()});
+  for (std::size_t i = 0; i < answers.size(); ++i) states.push_back({endpoints()[i], answers[i].get()});
   return states;
 }
 
-EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, SnapshotSink& sink,
-                                              Progress& progress) {
+EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, SnapshotSink& sink, Progress& progress) {
   SnapshotReceiver receiver(endpoint, sink, progress);
   SnapshotMessage message;
   std::optional<Error> broken_rule;
   const auto handle = [&](std::span<const ByteView> pieces) {
-    const Status accepted = parse_snapshot_message(pieces, message)
-                                ? receiver.accept(message)
-                                : fail(ErrorCode::kSnapshotStreamBroken,
-                                       "the snapshot stream from " + endpoint + " is broken",
-                                       "a message of it does not parse");
+    const Status accepted =
+        parse_snapshot_message(pieces, message)
+            ? receiver.accept(message)
+            : fail(ErrorCode::kSnapshotStreamBroken, "the snapshot stream from " + endpoint + " is broken",
+                   "a message of it does not parse");
     if (!accepted) broken_rule = accepted.error();
     return accepted.has_value();
   };
-  const auto end = session_->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot",
-                                    handle, [&] { return progress.cancelled(); });
+  const auto end = session_->stream(endpoint, "/etcdserverpb.Maintenance/Snapshot", "the snapshot", handle,
+                                    [&] { return progress.cancelled(); });
   if (broken_rule) {
     const bool final = receiver.sink_refused() || !worth_asking_another(broken_rule->code());
     return {std::unexpected(*broken_rule), final};
   }
   if (end.cancelled) return {std::unexpected(interrupted()), true};
   if (end.error) {
-    const Error error = receiver.received_bytes() == 0
-                            ? *end.error
-                            : as_broken_stream(*end.error, endpoint, receiver.received_bytes());
+    const Error error =
+        receiver.received_bytes() == 0 ? *end.error : as_broken_stream(*end.error, endpoint, receiver.received_bytes());
     return {std::unexpected(error), !worth_asking_another(error.code())};
   }
   return {receiver.finish(), false};
 }
 
-Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink,
-                                          Progress& progress) {
+Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) {
   if (!preferred.empty()) TRY(session_->known(preferred));
   const auto choice = TRY(choose_endpoints(ask_all(), preferred));
   for (const std::string& note : choice.notes) progress.note(note);

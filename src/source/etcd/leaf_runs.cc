@@ -172,7 +172,8 @@ Status LeafRuns::filled(const Slot& slot) {
 
 Status LeafRuns::begin_run() {
   if (runs_.size() == kNoRun)
-    return fail(ErrorCode::kUnsupportedContent, "the database is too large", "it needs more sorted runs than can be numbered");
+    return fail(ErrorCode::kUnsupportedContent, "the database is too large",
+                "it needs more sorted runs than can be numbered");
   auto arena = TRY(free_.pop());
   if (!arena) return fail(ErrorCode::kInternal, "the scratch writer stopped early");
   current_ = *std::move(arena);

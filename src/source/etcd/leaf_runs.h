@@ -80,7 +80,7 @@ class LeafRuns {
   std::unique_ptr<Arena> filling_;  // full, but for bytes of nodes at its end
   std::uint64_t searches_ = 0;
   std::size_t part_bytes_ = 0;  // what one read brings; set by finish()
-  Buffer straddling_;  // the node that was asked for, when it does not lie in one part of its run
+  Buffer straddling_;           // the node that was asked for, when it does not lie in one part of its run
   io::BoundedQueue<std::unique_ptr<Arena>> free_;
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
   io::BoundedQueue<Part*> wanted_;

@@ -15,9 +15,11 @@ constexpr std::chrono::milliseconds kMeasured{100};
 
 std::chrono::nanoseconds Pacer::pause(Time now) {
   if (now - since_ >= kMeasured) {
-    const Seconds fills = Seconds(now - since_) * kGatheredBytes / static_cast<double>(std::max<std::uint64_t>(heard_, 1));
+    const Seconds fills =
+        Seconds(now - since_) * kGatheredBytes / static_cast<double>(std::max<std::uint64_t>(heard_, 1));
     const Seconds fitting = std::min<Seconds>(fills, longest_);
-    pause_ = fitting < kShortest ? std::chrono::nanoseconds(0) : std::chrono::duration_cast<std::chrono::nanoseconds>(fitting);
+    pause_ = fitting < kShortest ? std::chrono::nanoseconds(0)
+                                 : std::chrono::duration_cast<std::chrono::nanoseconds>(fitting);
     since_ = now;
     heard_ = 0;
   }

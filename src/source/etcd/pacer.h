@@ -15,8 +15,9 @@ class Pacer {
 
   bool pauses() const { return longest_.count() > 0; }
   void heard(std::uint64_t bytes) { heard_ += bytes; }
-  // So long that what comes meanwhile, at the pace of late, fits the receive window that a connection begins with: while
-  // nobody reads it does not grow, and when it is full the sender stands still. Zero when that is not worth a pause.
+  // So long that what comes meanwhile, at the pace of late, fits the receive window that a connection begins with:
+  // while nobody reads it does not grow, and when it is full the sender stands still. Zero when that is not worth a
+  // pause.
   std::chrono::nanoseconds pause(Time now);
 
  private:

@@ -23,7 +23,7 @@ class PackedNodes {
   class Large {
    public:
     bbolt::Pgid id = 0;
-    std::uint64_t bytes = 0;      // of the whole node
+    std::uint64_t bytes = 0;  // of the whole node
     std::uint64_t received = 0;
 
    private:

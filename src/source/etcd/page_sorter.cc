@@ -74,7 +74,8 @@ Status PageSorter::add_leaf(bbolt::Pgid id, const bbolt::PageHeader& header, Byt
   const auto first = first_revision(page);
   if (bytes > LeafRuns::kNodeBytesMax || (!first && bytes > io::Spool::kChunkBytes)) {
     if (covers_.size() >= kOpenLargeMax) return count_spooled(UINT64_MAX / 2);
-    covers_.push_back({.id = id, .received = 0, .bytes = bytes, .slot = {}, .large = packed_.begin_large(id, bytes), .gathered = {}});
+    covers_.push_back(
+        {.id = id, .received = 0, .bytes = bytes, .slot = {}, .large = packed_.begin_large(id, bytes), .gathered = {}});
     covers_.back().received = page.size();
     return packed_.append(*covers_.back().large, page);
   }
@@ -87,7 +88,8 @@ Status PageSorter::add_leaf(bbolt::Pgid id, const bbolt::PageHeader& header, Byt
     return {};
   }
   if (header.overflow == 0) return packed_.add(id, page);
-  covers_.push_back({.id = id, .received = page.size(), .bytes = bytes, .slot = {}, .large = {}, .gathered = to_bytes(page)});
+  covers_.push_back(
+      {.id = id, .received = page.size(), .bytes = bytes, .slot = {}, .large = {}, .gathered = to_bytes(page)});
   return {};
 }
 
@@ -100,7 +102,12 @@ Status PageSorter::add_branch(bbolt::Pgid id, const bbolt::PageHeader& header, B
   }
   const std::uint64_t bytes = (std::uint64_t{header.overflow} + 1) * page_bytes_;
   if (covers_.size() >= kOpenLargeMax) return count_spooled(UINT64_MAX / 2);
-  covers_.push_back({.id = id, .received = page.size(), .bytes = bytes, .slot = {}, .large = packed_.begin_large(id, bytes), .gathered = {}});
+  covers_.push_back({.id = id,
+                     .received = page.size(),
+                     .bytes = bytes,
+                     .slot = {},
+                     .large = packed_.begin_large(id, bytes),
+                     .gathered = {}});
   return packed_.append(*covers_.back().large, page);
 }
 

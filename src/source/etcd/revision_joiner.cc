@@ -22,8 +22,7 @@ ByteView tombstone_value(ByteView key_value, ByteView key) {
 
 }  // namespace
 
-RevisionJoiner::RevisionJoiner(std::int64_t from)
-    : from_(std::max<std::int64_t>(from, 2)), reached_(from_ - 1) {}
+RevisionJoiner::RevisionJoiner(std::int64_t from) : from_(std::max<std::int64_t>(from, 2)), reached_(from_ - 1) {}
 
 Status RevisionJoiner::add(std::span<const WatchEvent> events, bool more) {
   forget_delivered();
@@ -46,16 +45,14 @@ Status RevisionJoiner::take(const WatchEvent& event) {
       whole_ = records_.size();
     }
     if (main != reached_ + 1) {
-      return broken("revision " + std::to_string(main) + " came where " +
-                    std::to_string(reached_ + 1) + " follows");
+      return broken("revision " + std::to_string(main) + " came where " + std::to_string(reached_ + 1) + " follows");
     }
     open_main_ = main;
   }
   ByteView value = event.key_value;
   if (event.deleted) {
     const auto key = etcd::parse_user_key(event.key_value);
-    if (!key || key->empty())
-      return broken("a deletion at revision " + std::to_string(main) + " names no key");
+    if (!key || key->empty()) return broken("a deletion at revision " + std::to_string(main) + " names no key");
     value = tombstone_value(event.key_value, *key);
     if (value.empty()) value = keep(etcd::encode_key_value({.key = *key, .value = {}}));
   }

@@ -42,10 +42,9 @@ class RevisionJoiner {
   std::int64_t reached_;
   std::int64_t open_main_ = 0;  // the revision under way; 0: none
   std::vector<etcd::Record> records_;
-  std::size_t whole_ = 0;  // of records_, from the front
-  std::size_t kept_ = 0;   // of the open revision's records, whose bytes are in chunks_
-  std::deque<Bytes>
-      chunks_;  // bytes of the open revision that came in earlier messages; never moved
+  std::size_t whole_ = 0;     // of records_, from the front
+  std::size_t kept_ = 0;      // of the open revision's records, whose bytes are in chunks_
+  std::deque<Bytes> chunks_;  // bytes of the open revision that came in earlier messages; never moved
 };
 
 }  // namespace lifeboat::source

@@ -10,14 +10,12 @@ bool says(const RpcFailure& failure, std::string_view words) {
 
 bool is_credentials_refused(const RpcFailure& failure) {
   return failure.code == RpcCode::kUnauthenticated || says(failure, "authentication failed") ||
-         says(failure, "user name is empty") || says(failure, "user name not found") ||
-         is_token_refused(failure);
+         says(failure, "user name is empty") || says(failure, "user name not found") || is_token_refused(failure);
 }
 
 ErrorCode unavailable_code(const RpcFailure& failure) {
   if (says(failure, "request timed out")) return ErrorCode::kTimeout;
-  return failure.message.starts_with("etcdserver:") ? ErrorCode::kEtcdFailed
-                                                    : ErrorCode::kEndpointUnreachable;
+  return failure.message.starts_with("etcdserver:") ? ErrorCode::kEtcdFailed : ErrorCode::kEndpointUnreachable;
 }
 
 ErrorCode code_of(const RpcFailure& failure) {
@@ -66,14 +64,11 @@ bool is_token_refused(const RpcFailure& failure) {
   return says(failure, "invalid auth token") || says(failure, "revision of auth store is old");
 }
 
-bool is_auth_disabled(const RpcFailure& failure) {
-  return says(failure, "authentication is not enabled");
-}
+bool is_auth_disabled(const RpcFailure& failure) { return says(failure, "authentication is not enabled"); }
 
 Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action) {
   const ErrorCode code = code_of(failure);
-  return Error(code, std::string(action) + " at " + endpoint.text + " failed", failure.message,
-               fix_of(code, failure));
+  return Error(code, std::string(action) + " at " + endpoint.text + " failed", failure.message, fix_of(code, failure));
 }
 
 Error failed_everywhere(std::span<const Error> errors, std::string_view action) {
@@ -83,17 +78,15 @@ Error failed_everywhere(std::span<const Error> errors, std::string_view action) 
     if (!why.empty()) why += "; ";
     why += error.what() + ": " + error.why();
   }
-  return Error(
-      errors.front().code(),
-      std::string(action) + " failed at each of " + std::to_string(errors.size()) + " endpoints",
-      std::move(why), errors.front().fix());
+  return Error(errors.front().code(),
+               std::string(action) + " failed at each of " + std::to_string(errors.size()) + " endpoints",
+               std::move(why), errors.front().fix());
 }
 
 bool worth_asking_another(ErrorCode code) {
-  return code == ErrorCode::kEndpointUnreachable || code == ErrorCode::kTlsRefused ||
-         code == ErrorCode::kTimeout || code == ErrorCode::kEtcdFailed ||
-         code == ErrorCode::kSnapshotStreamBroken || code == ErrorCode::kSnapshotChecksum ||
-         code == ErrorCode::kSnapshotTruncated;
+  return code == ErrorCode::kEndpointUnreachable || code == ErrorCode::kTlsRefused || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kEtcdFailed || code == ErrorCode::kSnapshotStreamBroken ||
+         code == ErrorCode::kSnapshotChecksum || code == ErrorCode::kSnapshotTruncated;
 }
 
 }  // namespace lifeboat::source

@@ -19,14 +19,12 @@ constexpr bool kTokenAttempts[] = {true, true, false};
 
 Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
   if (options.endpoints.empty()) {
-    return fail(ErrorCode::kBadSetting, "no etcd endpoint is given",
-                "the list of endpoints is empty", "Pass --endpoints https://HOST:2379.");
+    return fail(ErrorCode::kBadSetting, "no etcd endpoint is given", "the list of endpoints is empty",
+                "Pass --endpoints https://HOST:2379.");
   }
-  const bool tls_by_default =
-      !options.ca_certificate.empty() || !options.client_certificate.empty();
+  const bool tls_by_default = !options.ca_certificate.empty() || !options.client_certificate.empty();
   std::vector<Endpoint> endpoints;
-  for (const std::string& text : options.endpoints)
-    endpoints.push_back(TRY(parse_endpoint(text, tls_by_default)));
+  for (const std::string& text : options.endpoints) endpoints.push_back(TRY(parse_endpoint(text, tls_by_default)));
   return endpoints;
 }
 
@@ -45,16 +43,14 @@ std::string authenticate_request(const std::string& user, const crypto::Secret& 
 
 Result<std::unique_ptr<Session>> Session::make(ClientOptions options) {
   auto endpoints = TRY(parse_endpoints(options));
-  TRY(check_certificates(options.ca_certificate, options.client_certificate, options.client_key,
-                         std::time(nullptr)));
+  TRY(check_certificates(options.ca_certificate, options.client_certificate, options.client_key, std::time(nullptr)));
   return std::unique_ptr<Session>(new Session(std::move(options), std::move(endpoints)));
 }
 
 Session::Session(ClientOptions options, std::vector<Endpoint> endpoints)
     : options_(std::move(options)), security_(material()) {
   for (Endpoint& endpoint : endpoints) {
-    connections_.push_back(
-        std::make_unique<Connection>(std::move(endpoint), security_, options_.dial_timeout));
+    connections_.push_back(std::make_unique<Connection>(std::move(endpoint), security_, options_.dial_timeout));
   }
 }
 
@@ -63,11 +59,10 @@ TlsMaterial Session::material() const {
 }
 
 Result<Connection*> Session::find(const std::string& endpoint) {
-  const auto found = std::ranges::find(
-      connections_, endpoint, [](const auto& connection) { return connection->endpoint().text; });
+  const auto found =
+      std::ranges::find(connections_, endpoint, [](const auto& connection) { return connection->endpoint().text; });
   if (found != connections_.end()) return found->get();
-  return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints",
-              "it was not given");
+  return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
 }
 
 Status Session::known(const std::string& endpoint) {
@@ -89,8 +84,7 @@ RpcResult<std::string> Session::token(Connection& connection, const std::string&
 
 RpcResult<std::string> Session::authenticate(Connection& connection) {
   std::string request = authenticate_request(options_.user, options_.password);
-  const auto answer = connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {},
-                                       options_.call_timeout);
+  const auto answer = connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {}, options_.call_timeout);
   OPENSSL_cleanse(request.data(), request.size());
   if (!answer) {
     if (is_auth_disabled(answer.error())) return std::string();
@@ -98,17 +92,14 @@ RpcResult<std::string> Session::authenticate(Connection& connection) {
   }
   etcdserverpb::AuthenticateResponse response;
   if (!response.ParseFromArray(answer->data(), static_cast<int>(answer->size()))) {
-    return std::unexpected(
-        RpcFailure{RpcCode::kInternal, "the answer to Authenticate does not parse"});
+    return std::unexpected(RpcFailure{RpcCode::kInternal, "the answer to Authenticate does not parse"});
   }
   return response.token();
 }
 
-Error Session::explain(const Connection& connection, const RpcFailure& failure,
-                       std::string_view action) const {
+Error Session::explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const {
   if (failure.code == RpcCode::kNotConnected) {
-    return explain_failed_dial(connection.endpoint(), material(), failure.message,
-                               options_.dial_timeout);
+    return explain_failed_dial(connection.endpoint(), material(), failure.message, options_.dial_timeout);
   }
   return rpc_error(failure, connection.endpoint(), action);
 }
@@ -130,8 +121,7 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
   return fail(ErrorCode::kInternal, "a call ended without an outcome");
 }
 
-Result<Bytes> Session::call_any(std::string_view method, ByteView request,
-                                std::string_view action) {
+Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action) {
   std::size_t first = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -152,9 +142,8 @@ Result<Bytes> Session::call_any(std::string_view method, ByteView request,
   return std::unexpected(failed_everywhere(errors, action));
 }
 
-Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method,
-                                   std::string_view action, const MessageHandler& handler,
-                                   const std::function<bool()>& cancelled) {
+Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
+                                   const MessageHandler& handler, const std::function<bool()>& cancelled) {
   const auto found = find(endpoint);
   if (!found) return {found.error()};
   Connection& connection = **found;
@@ -167,8 +156,7 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   for (bool again : kTokenAttempts) {
     const auto sent = token(connection, refused);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
-    const auto end =
-        connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
+    const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     if (!again || started || sent->empty() || !is_token_refused(end.error())) {
@@ -179,8 +167,8 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   return {};
 }
 
-ConversationEnd Session::converse(const std::string& endpoint, const ConversationTerms& terms,
-                                  Conversation& talk, const std::function<bool()>& cancelled) {
+ConversationEnd Session::converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
+                                  const std::function<bool()>& cancelled) {
   const auto found = find(endpoint);
   if (!found) return {found.error()};
   Connection& connection = **found;

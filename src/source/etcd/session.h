@@ -43,8 +43,8 @@ class Session {
                    const MessageHandler& handler, const std::function<bool()>& cancelled);
   // Connection::converse with the token; begun anew with a fresh one when the server, or `talk`, says that the token
   // is refused (kUnauthenticated).
-  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms,
-                           Conversation& talk, const std::function<bool()>& cancelled);
+  ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
+                           const std::function<bool()>& cancelled);
 
  private:
   Session(ClientOptions options, std::vector<Endpoint> endpoints);
@@ -53,8 +53,7 @@ class Session {
   // The token to send, fetched at `connection` unless one other than `refused` is at hand.
   RpcResult<std::string> token(Connection& connection, const std::string& refused);
   RpcResult<std::string> authenticate(Connection& connection);
-  Error explain(const Connection& connection, const RpcFailure& failure,
-                std::string_view action) const;
+  Error explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const;
 
   const ClientOptions options_;
   const ChannelSecurity security_;

@@ -30,8 +30,7 @@ class Pieces {
   bool take(std::uint64_t count, Sink&& sink) {
     while (count > 0) {
       if (here_.empty()) return false;
-      const auto part =
-          here_.first(static_cast<std::size_t>(std::min<std::uint64_t>(count, here_.size())));
+      const auto part = here_.first(static_cast<std::size_t>(std::min<std::uint64_t>(count, here_.size())));
       sink(part);
       count -= part.size();
       here_ = here_.subspan(part.size());

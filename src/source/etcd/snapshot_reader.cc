@@ -26,9 +26,10 @@ Status SnapshotReader::begin(std::uint64_t file_bytes, const std::string& origin
   const std::uint64_t free = TRY(world_.files.free_bytes(spool_directory_));
   const std::uint64_t needed = file_bytes + file_bytes / 8 + (std::uint64_t{64} << 20);
   if (free < needed)
-    return fail(ErrorCode::kNotEnoughSpace, fmt::format("no room for scratch in {}", spool_directory_),
-                fmt::format("the snapshot from {} needs about {}, {} are free", origin, size_text(needed), size_text(free)),
-                "free some space, or name another directory with --spool-dir");
+    return fail(
+        ErrorCode::kNotEnoughSpace, fmt::format("no room for scratch in {}", spool_directory_),
+        fmt::format("the snapshot from {} needs about {}, {} are free", origin, size_text(needed), size_text(free)),
+        "free some space, or name another directory with --spool-dir");
   received_ = 0;
   front_.clear();
   partial_.clear();
@@ -57,8 +58,8 @@ Status SnapshotReader::start_pages() {
   if (front_.size() < 2 * page_bytes)
     return fail(ErrorCode::kSnapshotTruncated, "the database is cut short", "it ends within its first two pages");
   meta_ = TRY(bbolt::choose_meta(front_.view(), page_bytes));
-  pages_ = std::make_unique<PageSorter>(TRY(io::Spool::create(world_, spool_directory_)), page_bytes,
-                                        meta_->high_water, memory_bytes_);
+  pages_ = std::make_unique<PageSorter>(TRY(io::Spool::create(world_, spool_directory_)), page_bytes, meta_->high_water,
+                                        memory_bytes_);
   next_page_ = 2;
   ByteView rest = front_.view().subspan(2 * page_bytes);
   return take_pages(rest);

@@ -96,8 +96,8 @@ class SnapshotReader final : public SnapshotSink {
   Progress& progress_;
   const std::uint64_t memory_bytes_;
   std::uint64_t received_ = 0;
-  Buffer front_;              // the first bytes, until the page size is known
-  Bytes partial_;             // a page cut by the end of a write
+  Buffer front_;   // the first bytes, until the page size is known
+  Bytes partial_;  // a page cut by the end of a write
   std::optional<bbolt::Meta> meta_;
   bbolt::Pgid next_page_ = 0;
   std::unique_ptr<PageSorter> pages_;

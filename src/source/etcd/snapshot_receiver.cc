@@ -22,8 +22,7 @@ Status SnapshotReceiver::accept(const SnapshotMessage& message) {
 Status SnapshotReceiver::begin(const SnapshotMessage& message) {
   begun_ = true;
   info_.version = message.version;
-  if (__builtin_add_overflow(message.remaining_bytes, message.blob_bytes, &info_.file_bytes) ||
-      info_.file_bytes == 0) {
+  if (__builtin_add_overflow(message.remaining_bytes, message.blob_bytes, &info_.file_bytes) || info_.file_bytes == 0) {
     return broken("the first message announces an impossible length");
   }
   progress_.stage("receiving", info_.file_bytes);
@@ -37,9 +36,9 @@ Status SnapshotReceiver::accept_data(const SnapshotMessage& message) {
   }
   const std::uint64_t missing = info_.file_bytes - received_;
   if (message.blob_bytes > missing || message.remaining_bytes != missing - message.blob_bytes) {
-    return broken("after " + count_text(received_) + " of " + count_text(info_.file_bytes) +
-                  " bytes came " + count_text(message.blob_bytes) + " more, with " +
-                  count_text(message.remaining_bytes) + " said to remain");
+    return broken("after " + count_text(received_) + " of " + count_text(info_.file_bytes) + " bytes came " +
+                  count_text(message.blob_bytes) + " more, with " + count_text(message.remaining_bytes) +
+                  " said to remain");
   }
   for (const ByteView piece : message.blob) {
     hash_.update(piece);
@@ -53,16 +52,14 @@ Status SnapshotReceiver::accept_data(const SnapshotMessage& message) {
 Status SnapshotReceiver::accept_checksum(const SnapshotMessage& message) {
   Sha256 sent;
   if (message.remaining_bytes != 0 || message.blob_bytes != sent.bytes.size()) {
-    return broken("a checksum of 32 bytes was due, and a block of " +
-                  count_text(message.blob_bytes) + " bytes came");
+    return broken("a checksum of 32 bytes was due, and a block of " + count_text(message.blob_bytes) + " bytes came");
   }
   auto at = sent.bytes.begin();
   for (const ByteView piece : message.blob) at = std::ranges::copy(piece, at).out;
   checksum_seen_ = true;
   const Sha256 computed = hash_.finish();
   if (sent != computed) {
-    return fail(ErrorCode::kSnapshotChecksum,
-                "the snapshot from " + endpoint_ + " does not match its checksum",
+    return fail(ErrorCode::kSnapshotChecksum, "the snapshot from " + endpoint_ + " does not match its checksum",
                 "etcd sent SHA-256 " + sent.text() + ", the bytes received have " + computed.text(),
                 "Run the backup again; if it repeats, name another member in --endpoints.");
   }
@@ -80,14 +77,12 @@ Result<SnapshotInfo> SnapshotReceiver::finish() {
   } else {
     why += "without the checksum that belongs behind the database";
   }
-  return fail(ErrorCode::kSnapshotTruncated, "the snapshot from " + endpoint_ + " is cut short",
-              std::move(why),
+  return fail(ErrorCode::kSnapshotTruncated, "the snapshot from " + endpoint_ + " is cut short", std::move(why),
               "Run the backup again; if it repeats, name another member in --endpoints.");
 }
 
 std::unexpected<Error> SnapshotReceiver::broken(std::string why) const {
-  return fail(ErrorCode::kSnapshotStreamBroken,
-              "the snapshot stream from " + endpoint_ + " is broken", std::move(why));
+  return fail(ErrorCode::kSnapshotStreamBroken, "the snapshot stream from " + endpoint_ + " is broken", std::move(why));
 }
 
 Status SnapshotReceiver::of_sink(Status status) {

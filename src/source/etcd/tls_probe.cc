@@ -59,8 +59,7 @@ Dialed dial(int family, const sockaddr* address, socklen_t size, milliseconds ti
     return {std::nullopt, std::strerror(error)};
   }
   ::fcntl(socket.fd(), F_SETFL, ::fcntl(socket.fd(), F_GETFL) & ~O_NONBLOCK);
-  const timeval limit{timeout.count() / 1000,
-                      static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
+  const timeval limit{timeout.count() / 1000, static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
   ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   return {std::move(socket), {}};
@@ -69,8 +68,7 @@ Dialed dial(int family, const sockaddr* address, socklen_t size, milliseconds ti
 Dialed dial_unix(const std::string& path, milliseconds timeout) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return {std::nullopt, "the socket's path is too long"};
+  if (path.size() >= sizeof address.sun_path) return {std::nullopt, "the socket's path is too long"};
   std::ranges::copy(path, address.sun_path);
   return dial(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address, timeout);
 }
@@ -80,10 +78,8 @@ Dialed dial_endpoint(const Endpoint& endpoint, milliseconds timeout) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(endpoint.host.c_str(), endpoint.port.c_str(), &hints, &found);
-      error != 0) {
-    return {std::nullopt,
-            "the name " + endpoint.host + " cannot be resolved: " + ::gai_strerror(error)};
+  if (const int error = ::getaddrinfo(endpoint.host.c_str(), endpoint.port.c_str(), &hints, &found); error != 0) {
+    return {std::nullopt, "the name " + endpoint.host + " cannot be resolved: " + ::gai_strerror(error)};
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
   Dialed last;
@@ -144,8 +140,7 @@ std::string verify_text(long result) {
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return "the server's certificate is not valid for this host name or address";
     default:
-      return std::string("the server's certificate is refused: ") +
-             X509_verify_cert_error_string(result);
+      return std::string("the server's certificate is refused: ") + X509_verify_cert_error_string(result);
   }
 }
 
@@ -163,8 +158,7 @@ std::string failure_text(unsigned long error) {
       return "the server says that the client certificate has expired";
     default: {
       const char* reason = ERR_reason_error_string(error);
-      return std::string("the TLS handshake failed: ") +
-             (reason ? reason : "the connection was closed");
+      return std::string("the TLS handshake failed: ") + (reason ? reason : "the connection was closed");
     }
   }
 }
@@ -181,13 +175,11 @@ bool shake(SSL* ssl) {
   return got > 0 || SSL_get_error(ssl, got) != SSL_ERROR_SSL;
 }
 
-Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material,
-                        bool verify) {
+Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material, bool verify) {
   const SslContextHandle context(SSL_CTX_new(TLS_client_method()));
   if (verify) trust(context.get(), material.ca_certificate);
   SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (verify && !use_client_certificate(context.get(), material))
-    return {true, openssl_error_text()};
+  if (verify && !use_client_certificate(context.get(), material)) return {true, openssl_error_text()};
   const SslHandle ssl(SSL_new(context.get()));
   if (!endpoint.host.empty()) expect_name(ssl.get(), endpoint);
   constexpr unsigned char kHttp2[] = {2, 'h', '2'};
@@ -206,16 +198,15 @@ Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const Tl
 }
 
 Error refused(const Endpoint& endpoint, std::string why, std::string fix) {
-  return Error(ErrorCode::kTlsRefused, "no TLS connection to " + endpoint.text, std::move(why),
-               std::move(fix));
+  return Error(ErrorCode::kTlsRefused, "no TLS connection to " + endpoint.text, std::move(why), std::move(fix));
 }
 
 std::string tls_fix(const Endpoint& endpoint, const Handshake& handshake) {
   if (!handshake.spoke_tls) return "Write the endpoint as http://, or correct its port.";
   if (handshake.why.contains("given CA")) return "Pass the CA of the etcd servers as --cacert.";
   if (handshake.why.contains("host name")) {
-    return "Use a name or address that the certificate has: `openssl s_client -connect " +
-           endpoint.target + " </dev/null | openssl x509 -noout -ext subjectAltName`.";
+    return "Use a name or address that the certificate has: `openssl s_client -connect " + endpoint.target +
+           " </dev/null | openssl x509 -noout -ext subjectAltName`.";
   }
   if (handshake.why.contains("client certificate")) {
     return "Pass --cert and --key of a client certificate that etcd's --trusted-ca-file accepts.";
@@ -225,8 +216,8 @@ std::string tls_fix(const Endpoint& endpoint, const Handshake& handshake) {
 
 }  // namespace
 
-Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material,
-                          const std::string& seen, milliseconds timeout) {
+Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const std::string& seen,
+                          milliseconds timeout) {
   const std::string what = "no connection to " + endpoint.text;
   const Dialed dialed = dial_endpoint(endpoint, timeout);
   if (!dialed.socket) return Error(ErrorCode::kEndpointUnreachable, what, dialed.why);
@@ -240,8 +231,7 @@ Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material,
                    "Write the endpoint as https:// and pass --cacert, and --cert and --key if etcd "
                    "wants them.");
   }
-  return Error(ErrorCode::kEndpointUnreachable, what, seen,
-               "Check that an etcd client port listens there.");
+  return Error(ErrorCode::kEndpointUnreachable, what, seen, "Check that an etcd client port listens there.");
 }
 
 }  // namespace lifeboat::source

@@ -50,15 +50,15 @@ struct WatchOutcome {
 };
 
 struct WatchRequest {
-  std::string endpoint;               // one of the client's
-  std::int64_t from = 1;              // first revision wanted; may lie in the future
+  std::string endpoint;                               // one of the client's
+  std::int64_t from = 1;                              // first revision wanted; may lie in the future
   std::chrono::milliseconds progress_interval{1000};  // a progress request is sent so often; 0: never
   std::chrono::milliseconds stall_timeout{10000};     // nothing at all for so long, progress marks included: broken
 };
 
 // Watches the whole key space with fragments allowed and a leader required. Memory is bounded by the largest revision.
-// The outer error is the sink's. kBroken with kLogRuleBroken: a revision was missing, came twice or went back. At `from`
-// equal to etcd's compact revision etcd itself may have dropped records of that revision: begin above it.
+// The outer error is the sink's. kBroken with kLogRuleBroken: a revision was missing, came twice or went back. At
+// `from` equal to etcd's compact revision etcd itself may have dropped records of that revision: begin above it.
 Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
                                      const std::function<bool()>& cancelled);
 

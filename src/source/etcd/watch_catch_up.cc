@@ -57,8 +57,7 @@ class CatchUp final : public WatchConversation {
 
   RpcResult<bool> message(std::span<const ByteView> pieces) override {
     HeldMessage held{join_pieces(pieces), {}};
-    if (!parse_watch_message(held.bytes, held.message))
-      return end_with(broken(unreadable_message()));
+    if (!parse_watch_message(held.bytes, held.message)) return end_with(broken(unreadable_message()));
     const auto slot = std::ranges::find(slots_, held.message.watch_id, &Slot::id);
     if (held.message.canceled && (slot != slots_.end() || held.message.compact_revision == 0))
       return refused(held.message, slot != slots_.end());
@@ -87,9 +86,7 @@ class CatchUp final : public WatchConversation {
   RpcResult<bool> refused(const WatchMessage& message, bool of_slot) {
     const WatchRefusal refusal = refusal_of(message, attempt_);
     if (refusal.compact_revision) {
-      return end_with({.end = WatchEnd::kCompacted,
-                       .compact_revision = *refusal.compact_revision,
-                       .error = {}});
+      return end_with({.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
     }
     if (!of_slot && message.cancel_reason.empty()) return true;
     if (of_slot && std::ranges::find(slots_, message.watch_id, &Slot::id)->arrived) return true;
@@ -99,14 +96,13 @@ class CatchUp final : public WatchConversation {
   bool opened(const WatchMessage& message) {
     if (is_open_) return true;
     is_open_ = true;
-    return keep(
-        sink().opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
+    return keep(sink().opened({message.cluster_id, message.member_id, message.raft_term, message.revision}));
   }
 
   bool accept(Slot& slot, HeldMessage held) {
     auto& events = held.message.events;
-    const bool is_last = events.back().mod_revision > slot.to ||
-                         (events.back().mod_revision == slot.to && !held.message.fragment);
+    const bool is_last =
+        events.back().mod_revision > slot.to || (events.back().mod_revision == slot.to && !held.message.fragment);
     std::erase_if(events, [&](const WatchEvent& event) { return event.mod_revision > slot.to; });
     if (slot.arrived) return true;
     // What was cut off began a later revision, so the ones before it are whole.
@@ -155,16 +151,13 @@ class CatchUp final : public WatchConversation {
   }
 
   void widen() {
-    const auto revisions =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(1, joiner_.reached() + 1 - round_from_));
-    const std::uint64_t slot_bytes =
-        std::max<std::uint64_t>(1, round_bytes_ / revisions * kBatchRevisions);
+    const auto revisions = static_cast<std::uint64_t>(std::max<std::int64_t>(1, joiner_.reached() + 1 - round_from_));
+    const std::uint64_t slot_bytes = std::max<std::uint64_t>(1, round_bytes_ / revisions * kBatchRevisions);
     width_ = fitting(slot_bytes);
   }
   // How many watches of so many bytes each the memory holds.
   std::int64_t fitting(std::uint64_t slot_bytes) const {
-    const std::uint64_t fits =
-        std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches);
+    const std::uint64_t fits = std::min<std::uint64_t>(request_.memory_bytes / 4 * 3 / slot_bytes, kMostWatches);
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(fits), 1, most_watches());
   }
 
@@ -186,8 +179,7 @@ Result<WatchOutcome> catch_up(Client& client, const CatchUpRequest& request, Rev
                               const std::function<bool()>& cancelled) {
   CatchUp work(request, sink);
   if (work.is_done()) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
-  const auto end =
-      client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
+  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
   return work.outcome(end);
 }
 

@@ -12,8 +12,8 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr std::int64_t kWatchId = 1;
-// etcd sends each new revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time between
-// two flushes is not missed.
+// etcd sends each new revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time
+// between two flushes is not missed.
 constexpr std::chrono::milliseconds kGather{10};
 
 // When progress was asked for. etcd answers in order, and drops a question silently when its hands
@@ -52,10 +52,7 @@ class Questions {
 class RevisionWatch final : public WatchConversation {
  public:
   RevisionWatch(const WatchRequest& request, RevisionSink& sink)
-      : WatchConversation(sink),
-        request_(request),
-        joiner_(request.from),
-        questions_(request.progress_interval) {}
+      : WatchConversation(sink), request_(request), joiner_(request.from), questions_(request.progress_interval) {}
 
   void begin() override {
     ++attempt_;
@@ -87,19 +84,16 @@ class RevisionWatch final : public WatchConversation {
   }
 
  private:
-
   RpcResult<bool> refused() {
     const WatchRefusal refusal = refusal_of(message_, attempt_);
     if (!refusal.compact_revision) return std::unexpected(refusal.failure);
-    return end_with(
-        {.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
+    return end_with({.end = WatchEnd::kCompacted, .compact_revision = *refusal.compact_revision, .error = {}});
   }
 
   bool created() {
     created_ = true;
     const auto asked = questions_.answered();
-    const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term,
-                             message_.revision};
+    const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term, message_.revision};
     if (!keep(sink().opened(origin))) return false;
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
@@ -115,8 +109,7 @@ class RevisionWatch final : public WatchConversation {
   // the first wanted. Servers before 3.4.25 and 3.5.8 send marks ahead of their events: those are
   // waited out.
   bool mark(std::chrono::nanoseconds asked_ago) {
-    const bool before_first =
-        joiner_.reached() < request_.from && message_.revision < joiner_.reached();
+    const bool before_first = joiner_.reached() < request_.from && message_.revision < joiner_.reached();
     if (before_first || (message_.revision == joiner_.reached() && !joiner_.in_between())) {
       ahead_since_.reset();
       return keep(sink().caught_up_since(message_.revision, asked_ago));
@@ -127,8 +120,7 @@ class RevisionWatch final : public WatchConversation {
     if (now - *ahead_since_ < request_.stall_timeout) return true;
     return end_with(broken(Error(ErrorCode::kLogRuleBroken, "the watch broke a rule of the log",
                                  "etcd says that revision " + std::to_string(message_.revision) +
-                                     " was delivered, but " + std::to_string(joiner_.reached()) +
-                                     " was the last")));
+                                     " was delivered, but " + std::to_string(joiner_.reached()) + " was the last")));
   }
 
   const WatchRequest& request_;
@@ -142,8 +134,8 @@ class RevisionWatch final : public WatchConversation {
 
 }  // namespace
 
-Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request,
-                                     RevisionSink& sink, const std::function<bool()>& cancelled) {
+Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
+                                     const std::function<bool()>& cancelled) {
   RevisionWatch watch(request, sink);
   ConversationTerms terms = watch_terms(request.stall_timeout);
   terms.gather = kGather;

@@ -29,15 +29,24 @@ enum class Lie {
 
 inline std::string name_of(Lie lie) {
   switch (lie) {
-    case Lie::kDropRevision: return "DropsARevision";
-    case Lie::kRepeatEvent: return "RepeatsAnEvent";
-    case Lie::kRepeatRevision: return "RepeatsARevision";
-    case Lie::kSwapRevisions: return "SwapsTwoRevisions";
-    case Lie::kChangeValue: return "ChangesAValue";
-    case Lie::kDropFirst: return "DropsTheFirstEventOfATransaction";
-    case Lie::kDropInside: return "DropsAnEventInsideATransaction";
-    case Lie::kDropLast: return "DropsTheLastEventOfATransaction";
-    case Lie::kHideDelete: return "HidesADeletion";
+    case Lie::kDropRevision:
+      return "DropsARevision";
+    case Lie::kRepeatEvent:
+      return "RepeatsAnEvent";
+    case Lie::kRepeatRevision:
+      return "RepeatsARevision";
+    case Lie::kSwapRevisions:
+      return "SwapsTwoRevisions";
+    case Lie::kChangeValue:
+      return "ChangesAValue";
+    case Lie::kDropFirst:
+      return "DropsTheFirstEventOfATransaction";
+    case Lie::kDropInside:
+      return "DropsAnEventInsideATransaction";
+    case Lie::kDropLast:
+      return "DropsTheLastEventOfATransaction";
+    case Lie::kHideDelete:
+      return "HidesADeletion";
   }
   return "";
 }

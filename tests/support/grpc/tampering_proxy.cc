@@ -157,15 +157,13 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& target) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
-  return grpc::CreateCustomChannel(target.substr(target.find("//") + 2), grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return grpc::CreateCustomChannel(target.substr(target.find("//") + 2), grpc::InsecureChannelCredentials(), arguments);
 }
 
 }  // namespace
 
 struct TamperingProxy::State {
-  State(const std::string& target, WatchEdit edit)
-      : channel(channel_to(target)), watch(channel, std::move(edit)) {
+  State(const std::string& target, WatchEdit edit) : channel(channel_to(target)), watch(channel, std::move(edit)) {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(-1);
     builder.SetMaxSendMessageSize(-1);

@@ -16,7 +16,8 @@ using WatchEdit = std::function<std::vector<etcdserverpb::WatchResponse>(etcdser
 // Every other call passes as it is. Plain connections; tokens are passed on.
 class TamperingProxy {
  public:
-  // Of "http://127.0.0.1:20001". `edit` is called by one thread at a time. Throws std::runtime_error when it cannot listen.
+  // Of "http://127.0.0.1:20001". `edit` is called by one thread at a time. Throws std::runtime_error when it cannot
+  // listen.
   TamperingProxy(const std::string& target, WatchEdit edit);
   ~TamperingProxy();
   TamperingProxy(const TamperingProxy&) = delete;
