@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <set>
 
 #include "repository/captured_support.h"
@@ -453,7 +454,7 @@ class OtherAgent final : public storage::ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   std::function<void()> work;
-  std::int64_t at = -1;
+  std::atomic<std::int64_t> at = -1;  // calls come from several threads
 
  protected:
   Status before(const storage::StoreCall&) override {
