@@ -274,11 +274,12 @@ TEST_F(Backup, TwoBackupsAtOnceBothMakeTheirPoint) {
   w.place("/a", model.snapshot_file());
   w.place("/b", later.snapshot_file());
   model.put("/now", "1");
+  const Timestamp taken{w.clock.time.ns + 120'000'000'000};
   std::jthread at_once([&] {
     io::World world{w.files, other_writer.clock, other_writer.random, other_writer.processes};
     NoProgress quiet;
     ImportOptions options = w.options();
-    options.taken = Timestamp{w.clock.time.ns + 1};
+    options.taken = taken;
     const auto report = import_snapshot(*w.repo, world, "/b", options, quiet);
     EXPECT_TRUE(report) << why_not(report);
   });

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,10 +21,12 @@ class SeededRandom final : public io::Random {
  public:
   explicit SeededRandom(std::uint64_t seed = 1) : engine_(seed) {}
   void fill(MutableByteView out) override {
+    const std::lock_guard lock(mutex_);
     for (std::byte& byte : out) byte = static_cast<std::byte>(engine_());
   }
 
  private:
+  std::mutex mutex_;
   std::mt19937_64 engine_;
 };
 
