@@ -70,7 +70,7 @@ Result<std::optional<Bytes>> read_mark(io::FileSystem& files, const MemberLayout
 Result<std::string> find_database(io::FileSystem& files, const MemberLayout& layout) {
   for (const std::string& folder : {layout.snap(), layout.behind_gate()}) {
     if (TRY(kind_of(files, folder)) != io::FileKind::kDirectory) continue;
-    const std::string path = io::join(folder, "db");
+    std::string path = io::join(folder, "db");
     if (TRY(io::exists(files, path))) return path;
   }
   return std::string();
