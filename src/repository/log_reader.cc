@@ -444,7 +444,7 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
 }
 
 Result<std::unique_ptr<SeenHeads>> read_log_heads(const Repository& repo, io::World& world,
-                                                  const manifest::Manifest& manifest, LogReadOptions options,
+                                                  const manifest::Manifest& manifest, const LogReadOptions& options,
                                                   Progress& progress) {
   const auto segments = segments_to(manifest, options.revision);
   const auto removed = TRY(removed_at(repo, segments, options.revision));

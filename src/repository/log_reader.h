@@ -65,7 +65,7 @@ class SeenHeads {
   virtual Result<bool> next(SeenHead& out) = 0;
 };
 Result<std::unique_ptr<SeenHeads>> read_log_heads(const Repository& repo, io::World& world,
-                                                  const manifest::Manifest& manifest, LogReadOptions options,
+                                                  const manifest::Manifest& manifest, const LogReadOptions& options,
                                                   Progress& progress);
 
 // HashKV from the log at (compaction, revision); compaction -1 for never.

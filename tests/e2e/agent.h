@@ -10,15 +10,12 @@
 
 #include "e2e/lifeboat.h"
 #include "support/http.h"
+#include "support/sanitizer.h"
 
 namespace lifeboat::e2e {
 
 // Bytes of an agent that follows; a sanitizer needs several times as much for itself.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr double kAgentMemoryMax = 2.0 * (1 << 30);
-#else
-inline constexpr double kAgentMemoryMax = 128.0 * (1 << 20);
-#endif
+inline constexpr double kAgentMemoryMax = (testing::kSanitized ? 2048.0 : 128.0) * (1 << 20);
 
 // Runs until it is stopped or goes out of scope. Its answers are on a port of its own choice.
 class Agent {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "e2e/lifeboat.h"
+#include "support/sanitizer.h"
 
 namespace lifeboat::e2e {
 namespace {
@@ -47,11 +48,10 @@ std::string core_limits_of(pid_t pid) {
   return {};
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCrashes[] = {SIGABRT, SIGQUIT};  // a sanitizer takes the others for itself
-#else
-constexpr int kCrashes[] = {SIGABRT, SIGQUIT, SIGSEGV};
-#endif
+std::vector<int> crashes() {
+  if (testing::kSanitized) return {SIGABRT, SIGQUIT};  // a sanitizer takes the others for itself
+  return {SIGABRT, SIGQUIT, SIGSEGV};
+}
 
 TEST(Canary, ACrashThatHoldsASecretLeavesNoCore) {
   const std::string secret = "canary-password-6b1f02c9";
@@ -67,7 +67,7 @@ TEST(Canary, ACrashThatHoldsASecretLeavesNoCore) {
   cluster.member().pause();  // so that the program waits for an answer, its secrets in memory
   const Words argv = repo.argv({"backup", "etcd", "--endpoints", cluster.endpoints(), "--user", "root",
                                 "--password-file", password, "--timeout", "60s"});
-  for (const int signal : kCrashes) {
+  for (const int signal : crashes()) {
     Child child(with_cores_allowed(argv), log, surroundings(directory));
     ASSERT_TRUE(wait_until([&] { return catches(child.pid(), SIGINT) || !child.running(); }, 120)) << read_file(log);
     if (::geteuid() == 0) {

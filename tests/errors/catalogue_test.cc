@@ -15,6 +15,7 @@
 #include "source/etcd/client.h"
 #include "source/fake_etcd.h"
 #include "support/certificates.h"
+#include "support/sanitizer.h"
 #include "web/http_server.h"
 
 namespace lifeboat::e2e {
@@ -470,9 +471,7 @@ Outcome no_etcd_on_the_path() {
 
 // Its own faults: no memory for a thread is one that nobody handles.
 Outcome no_memory_for_a_thread() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return skipped("a sanitizer needs more address space than this test leaves");
-#else
+  if (lifeboat::testing::kSanitized) return skipped("a sanitizer needs more address space than this test leaves");
   const Scene scene;
   RunResult result;
   for (int limit_kib = 24'000; limit_kib < 60'000 && result.exit != static_cast<int>(ExitCode::kBug);
@@ -481,7 +480,6 @@ Outcome no_memory_for_a_thread() {
         run(Words{"prlimit", "--as=" + std::to_string(limit_kib * 1024)} + scene.repo.argv({"ls"}), surroundings());
   }
   return error_of(result);
-#endif
 }
 Outcome ctrl_c() {
   const lifeboat::testing::FakeEtcd member([](grpc::ServerContext& context, lifeboat::testing::SnapshotWriter&) {

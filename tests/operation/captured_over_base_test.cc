@@ -39,9 +39,8 @@ TEST(CapturedOverABase, EveryRevisionReadsAsItWas) {
   ASSERT_TRUE(w.import_bytes(model.snapshot_file(), lone));
   const std::int64_t base = model.revision;
   write_some(model, random, 30, 7);
-  repository::testing::HistoryStream records(model, first, model.revision);
-  ASSERT_TRUE(repository::publish_captured(*w.repo, w.world, 1,
-                                           repository::testing::commit_of(lineage, first, model.revision), records, 1));
+  ASSERT_TRUE(repository::testing::publish(*w.repo, w.world, model,
+                                           repository::testing::commit_of(lineage, first, model.revision), 1));
 
   const auto points = w.catalogue();
   for (std::int64_t at = base; at <= model.revision; ++at) {

@@ -1,30 +1,12 @@
 // An import into a history that ends, and whose segments go, while its point is published.
-#include <functional>
-#include <utility>
-
 #include "operation/backup_support.h"
 #include "repository/captured_support.h"
-#include "storage/forwarding_store.h"
+#include "repository/interrupted_store.h"
 
 namespace lifeboat::operation {
 namespace {
 
 using namespace backup_testing;
-using namespace std::chrono_literals;
-
-// Does `work` before a manifest is published, once.
-class InterruptedStore final : public storage::ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  std::function<void()> work;
-
- protected:
-  Status before(const storage::StoreCall& call) override {
-    if (call.operation != storage::StoreOperation::kPublish || !call.name.starts_with("m/")) return {};
-    if (const auto now = std::exchange(work, nullptr)) now();
-    return {};
-  }
-};
 
 struct Overtaken {
   Overtaken() {
@@ -42,9 +24,8 @@ struct Overtaken {
     write_some(model, random, transactions, 8);
     for (; lo < model.revision; lo = std::min(model.revision, lo + 4)) {
       const std::int64_t hi = std::min(model.revision, lo + 4);
-      repository::testing::HistoryStream records(model, lo, hi);
-      EXPECT_TRUE(repository::publish_captured(*w.repo, w.world, 0, repository::testing::commit_of(lineage, lo, hi),
-                                               records, 1));
+      EXPECT_TRUE(
+          repository::testing::publish(*w.repo, w.world, model, repository::testing::commit_of(lineage, lo, hi)));
     }
   }
 
@@ -73,7 +54,7 @@ struct Overtaken {
 
 TEST(OvertakenImport, StandsAloneWhenWhatItSharedWasRemovedMeanwhile) {
   Overtaken o;
-  InterruptedStore store(*o.w.store);
+  repository::testing::InterruptedStore store(*o.w.store, "m/");
   const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
   store.work = [&] { o.end_history(); };
   o.w.place("/snapshot", o.older.snapshot_file());

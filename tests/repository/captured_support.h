@@ -50,10 +50,14 @@ inline manifest::SidecarChange change_of(std::int64_t after, std::int64_t by, st
   return change;
 }
 
-inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model,
+inline Result<CapturedSegment> publish(const Repository& repo, io::World& world, const testing_model::MvccModel& model,
                                        const manifest::CaptureCommit& commit, int level = kFlushLevel) {
   HistoryStream records(model, commit.lo, commit.hi);
-  return publish_captured(*repo.repo, repo.world.world, level, commit, records, 1);
+  return publish_captured(repo, world, level, commit, records, 1);
+}
+inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model,
+                                       const manifest::CaptureCommit& commit, int level = kFlushLevel) {
+  return publish(*repo.repo, repo.world.world, model, commit, level);
 }
 inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::MvccModel& model, std::int64_t lo,
                                        std::int64_t hi, int level = kFlushLevel) {

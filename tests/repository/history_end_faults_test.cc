@@ -1,11 +1,11 @@
 // What must hold a merge that ends a history back, or a removal behind it.
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <utility>
 
 #include "repository/captured_support.h"
 #include "repository/history_end.h"
+#include "repository/interrupted_store.h"
 #include "repository/layout.h"
 #include "repository/lineage_objects.h"
 #include "storage/forwarding_store.h"
@@ -223,20 +223,6 @@ TEST(EndOfHistory, AProofThatABaseOfItsOwnExplainsSaysNothingAboutTheLog) {
   EXPECT_EQ(ended.ended_at, 0) << "the proof at " << own.manifest.revision << " was computed from the base alone";
 }
 
-// Does something else when a manifest is about to be published.
-class InterruptedStore final : public storage::ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  std::function<void()> work;  // once
-
- protected:
-  Status before(const storage::StoreCall& call) override {
-    if (call.operation != storage::StoreOperation::kPublish || !call.name.starts_with("m/")) return {};
-    if (const auto now = std::exchange(work, nullptr)) now();
-    return {};
-  }
-};
-
 manifest::Manifest make_point(History& h) {
   const Catalogue catalogue = Catalogue::load(*h.t.repo).value();
   const Point* newest = catalogue.newest_of(lineage_id(1));
@@ -267,7 +253,7 @@ TEST(EndOfHistory, AWriterThatWasSuspendedForADayWithdrawsWhatItPublished) {
     h.go_on(20);
     h.prove(h.model.revision);
     const auto before = names_in(h.t.store);
-    InterruptedStore store(h.t.store);
+    InterruptedStore store(h.t.store, "m/");
     const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
     HistoryPolicy policy = policy_of(5);
     policy.orphan_age = std::chrono::hours(24);

@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
-
+#include "repository/interrupted_store.h"
 #include "repository/layout.h"
 #include "repository/support.h"
 #include "storage/fault_store.h"
@@ -141,26 +140,13 @@ TEST(RepositoryInit, OnADirectorySurvivesPowerLossAtOnceAfterwards) {
   }
 }
 
-// Calls back just before the format is published.
-class RivalStore final : public storage::ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  std::function<void()> rival;
-
- protected:
-  Status before(const storage::StoreCall& call) override {
-    if (call.operation == storage::StoreOperation::kPublish && call.name == format_name(1)) rival();
-    return {};
-  }
-};
-
 TEST(RepositoryInit, OfTwoAtOnceOneSucceedsAndItsRepoOpens) {
   TestWorld world;
   TestWorld other(99);
   storage::MemoryStore inner;
-  RivalStore store(inner);
+  InterruptedStore store(inner, format_name(1));
   Result<Repository::InitReport> won = fail(ErrorCode::kInternal, "not run");
-  store.rival = [&] { won = init(inner, other); };
+  store.work = [&] { won = init(inner, other); };
   const auto lost = init(store, world);
   ASSERT_TRUE(won) << why_not(won);
   ASSERT_FALSE(lost);
