@@ -18,9 +18,10 @@ constexpr std::size_t kWriteBytes = 8 * io::Spool::kChunkBytes;
 // Of one read; divisors of those of a write, whose numbers follow each other. Many runs share as much memory as a few.
 constexpr std::size_t kReadChunks = 2, kReadChunksOfMany = 1;
 constexpr std::size_t kManyRuns = 96;
-// Parts ahead of one run. A run gets deeper when its user had to wait; kDeeperParts more than one each, in all runs.
-constexpr std::size_t kDepthMax = 5;
-constexpr std::size_t kDeeperParts = 40;
+// Parts ahead of one run: one, and its share of kAheadParts, which follows how often it is read. Where a file lies in
+// revision order one run is read for a while, where it is scrambled all are in turn.
+constexpr std::size_t kDepthMax = 8;
+constexpr std::size_t kAheadParts = 16;
 constexpr std::uint64_t kSearchesMax = 10'000;
 constexpr std::size_t kPrefixBytes = 8;  // before each node of a run: its used bytes, then all its bytes, u32 each
 
@@ -50,7 +51,7 @@ struct LeafRuns::Run {
   std::uint64_t at = 0;
   std::unique_ptr<Part> part;               // what is being read from
   std::deque<std::unique_ptr<Part>> ahead;  // wanted, in order
-  std::size_t depth = 1;                    // as many as that are kept ahead
+  std::uint64_t last_load = 0;              // among those of all runs
 
   Status read(io::Spool& spool, Part& into) const {
     const std::size_t whole = into.bytes.capacity() / io::Spool::kChunkBytes;
@@ -66,10 +67,7 @@ struct LeafRuns::Run {
       std::unique_ptr<Part> next = std::move(ahead.front());
       ahead.pop_front();
       ++runs.ahead_left_;
-      if (!next->ready.try_acquire()) {
-        next->ready.acquire();
-        if (depth < kDepthMax && runs.deeper_left_ > 0) ++depth, --runs.deeper_left_;
-      }
+      next->ready.acquire();
       if (next->index == index) part = std::move(next);
     }
     if (!part) {
@@ -84,10 +82,18 @@ struct LeafRuns::Run {
     return look_ahead(runs, std::move(spare));
   }
 
+  // How many parts to keep ahead: the runs' shares of kAheadParts add up to about that.
+  std::size_t depth(LeafRuns& runs) {
+    ++runs.loads_;
+    const std::uint64_t since = runs.loads_ - std::exchange(last_load, runs.loads_);
+    return std::min<std::size_t>(1 + kAheadParts / since, kDepthMax);
+  }
+
   // Asks for the parts behind the loaded one; `spare` may be used again.
   Status look_ahead(LeafRuns& runs, std::unique_ptr<Part> spare) {
+    const std::size_t count = depth(runs);
     const std::size_t parts = (chunks.size() * io::Spool::kChunkBytes + runs.part_bytes_ - 1) / runs.part_bytes_;
-    while (ahead.size() < depth && runs.ahead_left_ > 0 && part->index + ahead.size() + 1 < parts) {
+    while (ahead.size() < count && runs.ahead_left_ > 0 && part->index + ahead.size() + 1 < parts) {
       auto next = spare ? std::move(spare) : std::make_unique<Part>(runs.part_bytes_);
       next->run = this;
       next->index = part->index + ahead.size() + 1;
@@ -95,7 +101,6 @@ struct LeafRuns::Run {
       ahead.push_back(std::move(next));
       --runs.ahead_left_;
     }
-    if (part->index + ahead.size() + 1 >= parts) runs.deeper_left_ += std::exchange(depth, 1) - 1;
     return {};
   }
 
@@ -135,8 +140,7 @@ LeafRuns::LeafRuns(io::Spool& spool, std::uint64_t file_bytes, std::uint64_t mem
       arena_bytes_(arena_bytes_for(file_bytes, memory_bytes)),
       free_(kArenas),
       full_(kArenas),
-      wanted_(kNoRun + kDeeperParts),
-      deeper_left_(kDeeperParts),
+      wanted_(kNoRun),
       ahead_left_(memory_bytes / 2 / (kReadChunks * io::Spool::kChunkBytes)),
       writer_([this] { write_runs(); }) {
   for (std::size_t i = 0; i < kArenas; ++i) (void)free_.push(std::make_unique<Arena>(arena_bytes_));

@@ -84,8 +84,8 @@ class LeafRuns {
   io::BoundedQueue<std::unique_ptr<Arena>> free_;
   io::BoundedQueue<std::unique_ptr<Arena>> full_;
   io::BoundedQueue<Part*> wanted_;
-  std::size_t deeper_left_;  // parts that may still be kept ahead beyond one a run
-  std::size_t ahead_left_;   // parts that may still be kept ahead in all
+  std::size_t ahead_left_;   // parts that may still be kept ahead, in all runs
+  std::uint64_t loads_ = 0;  // of parts, so far
   std::thread writer_;
   std::vector<std::thread> readers_;
 };
