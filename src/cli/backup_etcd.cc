@@ -39,7 +39,7 @@ Command backup_etcd_command() {
           "live members' own; a point that cannot be proven is kept and says why. When members "
           "disagree the "
           "point is kept, too, and the exit code is 6.",
-      .examples = {{"lifeboat backup etcd -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
+      .examples = {{"lifeboat backup etcd --cluster prod -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
                     "--endpoints "
                     "https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert "
                     "/etc/kubernetes/pki/etcd/healthcheck-client.crt --key "

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/version.h"
 #include "format/etcd/cluster.h"
+#include "operation/snapshot_origin.h"
 #include "repository/coverage.h"
 #include "repository/fresh_plan.h"
 #include "repository/history_end.h"
@@ -83,6 +85,7 @@ class Commit {
       if (TRY(continue_lineage(*head))) return publish();
       TRY(snapshot_.rewind());
     }
+    if (request_.live && request_.source.cluster.empty() && lineage_.parent.is_zero()) TRY(inherit_from_origin());
     TRY(begin_lineage());
     return publish();
   }
@@ -96,6 +99,11 @@ class Commit {
     }
     std::sort(heads.begin(), heads.end(), [](const Point* a, const Point* b) { return b->last_seen < a->last_seen; });
     return heads;
+  }
+
+  bool is_same_cluster(const Point& head) const {
+    const std::string& id = head.manifest.source.cluster_id;
+    return request_.live && !id.empty() && id == request_.source.cluster_id;
   }
 
   bool may_continue(const Point& head) const {
@@ -131,9 +139,11 @@ class Commit {
       remember_parent(head, match, match.contradiction);
       return false;
     }
-    if (match.common == 0 && !request_.live) {
+    if (match.common == 0 && !is_same_cluster(head)) {
       remember_parent(head, match,
-                      "the file has no record in common with the repo, so nothing shows that it continues");
+                      fmt::format("{} has no record in common with the repo, so nothing shows that it "
+                                  "continues",
+                                  request_.live ? "the cluster" : "the file"));
       return false;
     }
     if (!raft_position_fits(head, match.snapshot_revision)) {
@@ -201,17 +211,48 @@ class Commit {
     return true;
   }
 
-  // Used when no lineage is continued. A file that shares no record with a cluster nobody named has nothing to do
-  // with it.
+  // Used when no lineage is continued. What shares no record with a cluster nobody named has nothing to do with it; a
+  // live cluster of another id may hold the same first records by chance, unless it was restored.
+  bool is_related(const Point& head, const SnapshotMatch& match) const {
+    if (is_same_cluster(head) || !request_.source.cluster.empty()) return true;
+    return match.common > 0 && (!request_.live || was_restored(snapshot_.sidecar(), match));
+  }
+
   void remember_parent(const Point& head, const SnapshotMatch& match, std::string reason) {
-    const bool related = match.common > 0 || request_.live || !request_.source.cluster.empty();
-    if (!lineage_.parent.is_zero() || !related) return;
+    if (lineage_.parent.is_zero() && is_related(head, match)) take_parent(head, match, std::move(reason));
+  }
+
+  void take_parent(const Point& head, const SnapshotMatch& match, std::string reason) {
     lineage_.parent = head.manifest.lineage.id;
     lineage_.fork_revision = match.last_common;
     lineage_.parent_revision = head.manifest.revision;
     lineage_.parent_seen = head.last_seen;
     lineage_.reason = std::move(reason);
     parent_cluster_ = head.manifest.source.cluster;
+  }
+
+  // A restored cluster has a new id: its records tell whose history goes on.
+  Status inherit_from_origin() {
+    const SnapshotOrigin origin = TRY(find_origin(repo_, catalogue_, snapshot_, options_.threads, progress_));
+    TRY(snapshot_.rewind());
+    if (origin.head != nullptr) {
+      take_parent(*origin.head, origin.match, changed_id(origin.head->manifest.source.cluster_id));
+      report_.warnings.push_back(fmt::format(
+          "the cluster id is new and the records are those of {0}: it counts as {0}, restored; if it runs beside {0}, "
+          "name it with --cluster",
+          parent_cluster_));
+    } else if (origin.clusters.size() > 1) {
+      report_.warnings.push_back(fmt::format(
+          "the cluster was restored, and shares its records with {}: name the one that goes on here with --cluster",
+          fmt::join(origin.clusters, " and ")));
+    }
+    return {};
+  }
+
+  std::string changed_id(const std::string& from) const {
+    const std::string& to = request_.source.cluster_id;
+    return fmt::format("the cluster id changed from {} to {}", from.empty() ? "unknown" : from,
+                       to.empty() ? "unknown" : to);
   }
 
   Status begin_lineage() {
@@ -236,8 +277,7 @@ class Commit {
     const Point& head = *catalogue_.newest_of(lineage_.parent);
     lineage_.parent_revision = head.manifest.revision;
     lineage_.parent_seen = head.last_seen;
-    lineage_.reason = fmt::format("the cluster id changed from {} to {}", newest->manifest.source.cluster_id,
-                                  request_.source.cluster_id.empty() ? "unknown" : request_.source.cluster_id);
+    lineage_.reason = changed_id(newest->manifest.source.cluster_id);
   }
 
   // The cluster's id: known when live, else what its first members would have given it.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -126,8 +127,22 @@ class PointResolver {
   Status require_one_cluster() const {
     if (cluster_set(chosen_).size() <= 1) return {};
     return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", shown(text_)),
-                fmt::format("the repo has points of: {}", clusters_of(chosen_)),
+                fmt::format("the repo has points of: {}", newest_by_cluster()),
                 "Name the cluster with --cluster, or give the id of a point.");
+  }
+
+  // Each chosen cluster with what was last seen of it, the latest first.
+  std::string newest_by_cluster() const {
+    std::set<std::string> told;
+    std::vector<std::string> choices;
+    for (const Point& point : std::views::reverse(catalogue_.points_)) {
+      if (!is_chosen(lineage_of(point))) continue;
+      const std::string& cluster = catalogue_.lineage(lineage_of(point))->cluster;
+      if (!told.insert(cluster).second) continue;
+      choices.push_back(
+          fmt::format("{} (last seen {} in point {})", shown(cluster), rfc3339(point.last_seen), point.id));
+    }
+    return join_choices(std::move(choices));
   }
 
   bool is_chosen(const LineageId& id) const {

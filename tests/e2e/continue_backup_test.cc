@@ -104,5 +104,24 @@ TEST(ContinuedBackup34, TakesASnapshotForItCannotAskWhetherUsersChanged) {
   EXPECT_EQ(second.at("newRecords"), 1);
 }
 
+TEST(BackupWithoutAName, OfARestoredClusterStaysTheLatestOfItsCluster) {
+  EtcdCluster cluster({.version = "3.6", .flags = {}});
+  cluster.start();
+  change_some(cluster);
+  const Repo repo;
+  const Words backup = Words{"backup", "etcd"} + repo.reach(cluster);
+  const Json before = repo.json(backup);
+  cluster.destroy();
+  restore_into(repo, cluster);
+  cluster.start();
+  for (const bool first : {true, false}) {
+    change_some(cluster);
+    const Json after = repo.json(backup);
+    EXPECT_EQ(after.at("lineage").at("isNew"), first);
+    EXPECT_EQ(after.at("cluster"), before.at("cluster"));
+    EXPECT_EQ(repo.json({"show", "latest"}).at("point").at("id"), after.at("point"));
+  }
+}
+
 }  // namespace
 }  // namespace lifeboat::e2e

@@ -350,7 +350,8 @@ TEST_F(Resolve, SeveralClustersNeedANameForTimesAndLatest) {
   for (const std::string& text : {std::string("latest"), at(50), std::string("@-5m")}) {
     const Error refused = error(both, text);
     EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous) << text;
-    EXPECT_THAT(refused.why(), AllOf(HasSubstr("prod"), HasSubstr("staging")));
+    EXPECT_THAT(refused.why(), AllOf(HasSubstr("prod (last seen 2027-"), HasSubstr("in point " + point_id(kA, 180)),
+                                     HasSubstr("staging"), HasSubstr("in point " + point_id(kB, 170))));
   }
   EXPECT_EQ(found(both, "latest", "prod"), "180@180");
   EXPECT_EQ(found(both, "latest", "staging"), "170@170");
