@@ -99,64 +99,150 @@ Json verify_json(const operation::VerifyReport& report) {
       .put("durationSeconds", report.seconds);
 }
 
+namespace {
+
+std::string headline(operation::Recoverability recoverability, const Style& style) {
+  switch (recoverability) {
+    case operation::Recoverability::kRecoverable:
+      return style.good("RECOVERABLE");
+    case operation::Recoverability::kDoubtful:
+      return style.bad("DOUBTFUL");
+    case operation::Recoverability::kNotRecoverable:
+      return style.bad("NOT RECOVERABLE");
+  }
+  return {};
+}
+
+std::string recoverability_word(operation::Recoverability recoverability) {
+  switch (recoverability) {
+    case operation::Recoverability::kRecoverable:
+      return "recoverable";
+    case operation::Recoverability::kDoubtful:
+      return "doubtful";
+    case operation::Recoverability::kNotRecoverable:
+      return "notRecoverable";
+  }
+  return {};
+}
+
+void put_cluster(Facts& facts, const operation::ClusterStatus& cluster, const Style& style) {
+  facts.put("newest", fmt::format("{} at revision {}, {}", cluster.newest_point, cluster.newest_revision,
+                                  style.time_and_age(cluster.newest_time)));
+  facts.put("loss now", duration_text(cluster.rpo_seconds) + " of changes, if the cluster were lost at this moment");
+  facts.put("proof", proof_text(cluster.proof, cluster.proof_reason, style));
+  facts.put("oldest", style.time_and_age(cluster.oldest_time));
+  if (cluster.last_verified) {
+    facts.put("verified",
+              fmt::format("level {}, {}", cluster.last_verified_level, style.time_and_age(*cluster.last_verified)));
+  } else {
+    facts.put("verified", style.warn("never") + ": run `lifeboat verify`");
+  }
+}
+
+void put_lineage(Facts& facts, const repository::LineageInfo& info) {
+  std::string runs;
+  for (const repository::Coverage& run : info.coverage) {
+    runs += fmt::format("{}{}–{}", runs.empty() ? "" : ", ", run.from, run.to);
+  }
+  facts.put("cluster",
+            fmt::format("{}: revisions {} (lineage {})", info.cluster, runs, info.lineage.id.text().substr(0, 8)));
+  for (const repository::Coverage& run : info.captured) {
+    facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
+  }
+}
+
+std::string findings_text(const std::vector<std::string>& findings, const Style& style) {
+  std::string text;
+  for (const std::string& finding : findings) text += style.warn(shortened(finding)) + "\n";
+  return text;
+}
+
+std::string cluster_text(const operation::ClusterStatus& cluster, const std::vector<repository::LineageInfo>& lineages,
+                         const Style& style) {
+  Facts facts;
+  facts.put("points", count_text(cluster.points));
+  put_cluster(facts, cluster, style);
+  for (const repository::LineageInfo& info : lineages) {
+    if (info.cluster == cluster.cluster) put_lineage(facts, info);
+  }
+  return fmt::format("\n{}  {}: {}\n", headline(cluster.recoverability, style), cluster.cluster, cluster.verdict) +
+         facts.text() + findings_text(cluster.findings, style);
+}
+
+Json newest_json(const operation::ClusterStatus& cluster) {
+  return Json::object()
+      .put("id", cluster.newest_point)
+      .put("revision", cluster.newest_revision)
+      .put("time", rfc3339(cluster.newest_time));
+}
+
+// What stands both in a cluster's object and, of the worst cluster, beside the list.
+void put_cluster(Json& json, const operation::ClusterStatus& cluster) {
+  json.put("newest", newest_json(cluster));
+  json.put("rpoSeconds", cluster.rpo_seconds);
+  json.put("proof", Json::object().put("state", proof_word(cluster.proof)).put_text("reason", cluster.proof_reason));
+  json.put("oldestTime", rfc3339(cluster.oldest_time));
+  if (cluster.last_verified) {
+    json.put("verification",
+             Json::object().put("time", rfc3339(*cluster.last_verified)).put("level", cluster.last_verified_level));
+  }
+}
+
+bool is_recoverable(operation::Recoverability recoverability) {
+  return recoverability != operation::Recoverability::kNotRecoverable;
+}
+
+Json clusters_json(const std::vector<operation::ClusterStatus>& clusters) {
+  Json items = Json::array();
+  for (const operation::ClusterStatus& cluster : clusters) {
+    Json item = Json::object();
+    item.put("cluster", cluster.cluster)
+        .put("state", recoverability_word(cluster.recoverability))
+        .put("recoverable", is_recoverable(cluster.recoverability))
+        .put("verdict", cluster.verdict)
+        .put("points", cluster.points);
+    put_cluster(item, cluster);
+    items.add(std::move(item.put("findings", cluster.findings)));
+  }
+  return items;
+}
+
+}  // namespace
+
 std::string status_text(const operation::StatusReport& report, const std::string& url, const Style& style) {
-  std::string text =
-      (report.recoverable ? style.good("RECOVERABLE") : style.bad("NOT RECOVERABLE")) + "  " + report.verdict + "\n";
+  std::string text = headline(report.recoverability(), style) + "  " + report.verdict + "\n";
+  const bool one = report.clusters.size() == 1;
   Facts facts;
   facts.put("repo",
             fmt::format("{}: {} in {} objects", url, size_text(report.stored_bytes), count_text(report.objects)));
   facts.put("points", count_text(report.points));
-  if (report.newest_time) {
-    facts.put("newest", fmt::format("{} at revision {}, {}", report.newest_point, report.newest_revision,
-                                    style.time_and_age(*report.newest_time)));
-    facts.put("loss now", duration_text(report.rpo_seconds) + " of changes, if the cluster were lost at this moment");
-    facts.put("proof", proof_text(report.proof, report.proof_reason, style));
+  if (one) {
+    put_cluster(facts, report.clusters.front(), style);
+    for (const repository::LineageInfo& info : report.lineages) put_lineage(facts, info);
   }
-  if (report.oldest_time) facts.put("oldest", style.time_and_age(*report.oldest_time));
-  if (report.last_verified) {
-    facts.put("verified",
-              fmt::format("level {}, {}", report.last_verified_level, style.time_and_age(*report.last_verified)));
-  } else if (report.points > 0) {
-    facts.put("verified", style.warn("never") + ": run `lifeboat verify`");
-  }
-  for (const repository::LineageInfo& info : report.lineages) {
-    std::string runs;
-    for (const repository::Coverage& run : info.coverage) {
-      runs += fmt::format("{}{}–{}", runs.empty() ? "" : ", ", run.from, run.to);
-    }
-    facts.put("cluster",
-              fmt::format("{}: revisions {} (lineage {})", info.cluster, runs, info.lineage.id.text().substr(0, 8)));
-    for (const repository::Coverage& run : info.captured) {
-      facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
-    }
-  }
-  text += facts.text();
-  for (const std::string& finding : report.findings) text += style.warn(shortened(finding)) + "\n";
+  text += facts.text() + findings_text(report.findings, style);
+  if (one) return text + findings_text(report.clusters.front().findings, style);
+  for (const operation::ClusterStatus& cluster : report.clusters) text += cluster_text(cluster, report.lineages, style);
   return text;
 }
 
 Json status_json(const operation::StatusReport& report, const std::string& url) {
   Json json = envelope("Status");
-  json.put("recoverable", report.recoverable)
+  json.put("recoverable", is_recoverable(report.recoverability()))
       .put("verdict", report.verdict)
       .put("repo", url)
       .put("points", report.points)
       .put("objects", report.objects)
       .put("sizeBytes", report.stored_bytes);
-  if (report.newest_time) {
-    json.put("newest", Json::object()
-                           .put("id", report.newest_point)
-                           .put("revision", report.newest_revision)
-                           .put("time", rfc3339(*report.newest_time)));
-    json.put("rpoSeconds", report.rpo_seconds);
-    json.put("proof", Json::object().put("state", proof_word(report.proof)).put_text("reason", report.proof_reason));
+  std::vector<std::string> findings = report.findings;
+  for (const operation::ClusterStatus& cluster : report.clusters) {
+    findings.insert(findings.end(), cluster.findings.begin(), cluster.findings.end());
   }
-  if (report.oldest_time) json.put("oldestTime", rfc3339(*report.oldest_time));
-  if (report.last_verified) {
-    json.put("verification",
-             Json::object().put("time", rfc3339(*report.last_verified)).put("level", report.last_verified_level));
-  }
-  return json.put("lineages", lineages_json(report.lineages)).put("findings", report.findings);
+  if (!report.clusters.empty()) put_cluster(json, report.clusters.front());
+  return json.put("lineages", lineages_json(report.lineages))
+      .put("findings", findings)
+      .put("state", recoverability_word(report.recoverability()))
+      .put("clusters", clusters_json(report.clusters));
 }
 
 }  // namespace lifeboat::cli

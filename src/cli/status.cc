@@ -9,10 +9,12 @@ namespace {
 Result<ExitCode> run(Context& context) {
   const repository::Repository* repo = TRY(context.app.repo());
   const Catalogue catalogue = TRY(Catalogue::load(*repo));
-  const operation::StatusReport report = TRY(operation::status(*repo, catalogue, context.app.world().clock.now()));
+  const std::string& cluster = context.app.settings().text("cluster");
+  const operation::StatusReport report =
+      TRY(operation::status(*repo, catalogue, cluster, context.app.world().clock.now()));
   const std::string& url = context.app.settings().text("repo");
   answer(context, status_text(report, url, context.style), status_json(report, url));
-  return report.recoverable ? ExitCode::kOk : ExitCode::kAnswerIsNo;
+  return report.recoverability() == operation::Recoverability::kRecoverable ? ExitCode::kOk : ExitCode::kAnswerIsNo;
 }
 
 }  // namespace
@@ -20,10 +22,15 @@ Result<ExitCode> run(Context& context) {
 Command status_command() {
   return {
       .path = "status",
-      .summary = "say whether the cluster can be recovered, and to when",
-      .details = "",
-      .examples = {{"lifeboat status", "the verdict, the newest point, its proof"},
-                   {"lifeboat status -o json", "for monitoring; exit code 1 means not recoverable"}},
+      .summary = "say whether each cluster can be recovered, and to when",
+      .details =
+          "One verdict for each cluster in the repo, or for that of --cluster; the worst decides the exit code. 0: "
+          "what `latest` names is there. 1: it is not (NOT RECOVERABLE), or it is in doubt (DOUBTFUL): members and "
+          "the log disagreed when they were last compared, or a verification failed and none of the newest point, "
+          "as deep and since, was clean. How old the newest point is does not decide: watch `rpoSeconds`. In JSON, "
+          "`clusters` has them all, the worst first, and the fields beside it are those of the worst.",
+      .examples = {{"lifeboat status", "the verdict, the newest point, its proof, for each cluster"},
+                   {"lifeboat status --cluster prod -o json", "for monitoring; exit code 1 means no"}},
       .parameters = {},
       .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
                 ExitCode::kWrongKey},

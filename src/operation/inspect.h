@@ -74,22 +74,40 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                                      const repository::Catalogue::Target& target, const std::string& path,
                                      const InspectOptions& options, Progress& progress);
 
-struct StatusReport {
-  bool recoverable = false;  // at least one point and nothing damaged that the newest one needs
-  std::string verdict;       // one sentence
+enum class Recoverability { kRecoverable, kDoubtful, kNotRecoverable };  // the worse, the higher
+// What holds for one cluster; `newest` is what `latest` names.
+struct ClusterStatus {
+  std::string cluster;
+  Recoverability recoverability = Recoverability::kNotRecoverable;
+  std::string verdict;  // one sentence
   std::size_t points = 0;
-  std::uint64_t stored_bytes = 0, objects = 0;
   std::string newest_point;
   std::int64_t newest_revision = 0;
-  std::optional<Timestamp> newest_time, oldest_time;
+  Timestamp newest_time, oldest_time;
   double rpo_seconds = 0;  // age of the newest point
   repository::Proof proof = repository::Proof::kUnproven;
   std::string proof_reason;
   std::optional<Timestamp> last_verified;
   int last_verified_level = -1;
-  std::vector<repository::LineageInfo> lineages;
   std::vector<std::string> findings;
 };
-Result<StatusReport> status(const repository::Repository& repo, const repository::Catalogue& catalogue, Timestamp now);
+
+struct StatusReport {
+  std::string verdict;  // of the worst cluster; names it where there are several
+  std::size_t points = 0;
+  std::uint64_t stored_bytes = 0, objects = 0;  // of the whole repo
+  std::vector<ClusterStatus> clusters;          // the worst first, then the one not seen for longest
+  std::vector<repository::LineageInfo> lineages;
+  std::vector<std::string> findings;  // that concern no cluster by itself
+
+  Recoverability recoverability() const {
+    return clusters.empty() ? Recoverability::kNotRecoverable : clusters.front().recoverability;
+  }
+};
+// Of every cluster, or of one (its name or etcd id) when `cluster` is not empty. A cluster is doubtful when its newest
+// point that was compared differs from a live member, or a verification failed and none of the newest point, as deep
+// and since, was clean. kPointNotFound: the repo has points, but none of `cluster`.
+Result<StatusReport> status(const repository::Repository& repo, const repository::Catalogue& catalogue,
+                            const std::string& cluster, Timestamp now);
 
 }  // namespace lifeboat::operation

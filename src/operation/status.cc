@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -8,75 +10,164 @@
 namespace lifeboat::operation {
 namespace {
 
+using repository::Catalogue;
+using repository::Point;
+using repository::Proof;
+
+// The points of one cluster, and what `latest` names among them.
+struct ClusterPoints {
+  std::vector<const Point*> points;
+  const Point* latest = nullptr;
+};
+
+ClusterPoints points_of(const Catalogue& catalogue, const std::string& cluster, const Point& latest) {
+  ClusterPoints out{{}, &latest};
+  for (const Point& point : catalogue.points()) {
+    const auto* info = catalogue.lineage(point.manifest.lineage.id);
+    if (info != nullptr && info->cluster == cluster) out.points.push_back(&point);
+  }
+  return out;
+}
+
 // What the newest point needs is there with its size; deeper looks are verify's.
-void check_newest(const repository::Repository& repo, const repository::Point& point, StatusReport& out) {
+std::vector<std::string> check_latest(const repository::Repository& repo, const Point& point) {
+  std::vector<std::string> findings;
   for (const auto& segment : point.manifest.segments) {
     const auto head = repo.store().head(segment.object);
     if (!head)
-      out.findings.push_back(fmt::format("{}: {}", segment.object, head.error().to_string()));
+      findings.push_back(fmt::format("{}: {}", segment.object, head.error().to_string()));
     else if (head->size_bytes != segment.stored_bytes)
-      out.findings.push_back(
+      findings.push_back(
           fmt::format("{} has {} bytes, not {}", segment.object, head->size_bytes, segment.stored_bytes));
   }
+  return findings;
 }
 
-void describe_newest(const repository::Point& point, Timestamp now, StatusReport& out) {
-  out.newest_point = point.id;
-  out.newest_revision = point.manifest.revision;
-  out.newest_time = point.last_seen;
-  out.rpo_seconds = std::max(0.0, seconds_between(point.last_seen, now));
-  out.proof = point.proof;
-  out.proof_reason = point.proof_reason;
+void describe_points(const ClusterPoints& of, Timestamp now, ClusterStatus& out) {
+  const Point& latest = *of.latest;
+  out.points = of.points.size();
+  out.newest_point = latest.id;
+  out.newest_revision = latest.manifest.revision;
+  out.newest_time = out.oldest_time = latest.last_seen;
+  for (const Point* point : of.points) out.oldest_time = std::min(out.oldest_time, point->first_seen);
+  out.rpo_seconds = std::max(0.0, seconds_between(latest.last_seen, now));
+  out.proof = latest.proof;
+  out.proof_reason = latest.proof_reason;
 }
 
-void find_newest_verification(const repository::Catalogue& catalogue, StatusReport& out) {
-  for (const auto& point : catalogue.points()) {
-    const auto& verification = point.verification;
-    if (!verification || (out.last_verified && verification->made < *out.last_verified)) continue;
-    out.last_verified = verification->made;
-    out.last_verified_level = verification->level;
-    if (!verification->agreed && verification->made == *out.last_verified)
-      out.findings.push_back(fmt::format("point {} failed its last verification: {}", point.id, verification->reason));
+// The newest comparison with live members in the history that `latest` belongs to, or null.
+const Point* last_compared(const ClusterPoints& of) {
+  const Point* last = nullptr;
+  for (const Point* point : of.points) {
+    if (point->manifest.lineage.id != of.latest->manifest.lineage.id || point->proof == Proof::kUnproven) continue;
+    if (last == nullptr || point->manifest.revision > last->manifest.revision) last = point;
+  }
+  return last;
+}
+
+// A clean verification of the newest point, at least as deep and not before, shows that it does not concern it.
+bool is_outweighed(const manifest::Attestation& failed, const Point& latest) {
+  const auto& clean = latest.verification;
+  return clean && clean->agreed && clean->level >= failed.level && clean->made >= failed.made;
+}
+
+// Whether a failed verification leaves the newest point in doubt.
+bool take_verifications(const ClusterPoints& of, ClusterStatus& out) {
+  bool doubtful = false;
+  for (const Point* point : of.points) {
+    const auto& verification = point->verification;
+    if (!verification) continue;
+    if (!out.last_verified || *out.last_verified <= verification->made) {
+      out.last_verified = verification->made;
+      out.last_verified_level = verification->level;
+    }
+    if (verification->agreed) continue;
+    out.findings.push_back(fmt::format("point {} failed its last verification: {}", point->id, verification->reason));
+    doubtful |= !is_outweighed(*verification, *of.latest);
+  }
+  return doubtful;
+}
+
+void judge(bool complete, bool failed_verification, const Point* compared, ClusterStatus& out) {
+  const bool differs = compared != nullptr && compared->proof == Proof::kDisagrees;
+  if (!complete) {
+    out.verdict = "not recoverable as it stands: the newest point lacks something it needs";
+    return;
+  }
+  out.recoverability = differs || failed_verification ? Recoverability::kDoubtful : Recoverability::kRecoverable;
+  if (differs) {
+    out.verdict = compared->id == out.newest_point
+                      ? "the newest point differs from a live member"
+                      : fmt::format("point {}, the last that was compared, differs from a live member", compared->id);
+    if (compared->id != out.newest_point) out.findings.push_back(compared->id + ": " + compared->proof_reason);
+  } else if (failed_verification) {
+    out.verdict = "a point failed its last verification";
+  } else {
+    out.verdict = out.proof == Proof::kProven ? "recoverable, and proven equal to the live cluster"
+                                              : "recoverable; the newest point is not proven";
   }
 }
 
-std::string verdict(const StatusReport& out) {
-  if (out.points == 0) return "not recoverable: the repo holds no point";
-  if (!out.recoverable) return "not recoverable as it stands: the newest point lacks something it needs";
-  switch (out.proof) {
-    case repository::Proof::kProven:
-      return "recoverable, and proven equal to the live cluster";
-    case repository::Proof::kUnproven:
-      return "recoverable; the newest point is not proven";
-    case repository::Proof::kDisagrees:
-      return "recoverable, but the newest point differs from a live member";
-  }
-  return {};
+ClusterStatus status_of(const repository::Repository& repo, const Catalogue& catalogue, const std::string& cluster,
+                        const Point& latest, Timestamp now) {
+  ClusterStatus out;
+  out.cluster = cluster;
+  const ClusterPoints of = points_of(catalogue, cluster, latest);
+  describe_points(of, now, out);
+  out.findings = check_latest(repo, latest);
+  const bool complete = out.findings.empty();
+  const bool failed_verification = take_verifications(of, out);
+  judge(complete, failed_verification, last_compared(of), out);
+  return out;
 }
 
-}  // namespace
+bool is_of(const Catalogue& catalogue, const repository::LineageInfo& info, const std::string& cluster) {
+  if (cluster.empty() || info.cluster == cluster) return true;
+  const Point* newest = catalogue.newest_of(info.lineage.id);
+  return newest != nullptr && newest->manifest.source.cluster_id == cluster;
+}
 
-Result<StatusReport> status(const repository::Repository& repo, const repository::Catalogue& catalogue, Timestamp now) {
-  StatusReport out;
-  out.points = catalogue.points().size();
-  out.lineages = catalogue.lineages();
-  const auto objects = TRY(repo.store().list(""));
+void describe_repo(const Catalogue& catalogue, const std::vector<storage::ObjectInfo>& objects, StatusReport& out) {
   for (const auto& object : objects) {
     ++out.objects;
     out.stored_bytes += object.size_bytes;
   }
   for (const auto& damaged : catalogue.damaged())
     out.findings.push_back(fmt::format("{}: {}", damaged.object, damaged.error.to_string()));
-  if (!catalogue.points().empty()) {
-    const auto& newest = catalogue.points().back();
-    const std::size_t before = out.findings.size();
-    check_newest(repo, newest, out);
-    out.recoverable = out.findings.size() == before;
-    out.oldest_time = catalogue.points().front().first_seen;
-    describe_newest(newest, now, out);
+}
+
+std::string overall_verdict(const StatusReport& out) {
+  if (out.clusters.empty()) return "not recoverable: the repo holds no point";
+  const ClusterStatus& worst = out.clusters.front();
+  if (out.clusters.size() == 1) return worst.verdict;
+  if (worst.recoverability == Recoverability::kRecoverable)
+    return fmt::format("each of {} clusters is recoverable", out.clusters.size());
+  return fmt::format("{}: {}", printable(as_bytes(worst.cluster)), worst.verdict);
+}
+
+}  // namespace
+
+Result<StatusReport> status(const repository::Repository& repo, const Catalogue& catalogue, const std::string& cluster,
+                            Timestamp now) {
+  StatusReport out;
+  describe_repo(catalogue, TRY(repo.store().list("")), out);
+  std::set<std::string> names;
+  for (const auto& info : catalogue.lineages()) {
+    if (!is_of(catalogue, info, cluster)) continue;
+    out.lineages.push_back(info);
+    names.insert(info.cluster);
   }
-  find_newest_verification(catalogue, out);
-  out.verdict = verdict(out);
+  if (names.empty() && !catalogue.points().empty()) TRY(catalogue.resolve("latest", cluster, now));
+  for (const auto& name : names) {
+    const Point* latest = catalogue.latest_of(name);
+    if (latest == nullptr) continue;
+    out.clusters.push_back(status_of(repo, catalogue, name, *latest, now));
+    out.points += out.clusters.back().points;
+  }
+  std::ranges::stable_sort(out.clusters, [](const ClusterStatus& a, const ClusterStatus& b) {
+    return std::tuple(b.recoverability, a.newest_time) < std::tuple(a.recoverability, b.newest_time);
+  });
+  out.verdict = overall_verdict(out);
   return out;
 }
 

@@ -82,6 +82,8 @@ class Catalogue {
   // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
   // the nearest points).
   Result<Target> resolve(const std::string& text, const std::string& cluster, Timestamp now) const;
+  // What `latest` names in the cluster of exactly this name; null: there is none.
+  const Point* latest_of(const std::string& cluster_name) const;
   // The same for a revision of one lineage; nullopt where the lineage does not cover it.
   std::optional<Target> target_in(const LineageId& lineage, std::int64_t revision) const;
   // The segments, of manifests and captured ones, that tell most of what happened in a lineage up to `revision`,

@@ -67,6 +67,14 @@ class PointResolver {
     return fail(ErrorCode::kInternal, "a point was named in an unknown way");
   }
 
+  const Point* latest_of_name() {
+    for (const LineageInfo& info : catalogue_.lineages_) {
+      if (info.cluster == cluster_) chosen_.push_back(&info);
+    }
+    const auto found = chosen_.empty() ? Result<Target>(no_points()) : latest();
+    return found ? found->point : nullptr;
+  }
+
   // A point of exactly this revision, else what was captured behind the point before it, else a later point that
   // still has it.
   std::optional<Target> target_at(const LineageInfo& info, std::int64_t revision) const {
@@ -449,6 +457,10 @@ class PointResolver {
 Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std::string& cluster, Timestamp now) const {
   const PointName name = TRY(parse_point_name(text));
   return PointResolver(*this, text, cluster).resolve(name, now);
+}
+
+const Point* Catalogue::latest_of(const std::string& cluster_name) const {
+  return PointResolver(*this, "latest", cluster_name).latest_of_name();
 }
 
 std::optional<Catalogue::Target> Catalogue::target_in(const LineageId& id, std::int64_t revision) const {

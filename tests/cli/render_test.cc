@@ -148,8 +148,14 @@ TEST_F(Rendering, OfAStatus) {
   operation::StatusReport report = status();
   expect_golden("status.txt", status_text(report, "file:///backup", kPlain));
   expect_golden("status.json", status_json(report, "file:///backup").text());
-  report.recoverable = false;
+  report.clusters.front().recoverability = operation::Recoverability::kNotRecoverable;
   EXPECT_THAT(status_text(report, "", kPlain), HasSubstr("✖ NOT RECOVERABLE"));
+}
+
+TEST_F(Rendering, OfAStatusOfTwoClustersTellsTheWorstFirst) {
+  const operation::StatusReport report = status_of_two();
+  expect_golden("status_clusters.txt", status_text(report, "file:///backup", kPlain));
+  expect_golden("status_clusters.json", status_json(report, "file:///backup").text());
 }
 
 TEST_F(Rendering, OfANewRepo) {

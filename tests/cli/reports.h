@@ -114,24 +114,50 @@ inline operation::VerifyReport verification() {
 }
 
 inline operation::StatusReport status() {
+  operation::ClusterStatus cluster;
+  cluster.cluster = "prod";
+  cluster.recoverability = operation::Recoverability::kRecoverable;
+  cluster.verdict = "recoverable, not proven";
+  cluster.points = 2;
+  cluster.newest_point = "1f2e9c0a77b1";
+  cluster.newest_revision = 48211907;
+  cluster.newest_time = ago(480);
+  cluster.oldest_time = ago(90'000);
+  cluster.rpo_seconds = 480;
+  cluster.proof = repository::Proof::kUnproven;
+  cluster.proof_reason = "no member answered";
+  cluster.last_verified = ago(60);
+  cluster.last_verified_level = 3;
   operation::StatusReport report;
-  report.recoverable = true;
-  report.verdict = "recoverable, not proven";
+  report.verdict = cluster.verdict;
   report.points = 2;
   report.stored_bytes = 86'800'000;
   report.objects = 21;
-  report.newest_point = "1f2e9c0a77b1";
-  report.newest_revision = 48211907;
-  report.newest_time = ago(480);
-  report.oldest_time = ago(90'000);
-  report.rpo_seconds = 480;
-  report.proof = repository::Proof::kUnproven;
-  report.proof_reason = "no member answered";
-  report.last_verified = ago(60);
-  report.last_verified_level = 3;
+  report.clusters = {cluster};
   report.lineages = {
       {{lineage_id(7), lineage_id(6), 12, "the cluster id changed"}, "prod", {{900, 1000}, {2000, 48211907}}}};
   report.findings = {"revisions 1001 to 1999 cannot be restored"};
+  return report;
+}
+
+// prod is in doubt, and worse off than staging.
+inline operation::StatusReport status_of_two() {
+  operation::StatusReport report = status();
+  operation::ClusterStatus staging = report.clusters.front();
+  operation::ClusterStatus& prod = report.clusters.front();
+  prod.recoverability = operation::Recoverability::kDoubtful;
+  prod.verdict = "the newest point differs from a live member";
+  prod.newest_time = ago(260'000);
+  prod.rpo_seconds = 260'000;
+  prod.proof = repository::Proof::kDisagrees;
+  prod.proof_reason = "m2 tells another hash";
+  prod.findings = {"point 9c0a77b11f2e failed its last verification: an object is damaged"};
+  report.verdict = "prod: " + prod.verdict;
+  staging.cluster = "staging";
+  staging.last_verified.reset();
+  report.clusters.push_back(staging);
+  report.lineages.push_back({{lineage_id(8), {}, 0, "first backup"}, "staging", {{1, 300}}});
+  report.points = 4;
   return report;
 }
 

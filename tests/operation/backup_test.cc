@@ -428,8 +428,8 @@ TEST_F(Backup, LooksIntoAPointWithoutRestoringIt) {
   EXPECT_EQ(changes.removed, 1u);
   ASSERT_EQ(changes.keys.size(), 3u);
   EXPECT_EQ(as_text(changes.keys[1].key), "/b/1");
-  const auto health = status(*w.repo, points, w.clock.time).value();
-  EXPECT_TRUE(health.recoverable);
+  const auto health = status(*w.repo, points, "", w.clock.time).value();
+  EXPECT_EQ(health.recoverability(), Recoverability::kRecoverable);
   EXPECT_EQ(health.points, 2u);
 }
 
