@@ -24,7 +24,8 @@ std::string App::repo_path() const {
 Result<storage::ObjectStore*> App::store() {
   if (store_ == nullptr) {
     const std::string path = repo_path();
-    if (path.empty()) return fail(ErrorCode::kNoRepoGiven, "no repo was given");
+    if (path.empty())
+      return fail(ErrorCode::kNoRepoGiven, "no repo was given", "no flag, variable or setting names one");
     store_ = storage::local_store(world().files, path);
   }
   return store_.get();

@@ -25,6 +25,8 @@ Result<ExitCode> list_points(Context& context) {
   for (const repository::Point& point : catalogue.points()) {
     if (is_of_cluster(point, context.app.settings().text("cluster"))) points.push_back(&point);
   }
+  // A name that nothing bears is an error that lists the names, not an empty repo.
+  if (points.empty() && !catalogue.points().empty()) TRY(find_target(context, catalogue, "latest"));
   answer(context, points_text(catalogue, points, context.style), points_json(catalogue, points));
   return ExitCode::kOk;
 }

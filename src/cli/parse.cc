@@ -35,7 +35,7 @@ class Parser {
     try {
       root_.parse(reversed);
     } catch (const CLI::ParseError& error) {
-      return fail(ErrorCode::kUsage, "the command line was not understood", error.what());
+      return not_understood(error.what());
     }
     if (version_) parsed_.command = find_command("version");
     TRY(refuse_extras());
@@ -44,6 +44,15 @@ class Parser {
   }
 
  private:
+  // CLI11 says "--limit: 1 required TEXT missing" where the last word is a flag that takes a value.
+  std::unexpected<Error> not_understood(const std::string& what) const {
+    const std::string flag = what.substr(0, what.find(':'));
+    if (!what.starts_with("--") || !what.ends_with("missing"))
+      return fail(ErrorCode::kUsage, "the command line was not understood", what);
+    return fail(ErrorCode::kUsage, fmt::format("{} needs a value", printable(as_bytes(flag))), "nothing follows it",
+                fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
+  }
+
   static void prepare(CLI::App& app) {
     app.set_help_flag();
     app.allow_extras();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/render.h"
 
@@ -103,7 +104,7 @@ std::string export_text(const Catalogue::Target& target, const operation::Export
       .put("size", fmt::format("{}, {} keys", size_text(report.file_bytes), count_text(report.live_keys)))
       .put("sha256", report.sha256);
   return style.good("exported") + fmt::format(" point {} at revision {}\n", target.point->id, report.revision) +
-         facts.text() + fmt::format("next: etcdutl snapshot restore {} --data-dir DIR\n", report.path);
+         facts.text() + fmt::format("next: etcdutl snapshot restore {} --data-dir DIR\n", shell_word(report.path));
 }
 
 Json export_json(const Catalogue::Target& target, const operation::ExportReport& report) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
@@ -94,7 +95,9 @@ std::string init_text(const InitAnswer& answer, const Style& style) {
   for (const std::string& leftover : answer.report.leftovers) {
     text += "  left by an interrupted init, harmless: " + leftover + "\n";
   }
-  return text + "next: lifeboat backup etcd --repo " + answer.url + "\n";
+  text += "next: lifeboat backup etcd --repo " + shell_word(answer.url);
+  if (!answer.key_file.empty()) text += " --repo-key-file " + shell_word(answer.key_file);
+  return text + "\n";
 }
 
 Json init_json(const InitAnswer& answer) {

@@ -1,6 +1,7 @@
 // The outcome of a restore, the plan before it, and what to do next.
 #include <fmt/format.h>
 
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/render.h"
 
@@ -17,8 +18,8 @@ std::string wal_elsewhere(const RestoredMember& member) {
 
 std::string start_command(const RestoredMember& member) {
   const std::string elsewhere = wal_elsewhere(member);
-  const std::string wal = elsewhere.empty() ? "" : " --wal-dir " + elsewhere;
-  return fmt::format("etcd --name {} --data-dir {}{}", member.name, member.data_dir, wal);
+  const std::string wal = elsewhere.empty() ? "" : " --wal-dir " + shell_word(elsewhere);
+  return fmt::format("etcd --name {} --data-dir {}{}", shell_word(member.name), shell_word(member.data_dir), wal);
 }
 
 std::string revisions_text(const RestoreReport& report) {

@@ -16,6 +16,8 @@ Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue
   if (context.arguments.has("--all")) {
     if (context.arguments.has("POINT")) return fail(ErrorCode::kUsage, "--all and a point contradict each other");
     for (const repository::Point& point : catalogue.points()) all.push_back({&point, point.manifest.revision});
+    // Nothing to look at is not the same as nothing found.
+    if (all.empty() && catalogue.damaged().empty()) TRY(find_target(context, catalogue, "latest"));
     return all;
   }
   all.push_back(TRY(find_target(context, catalogue, context.arguments.text("POINT", "latest"))));
@@ -64,7 +66,7 @@ Command verify_command() {
                    {"lifeboat verify --all --level 1", "every object's checksum"},
                    {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd", "boot an etcd on it"}},
       .parameters = {{.name = "POINT", .value = "", .help = "which one (default: latest)"},
-                     {.name = "--all", .value = "", .help = "every point of the repo"},
+                     {.name = "--all", .value = "", .help = "every point of the repo, whatever its cluster"},
                      {.name = "--level", .value = "0..4", .help = "how deep (default 2)"},
                      {.name = "--etcd", .value = "FILE", .help = "the etcd for level 4 (default: found on PATH)"},
                      {.name = "--no-attest", .value = "", .help = "write no record of the outcome into the repo"}},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/shell_word.h"
 #include "operation/database_sidecar.h"
 #include "operation/in_place_swap.h"
 #include "operation/workspace.h"
@@ -117,8 +118,8 @@ bool can_keep_beside(io::World& world, const Workspace& workspace, const std::st
 }
 
 std::string undo_command(const RestoreOptions& options) {
-  return fmt::format("lifeboat restore etcd --undo --data-dir {}{}", options.data_dir,
-                     options.wal_dir.empty() ? "" : " --wal-dir " + options.wal_dir);
+  return fmt::format("lifeboat restore etcd --undo --data-dir {}{}", shell_word(options.data_dir),
+                     options.wal_dir.empty() ? "" : " --wal-dir " + shell_word(options.wal_dir));
 }
 
 Status warn_of_link(io::FileSystem& files, const MemberLayout& live, RestoreReport& report) {

@@ -74,6 +74,7 @@ TEST(CommandLine, RefusesMissingAndSurplusWords) {
   EXPECT_THAT(refusal({"status", "now"}).what(), HasSubstr("\"now\""));
   EXPECT_THAT(refusal({"restore"}).what(), HasSubstr("restore what?"));
   EXPECT_EQ(refusal({"ls", "--limit"}).code(), ErrorCode::kUsage);
+  EXPECT_EQ(refusal({"ls", "--limit"}).what(), "--limit needs a value");
 }
 
 TEST(CommandLine, TakesNoFlagOfAnotherCommand) { EXPECT_EQ(refusal({"ls", "--in-place"}).code(), ErrorCode::kUsage); }

@@ -57,6 +57,19 @@ TEST_F(Program, SaysThatAnEmptyRepoIsNotRecoverable) {
   EXPECT_THAT(out(), HasSubstr("\"recoverable\": false"));
 }
 
+TEST_F(Program, FindsNoPointToVerifyInAnEmptyRepo) {
+  make_repo();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"verify"}, {"verify", "--all"}}) {
+    EXPECT_EQ(run_words(words), 10);
+    EXPECT_THAT(errors(), HasSubstr("LB-E4006"));
+  }
+}
+
+TEST_F(Program, ProposesCommandsThatCanBePasted) {
+  ASSERT_EQ(run_words({"init", "--new-key", "--repo", "/back up", "--repo-key-file", "/a key"}), 0) << errors();
+  EXPECT_THAT(out(), HasSubstr("next: lifeboat backup etcd --repo 'file:///back up' --repo-key-file '/a key'\n"));
+}
+
 TEST_F(Program, KeepsTheRepoThatIsThereAndLeavesNoNewKeyBehind) {
   make_repo();
   EXPECT_EQ(run_words({"init", "--new-key", "--repo-key-file", "/k2"}), 7);
@@ -75,6 +88,7 @@ TEST_F(Program, OpensARepoWithItsOwnKeyOnly) {
 TEST_F(Program, NeedsARepoAndAKey) {
   EXPECT_EQ(run_words({"ls"}), 2);
   EXPECT_THAT(errors(), HasSubstr("LB-E1004"));
+  EXPECT_THAT(errors(), HasSubstr("no flag, variable or setting names one"));
   EXPECT_EQ(run_words({"ls", "--repo", "/backup"}), 2);
   EXPECT_THAT(errors(), HasSubstr("LB-E1005"));
 }

@@ -79,6 +79,12 @@ TEST_F(Looking, StatusAndListsTellWhatIsThere) {
   EXPECT_EQ(status.at("proof").at("state"), "proven");
   EXPECT_THAT(run_ok({"status"}).out, HasSubstr("RECOVERABLE"));
 
+  const Json cluster = repo_.json({"status", "--cluster", "prod"}).at("clusters").at(0);
+  EXPECT_EQ(cluster.at("state"), "recoverable");
+  EXPECT_EQ(cluster.at("newest").at("id"), second_.at("point"));
+  for (const std::string command : {"status", "ls"})
+    expect_error(repo_.run_with({command, "--cluster", "typo"}), 10, "LB-E4006");
+
   const Json points = repo_.json({"ls"});
   EXPECT_EQ(points.at("kind"), "PointList");
   ASSERT_EQ(points.at("items").size(), 2U);
