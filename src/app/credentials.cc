@@ -87,6 +87,14 @@ Result<Credential> typed_twice(const CredentialSources& sources) {
   return Credential{RecipientKind::kPassphrase, std::move(first)};
 }
 
+// A first key file is often meant to be made.
+Status require(const CredentialSources& sources, const std::string& key_file) {
+  if (key_file == "-" || TRY(io::exists(sources.files, key_file))) return {};
+  return fail(ErrorCode::kUnreadableInput, fmt::format("key file {} is not there", key_file),
+              "init takes a key file that exists, unless it is told to make one",
+              "Add --new-key to make it, or correct the path.");
+}
+
 Status make_key_file(const CredentialSources& sources, io::Random& random, const std::string& path) {
   crypto::Secret bytes(kNewKeyBytes);
   random.fill(bytes.view());
@@ -153,7 +161,7 @@ Result<std::vector<Credential>> credentials_for_new_repo(const CredentialSources
     const std::string& value = sources.settings.text(candidate.setting);
     const bool second_passphrase = !found.empty() && found.back().kind == RecipientKind::kPassphrase;
     if (value.empty() || second_passphrase) continue;
-    if (new_key && candidate.read == from_key_file) TRY(make_key_file(sources, random, value));
+    if (candidate.read == from_key_file) TRY(new_key ? make_key_file(sources, random, value) : require(sources, value));
     found.push_back(TRY(candidate.read(sources, value)));
   }
   if (found.empty()) {

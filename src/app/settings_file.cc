@@ -51,6 +51,14 @@ bool is_section(const std::string& name) {
       setting_specs(), [&](const SettingSpec& spec) { return spec.in_file && spec.name.starts_with(name + "."); });
 }
 
+// Of two values one would be ignored without a word.
+Status refuse_second(const std::vector<FileValue>& values, const std::string& name, const std::string& where) {
+  const auto first = std::ranges::find(values, name, &FileValue::name);
+  if (first == values.end()) return {};
+  return fail(ErrorCode::kBadSetting, fmt::format("{}: {} is set twice", where, name),
+              fmt::format("it has a value at {}, too", first->where), "Keep one of the two.");
+}
+
 // The rows of a map; those of a section are named "section.name".
 Status add_rows(const YAML::Node& map, const std::string& section, const std::string& path,
                 std::vector<FileValue>& values) {
@@ -63,6 +71,7 @@ Status add_rows(const YAML::Node& map, const std::string& section, const std::st
     }
     const SettingSpec* spec = find_setting(name);
     if (spec == nullptr || !spec->in_file) return unknown(name, where);
+    TRY(refuse_second(values, name, where));
     const std::string value_place = place(path, row.second.Mark());
     std::string text = TRY(value_text(name, row.second, value_place));
     values.push_back({name, std::move(text), value_place});
@@ -87,7 +96,8 @@ Result<std::vector<FileValue>> parse_settings(const std::string& text, const std
   try {
     return values_of(YAML::Load(text), path);
   } catch (const YAML::Exception& error) {
-    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg);
+    return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg,
+                "Correct the file at this line and column, or just before it.");
   }
 }
 

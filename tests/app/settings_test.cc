@@ -234,6 +234,16 @@ TEST(SettingsFile, IsFineWhenEmpty) {
   EXPECT_TRUE(values->empty());
 }
 
+TEST(SettingsFile, RefusesASettingThatStandsTwice) {
+  for (const char* text : {"repo: a\nrepo: b\n", "capture:\n  flush: 1s\ncapture.flush: 2s\n"}) {
+    const auto values = parse_settings(text, "x.yaml");
+    ASSERT_FALSE(values) << text;
+    EXPECT_EQ(values.error().code(), ErrorCode::kBadSetting);
+    EXPECT_THAT(values.error().what(), HasSubstr("is set twice"));
+    EXPECT_THAT(values.error().why(), HasSubstr("x.yaml:"));
+  }
+}
+
 TEST(SettingsFile, RefusesAnythingButOneMapOfTexts) {
   EXPECT_FALSE(parse_settings("- repo\n", "x.yaml"));
   EXPECT_FALSE(parse_settings("repo: {a: b}\n", "x.yaml"));

@@ -77,6 +77,11 @@ TEST_F(Program, KeepsTheRepoThatIsThereAndLeavesNoNewKeyBehind) {
   EXPECT_FALSE(io::exists(files_, "/k2").value());
 }
 
+TEST_F(Program, SaysHowToMakeAKeyFileThatIsNotThere) {
+  EXPECT_EQ(run_words({"init", "--repo", "/backup", "--repo-key-file", "/k"}), 2);
+  EXPECT_THAT(errors(), HasSubstr("Add --new-key"));
+}
+
 TEST_F(Program, OpensARepoWithItsOwnKeyOnly) {
   make_repo();
   ASSERT_TRUE(io::publish_file(files_, "/other", as_bytes("another key"), 0600));
