@@ -148,8 +148,8 @@ Command agent_command() {
                    {"lifeboat agent --agent-listen 127.0.0.1:9100 -o json",
                     "with another address for its answers, and log lines for a collector"}},
       .parameters = {},
-      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kTerminated},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
+                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kTerminated},
       .run = run,
   };
 }

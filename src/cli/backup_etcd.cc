@@ -60,8 +60,8 @@ Command backup_etcd_command() {
                       .help = "a note kept with the point; may be repeated",
                       .repeated = true},
                      {.name = "--no-proof", .value = "", .help = "do not compare hashes with the live members"}},
-      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kStorage,
-                ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kInterrupted},
+      .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
+                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kInterrupted},
       .run = run,
   };
 }

@@ -41,8 +41,8 @@ Command diff_command() {
                      {.name = "PREFIX", .value = "", .help = "only keys that start with it; other bytes as \\xNN"},
                      {.name = "--stat", .value = "", .help = "counts alone, no keys"},
                      {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

@@ -49,8 +49,8 @@ Command log_command() {
                      {.name = "--exact", .value = "", .help = "only KEY itself"},
                      {.name = "--deletes", .value = "", .help = "only deletions"},
                      {.name = "--limit", .value = "N", .help = "show the newest N (default 100)"}},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

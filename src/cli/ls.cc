@@ -65,7 +65,7 @@ Command ls_command() {
                      {.name = "PREFIX", .value = "", .help = "only keys that start with it; other bytes as \\xNN"},
                      {.name = "--keys", .value = "", .help = "list the keys themselves"},
                      {.name = "--limit", .value = "N", .help = "list at most N keys (default 1000)"}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

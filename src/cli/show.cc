@@ -42,7 +42,7 @@ Command show_command() {
                    {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin", "its bytes into a file"}},
       .parameters = {{.name = "POINT", .value = "", .help = "which one (`lifeboat help points`)", .required = true},
                      {.name = "KEY", .value = "", .help = "a key; other bytes as \\xNN"}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

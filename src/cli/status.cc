@@ -32,8 +32,8 @@ Command status_command() {
       .examples = {{"lifeboat status", "the verdict, the newest point, its proof, for each cluster"},
                    {"lifeboat status --cluster prod -o json", "for monitoring; exit code 1 means no"}},
       .parameters = {},
-      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kStorage, ExitCode::kNotFound,
-                ExitCode::kWrongKey},
+      .exits = {ExitCode::kAnswerIsNo, ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage,
+                ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };
 }

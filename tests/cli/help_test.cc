@@ -65,6 +65,13 @@ TEST(Help, NamesNoFlagOfACommandThatIsAlsoASetting) {
   }
 }
 
+TEST(Help, TellsThatAPointMayBeRefusedOrNotBeThere) {
+  for (const Command& command : commands()) {
+    if (!command.reads_a_point) continue;
+    EXPECT_THAT(command.exits, ::testing::IsSupersetOf({ExitCode::kRefused, ExitCode::kNotFound})) << command.path;
+  }
+}
+
 TEST(Help, ListsEveryCommand) {
   const std::string overview = overview_text();
   for (const Command& command : commands()) EXPECT_THAT(overview, HasSubstr(std::string(command.path)));
