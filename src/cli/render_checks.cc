@@ -69,6 +69,7 @@ std::string verify_text(const operation::VerifyReport& report, const Style& styl
     text += point.findings.empty() ? style.good(name) + "\n" : style.bad(name) + "\n";
   }
   for (const operation::Finding& finding : report.findings) text += finding_text(finding, style);
+  for (const std::string& note : report.notes) text += style.warn(shortened(note)) + "\n";
   const auto level = static_cast<std::size_t>(report.level);
   text += fmt::format("level {} ({}): {} objects, {}, {} records in {}\n", report.level,
                       level < std::size(kLevels) ? kLevels[level] : "", count_text(report.objects),
@@ -96,7 +97,8 @@ Json verify_json(const operation::VerifyReport& report) {
       .put("objects", report.objects)
       .put("sizeBytes", report.bytes)
       .put("records", report.records)
-      .put("durationSeconds", report.seconds);
+      .put("durationSeconds", report.seconds)
+      .put("notes", report.notes);
 }
 
 namespace {

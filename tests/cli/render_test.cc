@@ -144,6 +144,13 @@ TEST_F(Rendering, OfTheUsersThatARestoreTakesAndLeaves) {
   EXPECT_THAT(restore_text(report, RestoreKind::kFresh, kPlain), HasSubstr("latest: captured at revision 48211999"));
 }
 
+TEST_F(Rendering, OfAVerificationSaysThatItWasNotRecorded) {
+  operation::VerifyReport report = verification();
+  report.notes = {"the result could not be recorded in the repo: it is read-only"};
+  EXPECT_THAT(verify_text(report, kPlain), HasSubstr("▲ the result could not be recorded"));
+  EXPECT_THAT(verify_json(report).text(), HasSubstr("it is read-only"));
+}
+
 TEST_F(Rendering, OfAStatus) {
   operation::StatusReport report = status();
   expect_golden("status.txt", status_text(report, "file:///backup", kPlain));
