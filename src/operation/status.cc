@@ -88,6 +88,25 @@ bool take_verifications(const ClusterPoints& of, ClusterStatus& out) {
   return doubtful;
 }
 
+// A lineage was parted from another by a change of the cluster's id, and both go on: `latest` is now of the one, now of
+// the other.
+void find_two_under_one_name(const Catalogue& catalogue, ClusterStatus& out) {
+  for (const auto& info : catalogue.lineages()) {
+    const auto* parent = catalogue.lineage(info.lineage.parent);
+    if (info.cluster != out.cluster || parent == nullptr || parent->cluster != out.cluster) continue;
+    const Point* ours = catalogue.newest_of(info.lineage.id);
+    const Point* theirs = catalogue.newest_of(parent->lineage.id);
+    if (ours == nullptr || theirs == nullptr || info.lineage.parent_seen.ns == 0) continue;
+    const std::string &our_id = ours->manifest.source.cluster_id, &their_id = theirs->manifest.source.cluster_id;
+    if (our_id.empty() || their_id.empty() || our_id == their_id) continue;
+    if (theirs->last_seen <= info.lineage.parent_seen) continue;
+    out.findings.push_back(
+        fmt::format("two clusters are backed up under this name, with the ids {} (last seen {}) and {} (last seen {}): "
+                    "give one of them another with --cluster",
+                    their_id, rfc3339(theirs->last_seen), our_id, rfc3339(ours->last_seen)));
+  }
+}
+
 void judge(bool complete, bool failed_verification, const Point* compared, ClusterStatus& out) {
   const bool differs = compared != nullptr && compared->proof == Proof::kDisagrees;
   if (!complete) {
@@ -118,6 +137,7 @@ ClusterStatus status_of(const repository::Repository& repo, const Catalogue& cat
   const bool complete = out.findings.empty();
   const bool failed_verification = take_verifications(of, out);
   judge(complete, failed_verification, last_compared(of), out);
+  find_two_under_one_name(catalogue, out);
   return out;
 }
 

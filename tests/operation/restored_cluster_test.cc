@@ -83,6 +83,17 @@ TEST_F(RestoredCluster, GoesOnUnderItsNameAndIsTheLatest) {
   EXPECT_EQ(latest(), third.point);
 }
 
+TEST_F(RestoredCluster, ThatRunsBesideItsOriginIsToldByStatus) {
+  write_some(model, random, 60, 8);
+  backup(model, "aaaa");
+  backup(restored_from(model, model.revision), "bbbb");
+  const auto findings = [&] { return status(*w.repo, w.catalogue(), "", w.clock.time)->clusters.at(0).findings; };
+  EXPECT_THAT(findings(), IsEmpty());
+  model.put("/it", "lives");
+  backup(model, "aaaa");
+  EXPECT_THAT(findings(), ElementsAre(::testing::AllOf(HasSubstr("aaaa"), HasSubstr("bbbb"))));
+}
+
 TEST_F(RestoredCluster, ToAnOlderRevisionWithoutABumpGoesOnToo) {
   write_some(model, random, 60, 8);
   const std::int64_t at = model.revision;
