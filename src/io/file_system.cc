@@ -134,4 +134,11 @@ std::string base_name(std::string_view path) {
   return std::string(slash == std::string_view::npos || path.size() == 1 ? path : path.substr(slash + 1));
 }
 
+bool is_within(std::string_view path, std::string_view directory) {
+  path = without_trailing_slashes(path);
+  directory = without_trailing_slashes(directory);
+  if (!path.starts_with(directory)) return false;
+  return path.size() == directory.size() || directory == "/" || path[directory.size()] == '/';
+}
+
 }  // namespace lifeboat::io

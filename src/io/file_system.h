@@ -109,6 +109,8 @@ Result<std::size_t> sweep_stale(FileSystem& fs, const std::string& directory);
 std::string join(std::string_view directory, std::string_view name);
 std::string parent_of(std::string_view path);
 std::string base_name(std::string_view path);
+// Whether `path` is `directory` or lies below it; by their text, so both are absolute and normal.
+bool is_within(std::string_view path, std::string_view directory);
 
 // The kernel's file system. `~` and relative paths are the caller's business.
 // `unnamed_files` false: behave as where the kernel has no O_TMPFILE, for tests.

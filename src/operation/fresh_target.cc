@@ -26,6 +26,16 @@ Result<std::size_t> sweep_around(io::FileSystem& files, const std::string& targe
          TRY(sweep_workspaces(files, target, kWorkspacePrefixInside));
 }
 
+// Folders that are missing on the way to `path`, each given to `owner` as it is made: whoever owns a member must be
+// able to reach it.
+Status make_way(io::FileSystem& files, const std::string& path, const std::optional<Owner>& owner) {
+  if (TRY(io::exists(files, path))) return {};
+  TRY(make_way(files, io::parent_of(path), owner));
+  TRY(io::make_directories(files, path, 0700));
+  if (owner) TRY(files.set_owner(path, owner->first, owner->second));
+  return files.sync_directory(path);
+}
+
 }  // namespace
 
 FreshTarget::FreshTarget(io::World& world, std::string data_dir, std::string wal_dir, std::vector<MemberLayout> members,
@@ -49,7 +59,7 @@ Result<bool> FreshTarget::check_folder(const std::string& path) {
   for (const io::DirEntry& entry : TRY(files_.list(path))) {
     if (!is_workspace(entry.name)) return not_empty(path, "it holds " + entry.name);
   }
-  if (path == data_dir_) owner_ = Owner{info->uid, info->gid};
+  if (path == data_dir_) present_owner_ = Owner{info->uid, info->gid};
   return true;
 }
 
@@ -103,60 +113,72 @@ Status FreshTarget::take_back_or_finish() {
   return {};
 }
 
-Result<std::vector<MemberLayout>> FreshTarget::prepare() {
-  const bool inside = data_exists_ && !many_;
-  workspace_.emplace(
-      TRY(inside ? Workspace::create(world_, data_dir_, kWorkspacePrefixInside)
-                 : Workspace::create(world_, io::parent_of(data_dir_), workspace_prefix_beside(data_dir_))));
-  const std::string tree = io::join(workspace_->path(), "tree");
-  std::string wal_tree;
-  if (!wal_dir_.empty()) {
-    wal_workspace_.emplace(
-        TRY(wal_exists_ ? Workspace::create(world_, wal_dir_, kWorkspacePrefixInside)
-                        : Workspace::create(world_, io::parent_of(wal_dir_), workspace_prefix_beside(wal_dir_))));
-    wal_tree = io::join(wal_workspace_->path(), "wal");
-    TRY(files_.make_directory(wal_tree, 0700));
-  }
-  TRY(files_.make_directory(tree, 0700));
+Result<std::vector<MemberLayout>> FreshTarget::prepare(const std::optional<Owner>& asked) {
+  owner_ = asked ? asked : present_owner_;
+  TRY(make_way(files_, io::parent_of(data_dir_), owner_));
+  workspace_.emplace(TRY(appears_whole()
+                             ? Workspace::create(world_, io::parent_of(data_dir_), workspace_prefix_beside(data_dir_))
+                             : Workspace::create(world_, data_dir_, kWorkspacePrefixInside)));
+  tree_ = io::join(workspace_->path(), "tree");
+  TRY(files_.make_directory(tree_, 0700));
+  if (!wal_dir_.empty()) TRY(prepare_wal());
+  if (asked && !appears_whole()) TRY(give_away(data_dir_));
+  if (asked && needs_gate() && wal_exists_) TRY(give_away(wal_dir_));
   std::vector<MemberLayout> layouts;
   for (const MemberLayout& member : members_) {
-    const std::string data = many_ ? io::join(tree, io::base_name(member.data_dir())) : tree;
-    const std::string wal = many_ && !wal_tree.empty() ? io::join(wal_tree, io::base_name(member.wal())) : wal_tree;
+    const std::string data = many_ ? io::join(tree_, io::base_name(member.data_dir())) : tree_;
+    const std::string wal = many_ && !wal_tree_.empty() ? io::join(wal_tree_, io::base_name(member.wal())) : wal_tree_;
     layouts.emplace_back(data, wal);
   }
   return layouts;
 }
 
+Status FreshTarget::prepare_wal() {
+  if (wal_comes_along()) {
+    wal_tree_ = wal_dir_ == data_dir_ ? tree_ : io::join(tree_, io::base_name(wal_dir_));
+    return io::make_directories(files_, wal_tree_, 0700);
+  }
+  TRY(make_way(files_, io::parent_of(wal_dir_), owner_));
+  wal_workspace_.emplace(
+      TRY(wal_exists_ ? Workspace::create(world_, wal_dir_, kWorkspacePrefixInside)
+                      : Workspace::create(world_, io::parent_of(wal_dir_), workspace_prefix_beside(wal_dir_))));
+  wal_tree_ = io::join(wal_workspace_->path(), "wal");
+  return files_.make_directory(wal_tree_, 0700);
+}
+
+Status FreshTarget::give_away(const std::string& path) {
+  if (owner_) TRY(files_.set_owner(path, owner_->first, owner_->second));
+  return files_.sync_directory(path);
+}
+
 Status FreshTarget::publish_data() {
-  const std::string tree = io::join(workspace_->path(), "tree");
-  if (owner_) TRY(files_.set_owner(tree, owner_->first, owner_->second));
-  TRY(files_.sync_directory(tree));
+  if (wal_comes_along()) TRY(give_away(wal_tree_));
+  TRY(give_away(tree_));
   TRY(files_.sync_directory(workspace_->path()));
   if (!data_exists_) {
-    TRY(files_.rename_new(tree, data_dir_));
+    TRY(files_.rename_new(tree_, data_dir_));
   } else if (many_) {
     TRY(files_.remove_directory(data_dir_));  // refused when somebody filled it meanwhile
-    TRY(files_.rename_new(tree, data_dir_));
+    TRY(files_.rename_new(tree_, data_dir_));
   } else {
-    TRY(files_.rename_new(io::join(tree, "member"), io::join(data_dir_, "member")));
+    TRY(files_.rename_new(io::join(tree_, "member"), io::join(data_dir_, "member")));
     TRY(files_.sync_directory(data_dir_));
   }
   return files_.sync_directory(io::parent_of(data_dir_));
 }
 
 Status FreshTarget::publish_wal() {
-  const std::string tree = io::join(wal_workspace_->path(), "wal");
-  TRY(files_.sync_directory(tree));
+  TRY(give_away(wal_tree_));
   TRY(files_.sync_directory(wal_workspace_->path()));
   if (!wal_exists_) {
-    TRY(files_.rename_new(tree, wal_dir_));
+    TRY(files_.rename_new(wal_tree_, wal_dir_));
     return files_.sync_directory(io::parent_of(wal_dir_));
   }
   // The mark goes first: what follows it is known to be ours.
-  std::vector<io::DirEntry> entries = TRY(files_.list(tree));
+  std::vector<io::DirEntry> entries = TRY(files_.list(wal_tree_));
   std::ranges::stable_partition(entries, [](const io::DirEntry& entry) { return entry.name.ends_with(".tmp"); });
   for (const io::DirEntry& entry : entries) {
-    TRY(files_.rename_new(io::join(tree, entry.name), io::join(wal_dir_, entry.name)));
+    TRY(files_.rename_new(io::join(wal_tree_, entry.name), io::join(wal_dir_, entry.name)));
     TRY(files_.sync_directory(wal_dir_));
   }
   return {};

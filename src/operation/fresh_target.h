@@ -12,7 +12,7 @@
 namespace lifeboat::operation {
 
 // Protocol. Everything is built, verified and synced in a workspace first.
-//   WAL inside the data directory:
+//   WAL inside the data directory (that appears as a whole):
 //     1. rename the data directory to its name            (live; one rename for any number of members)
 //   WAL elsewhere, members built with their gate closed:
 //     1. rename the data directory to its name            (etcd refuses to start: the gate is closed)
@@ -33,17 +33,21 @@ class FreshTarget {
   Status check();
   // Removes what crashed runs left, or finishes it (see above). kTargetNotEmpty while another run is at work there.
   Status clean_up();
-  // The owner of the folder that is there already.
-  std::optional<Owner> present_owner() const { return owner_; }
 
-  // After check and clean_up: where to build each member, in the order given.
-  Result<std::vector<MemberLayout>> prepare();
-  bool needs_gate() const { return !wal_dir_.empty(); }
+  // After check and clean_up: where to build each member, in the order given. Everything that appears is given to
+  // `asked`, an empty folder that is there too; nullopt: to the owner of that folder, else it is the caller's.
+  Result<std::vector<MemberLayout>> prepare(const std::optional<Owner>& asked);
+  const std::optional<Owner>& owner() const { return owner_; }
+  bool needs_gate() const { return !wal_dir_.empty() && !wal_comes_along(); }
   // Every member is built and sealed there.
   Status publish();
 
  private:
+  bool appears_whole() const { return !data_exists_ || many_; }
+  bool wal_comes_along() const { return appears_whole() && io::is_within(wal_dir_, data_dir_); }
   Result<bool> check_folder(const std::string& path);  // whether it exists
+  Status prepare_wal();
+  Status give_away(const std::string& path);
   std::string recorded_wal(const MemberLayout& member, const SwapRecord& record) const;
   Status take_back_or_finish();
   Status publish_data();
@@ -55,8 +59,10 @@ class FreshTarget {
   std::vector<MemberLayout> members_;
   bool many_ = false;
   bool data_exists_ = false, wal_exists_ = false;
+  std::optional<Owner> present_owner_;  // of a data directory that is there
   std::optional<Owner> owner_;
   std::optional<Workspace> workspace_, wal_workspace_;
+  std::string tree_, wal_tree_;  // in them; no WAL tree when each WAL lies in its member
 };
 
 }  // namespace lifeboat::operation

@@ -25,20 +25,24 @@ using Owner = std::pair<std::uint32_t, std::uint32_t>;  // uid, gid
 // gate is open it is `member/snap.lifeboat`, which etcd never looks at.
 class MemberLayout {
  public:
-  // `wal_dir` empty: <data_dir>/member/wal.
+  // `wal_dir` empty, or <data_dir>/member/wal by its name: where etcd looks by itself.
   MemberLayout(std::string data_dir, std::string wal_dir)
-      : data_dir_(std::move(data_dir)), wal_dir_(std::move(wal_dir)) {}
+      : data_dir_(std::move(data_dir)), wal_dir_(std::move(wal_dir)) {
+    if (wal_dir_ == wal_inside()) wal_dir_.clear();
+  }
 
   const std::string& data_dir() const { return data_dir_; }
   bool wal_is_elsewhere() const { return !wal_dir_.empty(); }
   std::string member() const { return io::join(data_dir_, "member"); }
-  std::string wal() const { return wal_is_elsewhere() ? wal_dir_ : io::join(member(), "wal"); }
+  std::string wal() const { return wal_is_elsewhere() ? wal_dir_ : wal_inside(); }
   std::string snap() const { return io::join(member(), "snap"); }
   std::string behind_gate() const { return io::join(member(), "snap.lifeboat"); }
   // Tells a WAL folder elsewhere apart from the one it replaces. etcd leaves names ending in .tmp alone.
   std::string wal_mark() const { return io::join(wal(), "lifeboat.tmp"); }
 
  private:
+  std::string wal_inside() const { return io::join(member(), "wal"); }
+
   std::string data_dir_, wal_dir_;
 };
 

@@ -47,11 +47,6 @@ Status require_member(io::FileSystem& files, const MemberLayout& live) {
                       "Pass the --wal-dir that this etcd runs with, or restore into a new directory.");
 }
 
-MemberLayout live_layout(const RestoreOptions& options) {
-  const std::string inside = io::join(io::join(options.data_dir, "member"), "wal");
-  return {options.data_dir, options.wal_dir == inside ? "" : options.wal_dir};
-}
-
 // Name and peer URLs of the only member, when the options leave them open.
 Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOptions& options) {
   if (!has_default_identity(options)) return {};
@@ -139,8 +134,8 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
     return fail(ErrorCode::kUsage, "which member is to be swapped?", "--in-place takes one member's --data-dir",
                 "Pass --data-dir DIR, and --name with --plan for a member of several.");
   }
-  const MemberLayout live = live_layout(options);
-  if (!live.wal_is_elsewhere()) options.wal_dir.clear();
+  TRY(settle_wal_dir(options, true));
+  const MemberLayout live(options.data_dir, options.wal_dir);
 
   // What a crash interrupted is settled first; after it the target is one whole member.
   TRY(require_folder(world.files, live.data_dir(), live.data_dir()));

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "io/file_system.h"
+#include "operation/member_directory.h"
+#include "repository/points.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -120,6 +122,19 @@ Status require_common_token(const RestoreOptions& options, std::size_t members) 
               "--member all.");
 }
 
+// Why the two cannot both appear; empty when they can.
+std::string folders_collide(const RestoreOptions& options, bool in_place) {
+  const std::string& data = options.data_dir;
+  const std::string& wal = options.wal_dir;
+  if (wal == data) return options.all_members ? "" : "etcd keeps its write-ahead log in a folder of its own";
+  if (io::is_within(data, wal)) return "the data directory lies inside the write-ahead log's";
+  if (!io::is_within(wal, data)) return "";
+  if (!options.all_members && io::is_within(wal, io::join(data, "member"))) return "member/ is etcd's own folder";
+  if (options.all_members && wal.ends_with(".etcd")) return "it is named as a member's data directory";
+  const bool directly = io::parent_of(wal) == data;
+  return directly || in_place ? "" : "inside the data directory it can only lie directly in it";
+}
+
 std::string revision_step(const RestorePlan& plan) {
   const SharedPlan& shared = plan.shared;
   if (shared.keep_history) {
@@ -228,6 +243,19 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
     return mismatch("its members are not those of --initial-cluster");
   }
   return {};
+}
+
+Status settle_wal_dir(RestoreOptions& options, bool in_place) {
+  if (options.wal_dir.empty() || options.data_dir.empty()) return {};
+  if (!options.all_members && !MemberLayout(options.data_dir, options.wal_dir).wal_is_elsewhere()) {
+    options.wal_dir.clear();
+    return {};
+  }
+  std::string why = folders_collide(options, in_place);
+  if (why.empty()) return {};
+  return fail(ErrorCode::kUsage,
+              fmt::format("--wal-dir {} does not go with --data-dir {}", options.wal_dir, options.data_dir),
+              std::move(why), "Leave out --wal-dir, or name a folder outside the data directory.");
 }
 
 Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options) {

@@ -72,6 +72,11 @@ Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts
 // kPlanMismatch when a plan that was read contradicts the point or an option that was given.
 Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const PointFacts& facts);
 
+// Clears a --wal-dir that is where etcd looks by itself. kUsage when the two folders lie in one another so that they
+// cannot both appear: a fresh restore renames each to its name, or the data directory with the WAL folder directly in
+// it; in place the members are exchanged.
+Status settle_wal_dir(RestoreOptions& options, bool in_place);
+
 // Paths and ids of the members this run builds. kBadCluster when --name or its peer URLs are not in the plan.
 Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options);
 

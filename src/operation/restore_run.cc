@@ -209,9 +209,10 @@ Status build_members(io::World& world, const RestoreSource& source, const Restor
   return stop_when_cancelled(progress);
 }
 
-Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, const RestoreOptions& options,
+Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, RestoreOptions options,
                                     Progress& progress) {
   const auto begun = world.clock.monotonic();
+  TRY(settle_wal_dir(options, false));
   RestorePlan plan = TRY(make_plan(world, source, options));
   RestoreReport report = report_of(plan, source, options, false);
   FreshTarget target = target_of(world, plan, options);
@@ -225,9 +226,9 @@ Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& sourc
   // The plan is durable before anything is built by it.
   TRY(settle_plan(world, options, plan));
   Placement placement;
-  placement.layouts = TRY(target.prepare());
+  placement.layouts = TRY(target.prepare(options.owner));
   placement.closed_gate = target.needs_gate();
-  placement.owner = options.owner ? options.owner : target.present_owner();
+  placement.owner = target.owner();
   if (placement.closed_gate) {
     SwapRecord record;
     record.id = random_hex(world.random);

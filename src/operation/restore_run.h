@@ -21,7 +21,7 @@ struct RestoreSource {
   std::function<Result<BuiltDatabase>(const BuildOptions&, const SidecarFor&, bbolt::PageSink&, Progress&)> build;
 };
 
-Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, const RestoreOptions& options,
+Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, RestoreOptions options,
                                     Progress& progress);
 
 // ---- the steps it shares with a restore in place ----

@@ -91,5 +91,14 @@ TEST(Paths, AreJoinedAndTakenApart) {
   EXPECT_EQ(base_name("/"), "/");
 }
 
+TEST(Paths, LieWithinAFolderOrBesideIt) {
+  EXPECT_TRUE(is_within("/a/b", "/a"));
+  EXPECT_TRUE(is_within("/a/b/c", "/a/"));
+  EXPECT_TRUE(is_within("/a", "/a"));
+  EXPECT_TRUE(is_within("/a", "/"));
+  EXPECT_FALSE(is_within("/ab", "/a"));
+  EXPECT_FALSE(is_within("/a", "/a/b"));
+}
+
 }  // namespace
 }  // namespace lifeboat::io

@@ -67,6 +67,30 @@ TEST_F(RestoreFresh, GivesTheWholeTreeToTheOwnerThatIsAskedFor) {
   }
 }
 
+TEST_F(RestoreFresh, GivesTheFoldersAboveTheMembersToTheirOwnerToo) {
+  ASSERT_TRUE(m.files.make_directory("/srv", 0755));
+  RestoreOptions options = options_for("/srv/new/all", "/fast/new/wals");
+  options.all_members = true;
+  options.initial_cluster = kThree;
+  options.owner = {1001, 1002};
+  ASSERT_TRUE(run(options));
+  for (const char* path : {"/srv/new", "/srv/new/all", "/srv/new/all/m1.etcd", "/fast", "/fast/new", "/fast/new/wals",
+                           "/fast/new/wals/m3.wal"}) {
+    EXPECT_EQ(m.files.stat(path)->uid, 1001u) << path;
+    EXPECT_EQ(m.files.stat(path)->gid, 1002u) << path;
+  }
+  EXPECT_EQ(m.files.stat("/srv")->uid, 0u) << "it was there before";
+}
+
+TEST_F(RestoreFresh, GivesEmptyFoldersThatAreThereToTheOwnerThatIsAskedFor) {
+  ASSERT_TRUE(m.files.make_directory("/etcd", 0700));
+  ASSERT_TRUE(m.files.make_directory("/wal", 0700));
+  RestoreOptions options = options_for("/etcd", "/wal");
+  options.owner = {1001, 1002};
+  ASSERT_TRUE(run(options));
+  for (const char* path : {"/etcd", "/etcd/member", "/wal"}) EXPECT_EQ(m.files.stat(path)->uid, 1001u) << path;
+}
+
 TEST_F(RestoreFresh, KeepsTheOwnerOfAnEmptyFolderThatIsThere) {
   ASSERT_TRUE(m.files.make_directory("/etcd", 0755));
   ASSERT_TRUE(m.files.set_owner("/etcd", 33, 34));
@@ -83,6 +107,45 @@ TEST_F(RestoreFresh, LeavesNoMarksWhenTheWalLiesElsewhere) {
   EXPECT_EQ(m.files.list("/srv/etcd/member")->size(), 1u);  // snap
   EXPECT_EQ(m.files.list("/wal/etcd")->size(), 1u);
   EXPECT_EQ(leftovers(m.files, "/wal"), std::vector<std::string>{});
+}
+
+TEST_F(RestoreFresh, TakesTheUsualWalFolderForNone) {
+  const auto report = run(options_for("/srv/etcd", "/srv/etcd/member/wal"));
+  ASSERT_TRUE(report) << report.error().to_string();
+  EXPECT_EQ(look(m.files, {"/srv/etcd", ""}).kind, View::Kind::kWhole);
+  EXPECT_EQ(report->members.at(0).wal_dir, "/srv/etcd/member/wal");
+  EXPECT_EQ(m.files.list("/srv/etcd/member")->size(), 2u);  // snap, wal
+}
+
+TEST_F(RestoreFresh, RefusesFoldersThatCannotBothAppearBeforeItWrites) {
+  struct Pair {
+    const char *data, *wal;
+  };
+  for (const Pair& pair : {Pair{"/srv/etcd", "/srv/etcd"}, Pair{"/srv/etcd", "/srv"}, Pair{"/srv/etcd", "/"},
+                           Pair{"/srv/etcd", "/srv/etcd/member"}, Pair{"/srv/etcd", "/srv/etcd/member/other"},
+                           Pair{"/srv/etcd", "/srv/etcd/deep/wal"}}) {
+    const auto report = run(options_for(pair.data, pair.wal));
+    ASSERT_FALSE(report) << pair.wal;
+    EXPECT_EQ(report.error().code(), ErrorCode::kUsage) << pair.wal;
+    EXPECT_EQ(m.files.list("/")->size(), 0u) << pair.wal;
+  }
+  RestoreOptions options = options_for("/srv/all", "/srv/all/m1.etcd");
+  options.all_members = true;
+  options.initial_cluster = kThree;
+  EXPECT_EQ(run(options).error().code(), ErrorCode::kUsage);
+  EXPECT_EQ(m.files.list("/")->size(), 0u);
+}
+
+TEST_F(RestoreFresh, PutsAllWalsAndAllMembersIntoOneFolder) {
+  RestoreOptions options = options_for("/srv/all", "/srv/all");
+  options.all_members = true;
+  options.initial_cluster = kThree;
+  const auto report = run(options);
+  ASSERT_TRUE(report) << report.error().to_string();
+  for (const char* name : {"m1", "m2", "m3"}) {
+    const MemberLayout layout(fmt::format("/srv/all/{}.etcd", name), fmt::format("/srv/all/{}.wal", name));
+    EXPECT_EQ(look(m.files, layout).kind, View::Kind::kWhole) << name;
+  }
 }
 
 TEST_F(RestoreFresh, BuildsAllMembersOfOneClusterFromOneDatabase) {
@@ -224,7 +287,9 @@ TEST_F(RestoreFresh, WaitsForNobodyElsesWorkspace) {
 
 struct Shape {
   std::string name;
-  bool wal_elsewhere, empty_folders, all_members;
+  std::string wal_dir;  // empty: where etcd looks by itself
+  bool empty_folders, all_members;
+  bool two_steps = false;  // data directory and WAL cannot appear at once: etcd refuses to start in between
 };
 
 class RestoreFreshCrash : public ::testing::TestWithParam<Shape> {
@@ -237,7 +302,7 @@ class RestoreFreshCrash : public ::testing::TestWithParam<Shape> {
     ASSERT_TRUE(io::make_directories(m.memory, "/fast/wal", 0700));
   }
   static RestoreOptions options() {
-    RestoreOptions options = options_for("/srv/etcd", GetParam().wal_elsewhere ? "/fast/wal" : "");
+    RestoreOptions options = options_for("/srv/etcd", GetParam().wal_dir);
     options.all_members = GetParam().all_members;
     if (options.all_members) options.initial_cluster = kThree;
     return options;
@@ -280,7 +345,7 @@ TEST_P(RestoreFreshCrash, LeavesNothingOrARefusalOrTheWholeAndCanBeRunAgain) {
       for (const MemberLayout& layout : members()) {
         const View view = look(m.files, layout);
         ASSERT_NE(view.kind, View::Kind::kMixture) << where << ": " << view.text();
-        ASSERT_TRUE(view.kind != View::Kind::kRefuses || GetParam().wal_elsewhere) << where;
+        ASSERT_TRUE(view.kind != View::Kind::kRefuses || GetParam().two_steps) << where;
         any_whole = any_whole || view.kind == View::Kind::kWhole;
         refused += view.kind == View::Kind::kRefuses;
       }
@@ -298,18 +363,20 @@ TEST_P(RestoreFreshCrash, LeavesNothingOrARefusalOrTheWholeAndCanBeRunAgain) {
       }
     }
   }
-  EXPECT_EQ(refused > 0, GetParam().wal_elsewhere);
+  EXPECT_EQ(refused > 0, GetParam().two_steps);
   EXPECT_GT(whole, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, RestoreFreshCrash,
-                         ::testing::Values(Shape{"NewFolder", false, false, false},
-                                           Shape{"EmptyFolder", false, true, false},
-                                           Shape{"WalElsewhere", true, false, false},
-                                           Shape{"EmptyFoldersAndWalElsewhere", true, true, false},
-                                           Shape{"AllMembers", false, false, true},
-                                           Shape{"AllMembersInAnEmptyFolder", false, true, true},
-                                           Shape{"AllMembersAndWalElsewhere", true, false, true}),
+                         ::testing::Values(Shape{"NewFolder", "", false, false}, Shape{"EmptyFolder", "", true, false},
+                                           Shape{"WalElsewhere", "/fast/wal", false, false, true},
+                                           Shape{"EmptyFoldersAndWalElsewhere", "/fast/wal", true, false, true},
+                                           Shape{"WalInTheNewFolder", "/srv/etcd/wal", false, false},
+                                           Shape{"WalInTheEmptyFolder", "/srv/etcd/wal", true, false, true},
+                                           Shape{"AllMembers", "", false, true},
+                                           Shape{"AllMembersInAnEmptyFolder", "", true, true},
+                                           Shape{"AllMembersAndWalElsewhere", "/fast/wal", false, true, true},
+                                           Shape{"AllMembersAndWalsInOneFolder", "/srv/etcd/wal", true, true}),
                          [](const auto& shape) { return shape.param.name; });
 
 }  // namespace
