@@ -227,8 +227,9 @@ constexpr ErrorEntry kRestoreErrors[] = {
      "Choose a directory that does not exist, or use --in-place to swap the data of a stopped "
      "member."},
     {ErrorCode::kEtcdRunning, ExitCode::kRefused, "etcd still runs on the target",
-     "The database in the target is locked by a running etcd, or its WAL is. Swapping the files "
-     "under a running member would destroy both states, so nothing was touched.",
+     "The database in the target, or the one to import, is locked by a running etcd, or its WAL is. "
+     "Swapping the files under a running member would destroy both states, and a database that is read "
+     "while it is written can mix two, so nothing was touched.",
      "Stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests), then run the "
      "command again."},
     {ErrorCode::kNotEnoughSpace, ExitCode::kStorage, "not enough space for the result",

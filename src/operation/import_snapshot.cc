@@ -90,6 +90,28 @@ Status pump(io::File& file, crypto::FileEncoding encoding, Progress& progress, T
   }
 }
 
+// An etcd that runs on a bare database writes into it while it is read, and pages of two transactions may fit together
+// unseen: its lock must be free, and stays with `file` until that is closed. What cannot be locked (on some network
+// file systems) is told as a warning.
+Status require_at_rest(io::File& file, const std::string& path, std::vector<std::string>& warnings) {
+  const auto locked = file.try_lock();
+  if (!locked) {
+    warnings.push_back("whether an etcd runs on the file is not known: " + locked.error().why());
+    return {};
+  }
+  if (*locked) return {};
+  return fail(ErrorCode::kEtcdRunning, "an etcd holds " + path,
+              "its lock on the database is taken; a file that is read while etcd writes it can mix two states",
+              "Stop that etcd and run the import again, or back the running one up with `lifeboat backup etcd`.");
+}
+
+void warn_of_bare_database(std::vector<std::string>& warnings) {
+  warnings.push_back("the file has no checksum of its own (a bare database): only its structure was checked");
+  warnings.push_back(
+      "writes that etcd had in its write-ahead log alone, not yet in this file, are not in the point: a clean "
+      "stop of etcd puts what it has applied into it");
+}
+
 Result<crypto::FileEncoding> encoding_of(io::File& file) {
   std::byte front[16];
   const std::size_t count = TRY(file.read_at(0, front));
@@ -109,17 +131,19 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
                 "name the snapshot file, or <data-dir>/member/snap/db");
   auto file = TRY(world.files.open(path, {}));
   const auto encoding = TRY(encoding_of(*file));
+  const bool is_bare = encoding == crypto::FileEncoding::kPlain && TRY(file->size()) % kAlignment == 0;
+  if (is_bare) TRY(require_at_rest(*file, path, report.warnings));
 
   source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
   progress.stage("read the file", info.size_bytes);
   TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
   TrailerSplitter splitter(snapshot);
   TRY(pump(*file, encoding, progress, splitter));
+  file.reset();  // and with it the lock
   const Sha256 sha = TRY(splitter.finish(options.allow_bare_database));
   TRY(snapshot.open());
   report.receive_seconds = seconds();
-  if (splitter.bare())
-    report.warnings.push_back("the file has no checksum of its own (a bare database): only its structure was checked");
+  if (splitter.bare()) warn_of_bare_database(report.warnings);
 
   CommitRequest request;
   request.source.kind = "import";

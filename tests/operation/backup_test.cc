@@ -328,6 +328,36 @@ TEST_F(Backup, TakesCompressedFilesAndBareDatabases) {
   EXPECT_EQ(count_under(w, "s/"), 1u);
 }
 
+TEST_F(Backup, RefusesABareDatabaseThatAnEtcdHolds) {
+  write_some(model, random, 30, 8);
+  w.place("/db", model.database_file());
+  auto etcd = w.files.open("/db", {.write = true}).value();
+  ASSERT_TRUE(etcd->try_lock().value());
+  const auto refused = w.import_file("/db", w.options());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kEtcdRunning);
+  EXPECT_NE(refused.error().fix().find("lifeboat backup etcd"), std::string::npos) << refused.error().to_string();
+  EXPECT_EQ(count_under(w, "m/"), 0u);
+
+  etcd.reset();
+  const auto taken = w.import_file("/db", w.options());
+  ASSERT_TRUE(taken) << why_not(taken);
+  const auto not_in_it = [](const std::string& warning) {
+    return warning.find("write-ahead log") != std::string::npos;
+  };
+  EXPECT_EQ(std::ranges::count_if(taken->warnings, not_in_it), 1);
+  EXPECT_TRUE(w.files.open("/db", {}).value()->try_lock().value()) << "an etcd can start on it again";
+}
+
+TEST_F(Backup, TakesASnapshotFileThatSomebodyHolds) {
+  write_some(model, random, 30, 8);
+  w.place("/snapshot", model.snapshot_file());
+  const auto reader = w.files.open("/snapshot", {}).value();
+  ASSERT_TRUE(reader->try_lock().value());
+  const auto report = w.import_file("/snapshot", w.options());
+  ASSERT_TRUE(report) << why_not(report);
+}
+
 TEST_F(Backup, RefusesBadFilesAndLeavesNothing) {
   write_some(model, random, 100, 20);
   import(model);
