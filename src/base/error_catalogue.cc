@@ -250,8 +250,8 @@ constexpr ErrorEntry kRestoreErrors[] = {
     {ErrorCode::kPlanMismatch, ExitCode::kRefused, "plan file does not fit this restore",
      "The plan file was made for another repo, point, or set of members than this command names. "
      "Members restored from different plans would not form one cluster, so it was refused.",
-     "Pass the plan that the first host wrote, and the same flags; or delete it and start over on "
-     "the first host."},
+     "Pass the plan that the first host wrote, the point that it names, and the same flags. For another "
+     "restore name another file; keep the plan until every host is done."},
     {ErrorCode::kNothingToUndo, ExitCode::kNotFound, "nothing to undo",
      "No kept tree of an earlier in-place restore was found beside the data directory. It may have "
      "been removed to free space, or the restore went to another directory.",

@@ -165,6 +165,20 @@ Status confirm(Context& context, const Resolved& resolved, RestoreOptions option
   return needs_confirmation(cluster, "another name was typed");
 }
 
+// What was meant where --to moves on with time and the plan file exists; what to say of it, else empty.
+Result<std::string> follow_plan(Context& context, const RestoreOptions& options, Resolved& resolved) {
+  using Kind = repository::PointName::Kind;
+  const auto name = repository::parse_point_name(context.arguments.text("--to"));
+  const bool moves = name && (name->kind == Kind::kLatest || name->kind == Kind::kAgo);
+  if (!moves) return std::string();
+  const auto planned = TRY(operation::planned_target(resolved.repo, context.app.world(), resolved.catalogue,
+                                                     resolved.target, options.plan_file));
+  if (!planned) return std::string();
+  resolved.target = planned->target;
+  context.progress.note(planned->sentence);
+  return planned->sentence;
+}
+
 Result<ExitCode> undo(Context& context) {
   const std::string data_dir = path_of(context, "--data-dir");
   if (data_dir.empty()) return fail(ErrorCode::kUsage, "--undo needs --data-dir", "no directory was named");
@@ -179,13 +193,14 @@ Result<ExitCode> run(Context& context) {
   if (!context.arguments.has("--to")) return fail(ErrorCode::kUsage, "restore needs --to POINT", "no point was named");
   const bool in_place = context.arguments.has("--in-place");
   RestoreOptions options = TRY(read_options(context));
-  const Resolved resolved = TRY(resolve_point(context, context.arguments.text("--to")));
+  Resolved resolved = TRY(resolve_point(context, context.arguments.text("--to")));
+  const std::string decided = TRY(follow_plan(context, options, resolved));
   context.progress.note(echo_of(resolved.target, context.style));
   if (options.bump) options.live_revision = live_revision(context);
   if (in_place && !options.dry_run) TRY(confirm(context, resolved, options));
   const auto operation = in_place ? operation::restore_etcd_in_place : operation::restore_etcd;
-  const RestoreReport report =
-      TRY(operation(resolved.repo, context.app.world(), resolved.target, options, context.progress));
+  RestoreReport report = TRY(operation(resolved.repo, context.app.world(), resolved.target, options, context.progress));
+  if (!decided.empty()) report.warnings.insert(report.warnings.begin(), decided);
   const RestoreKind kind = in_place ? RestoreKind::kInPlace : RestoreKind::kFresh;
   answer(context, restore_text(report, kind, context.style), restore_json(report, kind));
   return ExitCode::kOk;
@@ -219,7 +234,8 @@ std::vector<Parameter> parameters() {
        .help = "etcd that will run on it (default: the one that was backed up)"},
       {.name = "--plan",
        .value = "FILE",
-       .help = "share one plan between hosts: written by the first, read by the others"},
+       .help = "share one plan between hosts: written by the first, read by the others; it also decides what "
+               "`latest` means"},
       {.name = "--owner", .value = "UID:GID", .help = "of the files (default: the old tree's, else the caller's)"},
       {.name = "--in-place", .value = "", .help = "replace the data of a stopped member; the old data is kept"},
       {.name = "--confirm", .value = "CLUSTER", .help = "confirm --in-place without a question: the cluster's name"},

@@ -1,8 +1,11 @@
 #include "operation/restore_etcd.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
+#include "base/time.h"
 #include "operation/plan_file.h"
 #include "operation/restore_in_place.h"
 #include "operation/restore_source.h"
@@ -76,6 +79,15 @@ Result<Point> pinned_point(const Repository& repo, io::World& world, const Point
   return pinned;
 }
 
+// By its own point where that still is one.
+std::optional<Catalogue::Target> target_of_plan(const Catalogue& catalogue, const SharedPlan& plan) {
+  for (const Point& point : catalogue.points()) {
+    if (point.id == plan.point && point.manifest.revision >= plan.revision)
+      return Catalogue::Target{&point, plan.revision};
+  }
+  return catalogue.target_in(plan.lineage, plan.revision);
+}
+
 void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
   const Point& point = *target.point;
   const bool agreed = point.hash_proof && point.hash_proof->agreed;
@@ -126,6 +138,24 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
     return build_database(repo, world, target, build, sidecar_for, sink, progress);
   };
   return source;
+}
+
+Result<std::optional<PlannedTarget>> planned_target(const Repository& repo, io::World& world,
+                                                    const Catalogue& catalogue, const Catalogue::Target& named,
+                                                    const std::string& plan_file) {
+  if (plan_file.empty()) return std::nullopt;
+  const std::optional<SharedPlan> plan = TRY(read_plan_file(world.files, plan_file));
+  if (!plan || plan->repo != repo.format().repo || plan->lineage != named.point->manifest.lineage.id ||
+      plan->revision == named.revision) {
+    return std::nullopt;
+  }
+  std::optional<Catalogue::Target> target = target_of_plan(catalogue, *plan);
+  if (!target) return std::nullopt;
+  std::string sentence = fmt::format(
+      "The plan file {} decides: point {} at revision {}, last seen at {}, not point {} at revision {}, which is what "
+      "--to names by now.",
+      plan_file, target->point->id, plan->revision, rfc3339(target->point->last_seen), named.point->id, named.revision);
+  return PlannedTarget{*std::move(target), std::move(sentence)};
 }
 
 Result<RestoreReport> restore_etcd(const Repository& repo, io::World& world, const Catalogue::Target& target,

@@ -23,6 +23,17 @@ std::unexpected<Error> mismatch(std::string why) {
   return fail(ErrorCode::kPlanMismatch, "the plan file does not fit", std::move(why));
 }
 
+// A host that is done cannot be taken back by another plan: the way on is the point that this one names.
+std::unexpected<Error> other_point(const SharedPlan& plan, const PointFacts& facts) {
+  const bool is_its_own = repository::point_id(plan.lineage, plan.revision) == plan.point;
+  return fail(ErrorCode::kPlanMismatch, "the plan file does not fit",
+              fmt::format("it restores point {} at revision {}, not point {} at revision {}", plan.point, plan.revision,
+                          facts.point, facts.revision),
+              fmt::format("On a further host of that restore pass --to {}; for another restore name another --plan "
+                          "file, and keep this one.",
+                          is_its_own ? plan.point : fmt::format("rev:{}", plan.revision)));
+}
+
 // Names become folder names.
 Status require_usable_name(const std::string& name) {
   const bool usable = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -218,8 +229,7 @@ Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts
 Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const PointFacts& facts) {
   if (plan.repo != facts.repo) return mismatch("it was made for another repo");
   if (plan.lineage != facts.lineage || plan.revision != facts.revision) {
-    return mismatch(fmt::format("it restores point {} at revision {}, not point {} at revision {}", plan.point,
-                                plan.revision, facts.point, facts.revision));
+    return other_point(plan, facts);
   }
   if (!options.initial_cluster_token.empty() && options.initial_cluster_token != plan.token) {
     return mismatch("it has another --initial-cluster-token");

@@ -43,6 +43,45 @@ TEST(Plan, ThreeHostsThatShareAPlanBuildOneCluster) {
   EXPECT_FALSE(fs::exists(other));
 }
 
+TEST(Plan, DecidesWhatLatestMeansOnTheOtherHosts) {
+  EtcdCluster cluster;
+  cluster.start();
+  load(cluster, {"--objects", "20"});
+  const Repo repo;
+  const Json backup = repo.backup(cluster);
+  const std::string plan = repo.scratch("plan.json");
+  const auto words = [&](const std::string& to, const std::string& host) {
+    return Words{"restore",
+                 "etcd",
+                 "--to",
+                 to,
+                 "--data-dir",
+                 repo.scratch(host),
+                 "--name",
+                 host,
+                 "--initial-cluster",
+                 "m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380",
+                 "--plan",
+                 plan};
+  };
+  const Json first = repo.json(words("latest", "m1"));
+  EXPECT_TRUE(first.at("warnings").empty());
+  cluster.etcdctl_ok({"put", "/later", "1"});
+  const Json moved = repo.backup(cluster);
+  ASSERT_NE(moved.at("point"), backup.at("point"));
+
+  expect_error(repo.run_with(words(moved.at("point"), "m2")), 7, "LB-E6006");
+  const RunResult dry = repo.run_with(words("latest", "m2") + Words{"--dry-run"});
+  EXPECT_EQ(dry.exit, 0) << dry.err;
+  EXPECT_THAT(dry.err, ::testing::HasSubstr("The plan file " + plan + " decides: point"));
+  const Json second = repo.json(words("latest", "m2"));
+  for (const char* same : {"clusterId", "token", "hash", "revision", "point"}) {
+    EXPECT_EQ(second.at(same), first.at(same)) << same;
+  }
+  ASSERT_EQ(second.at("warnings").size(), 1U);
+  EXPECT_THAT(second.at("warnings")[0].get<std::string>(), ::testing::HasSubstr(moved.at("point").get<std::string>()));
+}
+
 TEST(InPlace, ReplacesAStoppedMemberAndTakesItBack) {
   EtcdCluster cluster({.version = "3.7", .flags = {}});
   cluster.start();

@@ -6,6 +6,7 @@
 
 #include "io/memory_file_system.h"
 #include "operation/plan_file.h"
+#include "repository/points.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -234,6 +235,18 @@ TEST_F(PlanFit, RefusesAnotherRepoOrPoint) {
   other = facts;
   other.lineage.bytes[3] = std::byte{9};
   EXPECT_EQ(refusal({}, other), ErrorCode::kPlanMismatch);
+}
+
+// A first host may be done: to delete the plan and start over would leave it in another cluster.
+TEST_F(PlanFit, NamesThePointToPassInstead) {
+  PointFacts other = facts;
+  other.revision = other.point_revision = 9;
+  other.point = "999999999999";
+  const auto said = [&] { return require_fit(plan, {}, other).error().fix(); };
+  EXPECT_NE(said().find("--to rev:5"), std::string::npos) << said();
+  EXPECT_EQ(said().find("elete"), std::string::npos) << said();
+  plan.point = repository::point_id(plan.lineage, 5);
+  EXPECT_NE(said().find("--to " + plan.point), std::string::npos) << said();
 }
 
 TEST_F(PlanFit, RefusesOptionsThatContradictIt) {

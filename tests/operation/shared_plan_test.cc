@@ -1,0 +1,86 @@
+// A plan file that several hosts share, while the repo that they restore from goes on.
+#include "operation/backup_support.h"
+#include "operation/restore_etcd.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using namespace backup_testing;
+
+constexpr const char* kPlan = "/share/plan.json";
+constexpr const char* kThree = "m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.3:2380";
+
+class SharedPlanFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(w.init());
+    go_on();
+    const auto report = w.import_model(model);
+    ASSERT_TRUE(report) << why_not(report);
+    lineage = report->lineage;
+  }
+  void go_on() { write_some(model, random, 12, 5); }
+
+  Catalogue::Target resolve(const Catalogue& catalogue, const std::string& name) {
+    const auto target = catalogue.resolve(name, "", w.clock.time);
+    EXPECT_TRUE(target) << why_not(target);
+    return *target;
+  }
+  Result<RestoreReport> restore(const std::string& host, const std::string& to) {
+    RestoreOptions options;
+    options.data_dir = "/" + host;
+    options.name = host;
+    options.initial_cluster = kThree;
+    options.plan_file = kPlan;
+    options.spool_directory = "/";
+    options.threads = 1;
+    const Catalogue catalogue = w.catalogue();
+    return restore_etcd(*w.repo, w.world, resolve(catalogue, to), options, w.progress);
+  }
+
+  RepoWorld w;
+  MvccModel model;
+  std::mt19937 random{11};
+  LineageId lineage;
+};
+
+TEST_F(SharedPlanFile, DecidesWhatLatestMeansOnceItIsThere) {
+  const auto first = restore("m1", "latest");
+  ASSERT_TRUE(first) << why_not(first);
+  const std::int64_t revision = model.revision;
+  go_on();
+  ASSERT_TRUE(w.import_model(model));
+
+  const Catalogue catalogue = w.catalogue();
+  const Catalogue::Target latest = resolve(catalogue, "latest");
+  ASSERT_EQ(latest.revision, model.revision);
+  const auto planned = planned_target(*w.repo, w.world, catalogue, latest, kPlan);
+  ASSERT_TRUE(planned) << why_not(planned);
+  ASSERT_TRUE(*planned);
+  EXPECT_EQ((*planned)->target.revision, revision);
+  EXPECT_EQ((*planned)->target.point->id, first->point);
+  for (const std::string& named : {first->point, latest.point->id, std::to_string(revision), std::string(kPlan)})
+    EXPECT_NE((*planned)->sentence.find(named), std::string::npos) << (*planned)->sentence;
+}
+
+TEST_F(SharedPlanFile, LeavesATargetAsItIsNamedWithoutAPlanOrInAnotherHistory) {
+  const auto planned_for = [&](const Catalogue::Target& named) {
+    return planned_target(*w.repo, w.world, w.catalogue(), named, kPlan).value().has_value();
+  };
+  EXPECT_FALSE(planned_for(resolve(w.catalogue(), "latest"))) << "there is no plan yet";
+  ASSERT_TRUE(restore("m1", "latest"));
+  EXPECT_FALSE(planned_for(resolve(w.catalogue(), "latest"))) << "it says the same";
+
+  // What was restored lives on in a lineage of its own.
+  MvccModel other;
+  std::mt19937 else_random{77};
+  write_some(other, else_random, 40, 5);
+  ASSERT_TRUE(w.import_model(other));
+  const Catalogue catalogue = w.catalogue();
+  const Catalogue::Target latest = resolve(catalogue, "latest");
+  ASSERT_NE(latest.point->manifest.lineage.id, lineage);
+  EXPECT_FALSE(planned_for(latest));
+}
+
+}  // namespace
+}  // namespace lifeboat::operation
