@@ -49,6 +49,7 @@ Result<SharedPlan> from_json(const Json& document) {
       fields.refuse("auth", "is neither as-of nor latest");
     plan.auth_object = fields.text("authObject");
   }
+  if (document.contains("sidecar")) plan.sidecar = fields.text("sidecar");
   plan.members = TRY(decode_members(fields.array("members", kMaxMembers)));
   if (plan.members.empty()) fields.refuse("members", "is empty");
   if (plan.revision < 1 || plan.bump >= INT64_MAX - plan.revision) fields.refuse("revision", "is out of range");
@@ -80,6 +81,7 @@ Bytes encode_plan(const SharedPlan& plan) {
     document["auth"] = auth_mode_word(plan.auth);
     document["authObject"] = plan.auth_object;
   }
+  if (!plan.sidecar.empty()) document["sidecar"] = plan.sidecar;  // the same
   return to_bytes(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

@@ -174,7 +174,7 @@ bool SharedPlan::operator==(const SharedPlan& other) const {
          revision == other.revision && bump == other.bump && keep_history == other.keep_history &&
          keep_alarms == other.keep_alarms && target_version == other.target_version && token == other.token &&
          same_members(members, other.members) && auth == other.auth && auth_object == other.auth_object &&
-         synthesized_lease_ttl_seconds == other.synthesized_lease_ttl_seconds;
+         sidecar == other.sidecar && synthesized_lease_ttl_seconds == other.synthesized_lease_ttl_seconds;
 }
 
 bool has_default_identity(const RestoreOptions& options) {

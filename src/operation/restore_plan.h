@@ -17,7 +17,7 @@ namespace lifeboat::operation {
 struct PointFacts {
   RepoId repo;
   std::string point;   // id
-  std::string object;  // the manifest's name: it pins the sidecar
+  std::string object;  // the manifest's name
   LineageId lineage;
   std::int64_t point_revision = 0;
   std::int64_t revision = 0;        // to restore, <= point_revision
@@ -44,6 +44,7 @@ struct SharedPlan {
   std::int64_t synthesized_lease_ttl_seconds = 0;
   AuthMode auth = AuthMode::kAsOf;
   std::string auth_object;  // the manifest whose users are restored; empty: those of the point
+  std::string sidecar;      // SHA-256 of what is restored beside the keys, as hex; empty: of an earlier version
   bool operator==(const SharedPlan&) const;
 };
 

@@ -5,12 +5,46 @@
 #include <array>
 
 #include "base/text.h"
+#include "crypto/hash.h"
 #include "operation/fresh_target.h"
 #include "operation/plan_file.h"
 #include "operation/swap_record.h"
 
 namespace lifeboat::operation {
 namespace {
+
+// Leases that no key uses are restored where the point is their own; before it they may not have been granted yet.
+bool keeps_unused_leases(const RestoreSource& source) { return source.facts.revision == source.facts.point_revision; }
+
+// Of all that decides what is written beside the keys, but for users, whose manifest the plan names; the leases in use
+// follow from the keys.
+Result<std::string> sidecar_digest(const RestoreSource& source, const RestorePlan& plan) {
+  etcd::RewriteOptions rewrite;
+  rewrite.cluster = plan.cluster;
+  rewrite.target = plan.shared.target_version;
+  rewrite.leases = choose_leases({}, TRY(source.sidecar.leases()), true, 0).leases;
+  rewrite.keep_alarms = plan.shared.keep_alarms;
+  etcd::Sidecar rows = source.sidecar;
+  if (plan.auth) take_auth({}, rows);
+  etcd::RewriteReport unused;
+  crypto::Sha256Stream hash;
+  hash.update(as_bytes(keeps_unused_leases(source) ? "all leases\n" : "leases in use\n"));
+  hash.update(etcd::rewrite_for_restore(rows, rewrite, unused).encode());
+  return hash.finish().text();
+}
+
+// A plan that was made now takes the digest; one that was read must have it, or none.
+Status pin_sidecar(const RestoreSource& source, RestorePlan& plan, bool was_read) {
+  const std::string digest = TRY(sidecar_digest(source, plan));
+  if (!was_read) plan.shared.sidecar = digest;
+  if (plan.shared.sidecar.empty() || plan.shared.sidecar == digest) return {};
+  return fail(ErrorCode::kPlanMismatch, "the repo no longer has the leases and alarms of the plan",
+              fmt::format("what is restored beside the keys at revision {} has the SHA-256 {}, the plan {}; more may "
+                          "have been captured of that revision since",
+                          plan.shared.revision, digest, plan.shared.sidecar),
+              "Members with different leases do not agree: restore every host, also those that are done, by a new "
+              "--plan file (in place: --undo first), or all members at once with --member all.");
+}
 
 // The small rest of the database, for its new cluster, once the leases in use are known.
 class SidecarMaker {
@@ -19,9 +53,8 @@ class SidecarMaker {
 
   Result<etcd::Sidecar> make(const BuiltDatabase& so_far) {
     const SharedPlan& shared = plan_.shared;
-    leases =
-        choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()),
-                      source_.facts.revision == source_.facts.point_revision, shared.synthesized_lease_ttl_seconds);
+    leases = choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()), keeps_unused_leases(source_),
+                           shared.synthesized_lease_ttl_seconds);
     etcd::RewriteOptions rewrite;
     rewrite.cluster = plan_.cluster;
     rewrite.target = shared.target_version;
@@ -125,13 +158,15 @@ std::string random_hex(io::Random& random) {
 Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, const RestoreOptions& options) {
   std::optional<SharedPlan> shared;
   if (!options.plan_file.empty()) shared = TRY(read_plan_file(world.files, options.plan_file));
-  if (shared) {
+  const bool was_read = shared.has_value();
+  if (was_read) {
     TRY(require_fit(*shared, options, source.facts));
   } else {
     shared = TRY(decide(options, source.facts, "lifeboat-" + random_hex(world.random)));
   }
   RestorePlan plan = TRY(lay_out(*shared, options));
   plan.auth = TRY(auth_of(*shared, source));
+  TRY(pin_sidecar(source, plan, was_read));
   return plan;
 }
 

@@ -180,6 +180,16 @@ TEST(PlanFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(to_string(encode_plan(*read)), to_string(encode_plan(plan)));
 }
 
+TEST(PlanFile, ReadsBackThatOfAnEarlierVersion) {
+  SharedPlan plan = decide(three_members(), facts_at(5), "token").value();
+  plan.sidecar.clear();
+  const Bytes bytes = encode_plan(plan);
+  EXPECT_EQ(to_string(bytes).find("sidecar"), std::string::npos);
+  EXPECT_EQ(decode_plan(bytes).value(), plan);
+  plan.sidecar = std::string(64, 'a');
+  EXPECT_EQ(decode_plan(encode_plan(plan)).value(), plan);
+}
+
 TEST(PlanFile, RefusesEveryEditedByte) {
   const Bytes good = encode_plan(decide(three_members(), facts_at(5), "token").value());
   const SharedPlan plan = decode_plan(good).value();

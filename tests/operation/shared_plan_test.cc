@@ -1,11 +1,15 @@
 // A plan file that several hosts share, while the repo that they restore from goes on.
 #include "operation/backup_support.h"
+#include "operation/database_sidecar.h"
+#include "operation/plan_file.h"
 #include "operation/restore_etcd.h"
+#include "repository/captured_support.h"
 
 namespace lifeboat::operation {
 namespace {
 
 using namespace backup_testing;
+using repository::testing::commit_of;
 
 constexpr const char* kPlan = "/share/plan.json";
 constexpr const char* kThree = "m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.3:2380";
@@ -20,6 +24,14 @@ class SharedPlanFile : public ::testing::Test {
     lineage = report->lineage;
   }
   void go_on() { write_some(model, random, 12, 5); }
+
+  // A lease is granted while the store stands still.
+  void capture(std::int64_t lo, std::int64_t lease) {
+    manifest::CaptureCommit commit = commit_of(lineage, lo, model.revision);
+    const Bytes value = etcd::encode_lease({.id = lease, .ttl_seconds = 60});
+    commit.changes = {{model.revision, model.revision, "lease", etcd::lease_key(lease), value}};
+    ASSERT_TRUE(repository::testing::publish(*w.repo, w.world, model, commit));
+  }
 
   Catalogue::Target resolve(const Catalogue& catalogue, const std::string& name) {
     const auto target = catalogue.resolve(name, "", w.clock.time);
@@ -36,6 +48,10 @@ class SharedPlanFile : public ::testing::Test {
     options.threads = 1;
     const Catalogue catalogue = w.catalogue();
     return restore_etcd(*w.repo, w.world, resolve(catalogue, to), options, w.progress);
+  }
+  std::vector<etcd::Lease> leases_of(const std::string& host) {
+    const auto file = w.files.open("/" + host + "/member/snap/db", {}).value();
+    return read_database_sidecar(*file)->leases().value();
   }
 
   RepoWorld w;
@@ -80,6 +96,36 @@ TEST_F(SharedPlanFile, LeavesATargetAsItIsNamedWithoutAPlanOrInAnotherHistory) {
   const Catalogue::Target latest = resolve(catalogue, "latest");
   ASSERT_NE(latest.point->manifest.lineage.id, lineage);
   EXPECT_FALSE(planned_for(latest));
+}
+
+TEST_F(SharedPlanFile, RefusesAHostThatWouldGetOtherLeases) {
+  const std::int64_t lo = model.revision;
+  go_on();
+  capture(lo, 0x11);
+  ASSERT_TRUE(restore("m1", "latest"));
+  EXPECT_EQ(leases_of("m1"), (std::vector<etcd::Lease>{{0x11, 60, 0}}));
+  ASSERT_TRUE(restore("m2", "latest"));
+
+  capture(model.revision, 0x22);
+  const auto third = restore("m3", "latest");
+  ASSERT_FALSE(third) << leases_of("m3").size() << " leases";
+  EXPECT_EQ(third.error().code(), ErrorCode::kPlanMismatch);
+  EXPECT_NE(third.error().fix().find("--member all"), std::string::npos) << third.error().fix();
+  EXPECT_FALSE(io::exists(w.files, "/m3").value());
+}
+
+TEST_F(SharedPlanFile, OfAnEarlierVersionPinsNoLeases) {
+  const std::int64_t lo = model.revision;
+  go_on();
+  capture(lo, 0x11);
+  ASSERT_TRUE(restore("m1", "latest"));
+  SharedPlan plan = *read_plan_file(w.files, kPlan).value();
+  EXPECT_EQ(plan.sidecar.size(), 64u);
+  plan.sidecar.clear();
+  w.place(kPlan, encode_plan(plan));
+  capture(model.revision, 0x22);
+  ASSERT_TRUE(restore("m2", "latest"));
+  EXPECT_EQ(leases_of("m2").size(), 2u) << "not those of m1";
 }
 
 }  // namespace
