@@ -173,6 +173,7 @@ class Continuing {
     describe_member(member, out);
     out.member_name.clear();
     out.file_sha256.clear();
+    out.in_use_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(member.db_in_use_bytes, 0));
     out.consistent_index = std::max(member.raft_applied_index, head_.raft_index);
     out.term = std::max(member.raft_term, head_.raft_term);
     out.warnings = member_warnings(member);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/time.h"
+#include "operation/database_size.h"
 #include "operation/plan_file.h"
 #include "operation/restore_in_place.h"
 #include "operation/restore_source.h"
@@ -16,20 +17,6 @@ namespace {
 using repository::Catalogue;
 using repository::Point;
 using repository::Repository;
-
-constexpr std::uint64_t kRowBytes = 34;  // a record's key and page element
-constexpr std::uint64_t kSmallRestBytes = 256 * 1024;
-
-// An upper estimate of the database: all records the point has, but no more than the source had in use.
-std::uint64_t estimate_database_bytes(const manifest::Manifest& manifest, std::int64_t revision, bool keep_history) {
-  std::uint64_t bytes = 0;
-  for (const manifest::SegmentRef& segment : manifest.segments) {
-    if (segment.lo < revision) bytes += segment.plain_bytes + segment.records * kRowBytes;
-  }
-  const bool is_the_sources = !keep_history && revision == manifest.revision && manifest.source.in_use_bytes > 0;
-  if (is_the_sources) bytes = std::min(bytes, manifest.source.in_use_bytes);
-  return bytes + bytes * 3 / 100 + kSmallRestBytes;
-}
 
 // Lineages of the same cluster: by name, and by descent in either direction.
 std::set<LineageId> relatives(const Catalogue& catalogue, const manifest::Manifest& manifest) {
@@ -111,10 +98,24 @@ Status add_auth(const Repository& repo, const Catalogue& catalogue, RestoreSourc
   return {};
 }
 
+void add_size(const Repository& repo, io::World& world, const Catalogue& catalogue, const Catalogue::Target& target,
+              RestoreSource& source) {
+  const DatabaseBounds bounds = database_bounds(catalogue, target.point->manifest, target.revision);
+  source.facts.database_bytes = bounds.state_bytes;
+  source.facts.history_bytes = bounds.history_bytes;
+  source.measure = [&repo, &world, target](const BuildOptions& build, Progress& progress) {
+    return measure_state(repo, world, target.point->manifest,
+                         {.revision = build.revision,
+                          .threads = build.threads,
+                          .index_memory_bytes = build.index_memory_bytes,
+                          .spool_directory = build.spool_directory},
+                         progress);
+  };
+}
+
 }  // namespace
 
-Result<RestoreSource> source_of(const Repository& repo, io::World& world, const Catalogue::Target& target,
-                                const RestoreOptions& options) {
+Result<RestoreSource> source_of(const Repository& repo, io::World& world, const Catalogue::Target& target) {
   const manifest::Manifest& manifest = target.point->manifest;
   RestoreSource source;
   const Catalogue catalogue = TRY(Catalogue::load(repo));
@@ -130,7 +131,7 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
   for (const etcd::Lease& lease : TRY(source.sidecar.leases())) {
     source.facts.largest_lease_ttl_seconds = std::max(source.facts.largest_lease_ttl_seconds, lease.ttl_seconds);
   }
-  source.facts.database_bytes = estimate_database_bytes(manifest, target.revision, options.keep_history);
+  add_size(repo, world, catalogue, target, source);
   describe_proof(target, source);
   TRY(add_auth(repo, catalogue, source));
   source.build = [&repo, &world, target](const BuildOptions& build, const SidecarFor& sidecar_for,
@@ -161,14 +162,14 @@ Result<std::optional<PlannedTarget>> planned_target(const Repository& repo, io::
 Result<RestoreReport> restore_etcd(const Repository& repo, io::World& world, const Catalogue::Target& target,
                                    const RestoreOptions& options, Progress& progress) {
   const Point point = TRY(pinned_point(repo, world, *target.point, options.plan_file));
-  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}, options));
+  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}));
   return restore_fresh(world, source, options, progress);
 }
 
 Result<RestoreReport> restore_etcd_in_place(const Repository& repo, io::World& world, const Catalogue::Target& target,
                                             const RestoreOptions& options, Progress& progress) {
   const Point point = TRY(pinned_point(repo, world, *target.point, options.plan_file));
-  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}, options));
+  const RestoreSource source = TRY(source_of(repo, world, {&point, target.revision}));
   return restore_in_place(world, source, options, progress);
 }
 

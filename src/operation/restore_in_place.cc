@@ -151,9 +151,9 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   TRY(take_identity(world.files, live, options));
   raise_live_revision(world.files, live, options, progress);
   RestorePlan plan = TRY(make_plan(world, source, options));
+  TRY(require_space(world, live.data_dir(), source, options, plan, progress));
   RestoreReport report = report_of(plan, source, options, true);
   TRY(warn_of_link(world.files, live, report));
-  TRY(require_space(world.files, live.data_dir(), bytes_needed(plan, source.facts)));
   if (options.dry_run) return report;
   TRY(settle_plan(world, options, plan));
 

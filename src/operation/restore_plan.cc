@@ -161,10 +161,10 @@ std::string revision_step(const RestorePlan& plan) {
       plan.last_revision, shared.bump);
 }
 
-std::string member_step(const MemberPlan& member, const PointFacts& facts) {
-  return fmt::format("Build member {} (id {:x}) for {}{}: 3 files, a database of about {} ({} bytes).", member.name,
+std::string member_step(const MemberPlan& member, std::uint64_t database_bytes) {
+  return fmt::format("Build member {} (id {:x}) for {}{}: 3 files, a database of at most {} ({} bytes).", member.name,
                      member.id, member.data_dir, member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,
-                     size_text(facts.database_bytes), facts.database_bytes);
+                     size_text(database_bytes), database_bytes);
 }
 
 }  // namespace
@@ -268,11 +268,12 @@ Status settle_wal_dir(RestoreOptions& options, bool in_place) {
               std::move(why), "Leave out --wal-dir, or name a folder outside the data directory.");
 }
 
-Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options) {
+Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options, const PointFacts& facts) {
   RestorePlan plan;
   plan.shared = shared;
   plan.cluster = TRY(etcd::new_cluster(shared.members, shared.token));
   plan.last_revision = shared.revision + shared.bump;
+  plan.database_bytes = shared.keep_history ? facts.history_bytes : facts.database_bytes;
   if (options.all_members) {
     plan.members = TRY(every_member(plan.cluster, options));
   } else {
@@ -301,8 +302,8 @@ LeaseChoice choose_leases(const std::vector<std::int64_t>& in_use, const std::ve
   return choice;
 }
 
-std::uint64_t bytes_needed(const RestorePlan& plan, const PointFacts& facts) {
-  return plan.members.size() * (facts.database_bytes + kMarginBytes);
+std::uint64_t bytes_needed(const RestorePlan& plan) {
+  return plan.members.size() * (plan.database_bytes + kMarginBytes);
 }
 
 std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& facts, bool in_place,
@@ -320,9 +321,9 @@ std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& f
     for (std::string& sentence : auth_sentences(*plan.auth, facts.revision)) steps.push_back(std::move(sentence));
   if (!plan_file.empty())
     steps.push_back("The plan file " + plan_file + " makes the other hosts build the same cluster.");
-  for (const MemberPlan& member : plan.members) steps.push_back(member_step(member, facts));
-  const std::uint64_t bytes = plan.members.size() * facts.database_bytes;
-  steps.push_back(fmt::format("Write about {} in all, which takes about {} at {} a second.", size_text(bytes),
+  for (const MemberPlan& member : plan.members) steps.push_back(member_step(member, plan.database_bytes));
+  const std::uint64_t bytes = plan.members.size() * plan.database_bytes;
+  steps.push_back(fmt::format("Write at most {} in all, which takes about {} at {} a second.", size_text(bytes),
                               duration_text(static_cast<double>(bytes) / kStatedBytesPerSecond),
                               size_text(kStatedBytesPerSecond)));
   steps.push_back(

@@ -24,7 +24,8 @@ struct PointFacts {
   std::int64_t known_revision = 0;  // the greatest one stored of this cluster, later lineages included
   std::optional<etcd::Minor> source_version;
   std::int64_t largest_lease_ttl_seconds = 0;  // of the leases the point has; 0: none
-  std::uint64_t database_bytes = 0;            // estimated
+  std::uint64_t database_bytes = 0;            // of what lives at the revision, at most
+  std::uint64_t history_bytes = 0;             // of everything that a restore with the history holds, at most
   std::string auth_as_of, auth_latest;         // the manifests that have the users; empty: not known
 };
 
@@ -57,9 +58,10 @@ struct MemberPlan {
 struct RestorePlan {
   SharedPlan shared;
   etcd::NewCluster cluster;
-  std::vector<MemberPlan> members;  // the ones this run builds
-  std::int64_t last_revision = 0;   // of the store after boot
-  std::optional<AuthReport> auth;   // nullopt: the rows of the point's sidecar as they are
+  std::vector<MemberPlan> members;   // the ones this run builds
+  std::int64_t last_revision = 0;    // of the store after boot
+  std::uint64_t database_bytes = 0;  // of each member, at most
+  std::optional<AuthReport> auth;    // nullopt: the rows of the point's sidecar as they are
 };
 
 // The increment. `auto` exceeds everything that clients may have seen: what the repo stored of the cluster, and the
@@ -78,8 +80,8 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
 // it; in place the members are exchanged.
 Status settle_wal_dir(RestoreOptions& options, bool in_place);
 
-// Paths and ids of the members this run builds. kBadCluster when --name or its peer URLs are not in the plan.
-Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options);
+// Paths, ids and sizes of the members this run builds. kBadCluster when --name or its peer URLs are not in the plan.
+Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options, const PointFacts& facts);
 
 struct LeaseChoice {
   std::vector<etcd::Lease> leases;       // ascending id, full TTL (nothing remaining)
@@ -90,8 +92,8 @@ struct LeaseChoice {
 LeaseChoice choose_leases(const std::vector<std::int64_t>& in_use, const std::vector<etcd::Lease>& stored,
                           bool keep_unused, std::int64_t synthesized_ttl_seconds);
 
-// Bytes the members need at most, by estimate, and the sentence-by-sentence plan.
-std::uint64_t bytes_needed(const RestorePlan& plan, const PointFacts& facts);
+// Bytes the members need at most, and the sentence-by-sentence plan.
+std::uint64_t bytes_needed(const RestorePlan& plan);
 std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& facts, bool in_place,
                                     const std::string& plan_file);
 

@@ -164,7 +164,7 @@ Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, con
   } else {
     shared = TRY(decide(options, source.facts, "lifeboat-" + random_hex(world.random)));
   }
-  RestorePlan plan = TRY(lay_out(*shared, options));
+  RestorePlan plan = TRY(lay_out(*shared, options, source.facts));
   plan.auth = TRY(auth_of(*shared, source));
   TRY(pin_sidecar(source, plan, was_read));
   return plan;
@@ -203,8 +203,15 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
   return report;
 }
 
-Status require_space(io::FileSystem& files, const std::string& directory, std::uint64_t needed_bytes) {
-  const std::uint64_t free = TRY(files.free_bytes(directory));
+Status require_space(io::World& world, const std::string& directory, const RestoreSource& source,
+                     const RestoreOptions& options, RestorePlan& plan, Progress& progress) {
+  const std::uint64_t free = TRY(world.files.free_bytes(directory));
+  if (free >= bytes_needed(plan)) return {};
+  if (source.measure && !plan.shared.keep_history) {
+    const std::uint64_t measured = TRY(source.measure(build_options(plan.shared, options), progress));
+    plan.database_bytes = std::min(plan.database_bytes, measured);
+  }
+  const std::uint64_t needed_bytes = bytes_needed(plan);
   if (free >= needed_bytes) return {};
   return fail(ErrorCode::kNotEnoughSpace, "not enough space in " + directory,
               fmt::format("{} ({} bytes) are needed, {} ({} bytes) are free", size_text(needed_bytes), needed_bytes,
@@ -249,13 +256,13 @@ Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& sourc
   const auto begun = world.clock.monotonic();
   TRY(settle_wal_dir(options, false));
   RestorePlan plan = TRY(make_plan(world, source, options));
-  RestoreReport report = report_of(plan, source, options, false);
   FreshTarget target = target_of(world, plan, options);
 
   // Nothing is written before the target is known to be free and large enough.
   if (!options.dry_run) TRY(target.clean_up());
   TRY(target.check());
-  TRY(require_space(world.files, plan.members.front().data_dir, bytes_needed(plan, source.facts)));
+  TRY(require_space(world, plan.members.front().data_dir, source, options, plan, progress));
+  RestoreReport report = report_of(plan, source, options, false);
   if (options.dry_run) return report;
 
   // The plan is durable before anything is built by it.

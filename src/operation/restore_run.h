@@ -19,6 +19,8 @@ struct RestoreSource {
   std::optional<AuthChoices> auth;                                        // nullopt: the sidecar's rows as they are
   std::function<Result<AuthState>(const std::string& object)> read_auth;  // of the manifest that a plan names
   std::function<Result<BuiltDatabase>(const BuildOptions&, const SidecarFor&, bbolt::PageSink&, Progress&)> build;
+  // facts.database_bytes, measured: close, at the cost of reading the log. Empty: it cannot be.
+  std::function<Result<std::uint64_t>(const BuildOptions&, Progress&)> measure;
 };
 
 Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& source, RestoreOptions options,
@@ -31,8 +33,9 @@ Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, con
 // The report as far as the plan and the point determine it.
 RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, const RestoreOptions& options,
                         bool in_place);
-// kNotEnoughSpace with both figures.
-Status require_space(io::FileSystem& files, const std::string& directory, std::uint64_t needed_bytes);
+// kNotEnoughSpace with both figures. Where the plan's size does not fit, it is measured first.
+Status require_space(io::World& world, const std::string& directory, const RestoreSource& source,
+                     const RestoreOptions& options, RestorePlan& plan, Progress& progress);
 // Writes the plan file when the options name one that does not exist; `plan` becomes the one that is there.
 Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan);
 

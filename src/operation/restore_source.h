@@ -6,7 +6,8 @@
 
 namespace lifeboat::operation {
 
+// Its functions read `repo` and the target's point, which must outlive it.
 Result<RestoreSource> source_of(const repository::Repository& repo, io::World& world,
-                                const repository::Catalogue::Target& target, const RestoreOptions& options);
+                                const repository::Catalogue::Target& target);
 
 }  // namespace lifeboat::operation

@@ -12,7 +12,7 @@
 namespace lifeboat::operation {
 namespace {
 
-constexpr std::string_view kMemoryDirectory = "/dev/shm";
+constexpr const char* kMemoryDirectory = "/dev/shm";
 constexpr std::uint64_t kRoomBytes = std::uint64_t{256} << 20;
 constexpr std::chrono::seconds kBootTimeout{120};
 constexpr std::chrono::milliseconds kPoll{100};
@@ -22,9 +22,8 @@ constexpr int kBootAttempts = 5;
 
 std::string choose_directory(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes) {
   if (!options.sandbox_directory.empty()) return options.sandbox_directory;
-  const std::string memory(kMemoryDirectory);
-  const auto free = world.files.free_bytes(memory);
-  return free && *free > 2 * database_bytes + kRoomBytes ? memory : options.spool_directory;
+  const auto free = world.files.free_bytes(kMemoryDirectory);
+  return free && *free > 2 * database_bytes + kRoomBytes ? kMemoryDirectory : options.spool_directory;
 }
 
 Result<std::string> find_etcd(io::World& world, const VerifyOptions& options) {
@@ -137,8 +136,7 @@ class SandboxedEtcd {
 };
 
 // The point with its authentication switched off, so that the sandbox can be asked; nothing else differs.
-Result<RestoreReport> restore_into(const repository::Repository& repo, io::World& world,
-                                   const repository::Catalogue::Target& target, const VerifyOptions& options,
+Result<RestoreReport> restore_into(io::World& world, RestoreSource source, const VerifyOptions& options,
                                    std::optional<etcd::Minor> version, const std::string& data_dir,
                                    Progress& progress) {
   RestoreOptions restore;
@@ -148,7 +146,6 @@ Result<RestoreReport> restore_into(const repository::Repository& repo, io::World
   restore.spool_directory = options.spool_directory;
   restore.threads = options.threads;
   restore.index_memory_bytes = options.index_memory_bytes;
-  RestoreSource source = TRY(source_of(repo, world, target, restore));
   if (source.sidecar.auth_enabled()) {
     const std::byte off[1] = {};
     source.sidecar.set("auth", "authEnabled", off);
@@ -172,13 +169,14 @@ Status compare(SandboxedEtcd& etcd, const source::MemberStatus& status, const Re
 Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
                        const repository::Catalogue::Target& target, const VerifyOptions& options, Progress& progress) {
   const std::string binary = TRY(find_etcd(world, options));
-  const std::string parent = choose_directory(world, options, target.point->manifest.source.in_use_bytes);
+  RestoreSource source = TRY(source_of(repo, world, target));
+  const std::string parent = choose_directory(world, options, source.facts.database_bytes);
   auto workspace = TRY(Workspace::create(world, parent, "lifeboat-sandbox-"));
   progress.note(
       fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
   const auto version = TRY(version_of(world, binary, workspace.path()));
   const std::string data_dir = io::join(workspace.path(), "default.etcd");
-  const auto restored = TRY(restore_into(repo, world, target, options, version, data_dir, progress));
+  const auto restored = TRY(restore_into(world, std::move(source), options, version, data_dir, progress));
   SandboxedEtcd etcd(world, workspace.path());
   const auto status = etcd.boot(binary, data_dir, progress);
   const Status outcome = status ? compare(etcd, *status, restored) : std::unexpected(status.error());

@@ -101,7 +101,7 @@ TEST(RestorePlan, GivesEtcdutlsFoldersAndIds) {
   options.initial_cluster = "n1=http://127.0.0.1:23791";
   options.initial_advertise_peer_urls = "http://127.0.0.1:23791";
   options.initial_cluster_token = "tok1";
-  const RestorePlan plan = lay_out(decide(options, facts_at(5), "fresh").value(), options).value();
+  const RestorePlan plan = lay_out(decide(options, facts_at(5), "fresh").value(), options, facts_at(5)).value();
   ASSERT_EQ(plan.members.size(), 1u);
   EXPECT_EQ(plan.members[0].data_dir, "n1.etcd");
   EXPECT_EQ(plan.members[0].id, 0x4d39323d03f9e83bu);  // as etcdutl derives it
@@ -114,7 +114,7 @@ TEST(RestorePlan, PutsAllMembersBelowOneFolder) {
   options.all_members = true;
   options.data_dir = "/srv/all";
   options.wal_dir = "/wal";
-  const RestorePlan plan = lay_out(decide(options, facts_at(5), "fresh").value(), options).value();
+  const RestorePlan plan = lay_out(decide(options, facts_at(5), "fresh").value(), options, facts_at(5)).value();
   ASSERT_EQ(plan.members.size(), 3u);
   for (const MemberPlan& member : plan.members) {
     EXPECT_EQ(member.data_dir, "/srv/all/" + member.name + ".etcd");
@@ -125,7 +125,7 @@ TEST(RestorePlan, PutsAllMembersBelowOneFolder) {
 TEST(RestorePlan, RefusesAMemberThatIsNotInTheCluster) {
   RestoreOptions options = three_members();
   options.name = "m9";
-  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options);
+  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options, facts_at(5));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code(), ErrorCode::kBadCluster);
   EXPECT_NE(plan.error().why().find("m1, m2, m3"), std::string::npos) << plan.error().why();
@@ -134,7 +134,7 @@ TEST(RestorePlan, RefusesAMemberThatIsNotInTheCluster) {
 TEST(RestorePlan, RefusesAdvertisedUrlsThatTheClusterDoesNotHave) {
   RestoreOptions options = three_members();
   options.initial_advertise_peer_urls = "http://10.0.0.3:2380";
-  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options);
+  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options, facts_at(5));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code(), ErrorCode::kBadCluster);
 }
@@ -151,7 +151,7 @@ TEST(RestorePlan, RefusesANameThatIsNoFolderName) {
   RestoreOptions options;
   options.name = "../etc";
   options.initial_cluster = "../etc=http://localhost:2380";
-  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options);
+  const auto plan = lay_out(decide(options, facts_at(5), "t").value(), options, facts_at(5));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code(), ErrorCode::kBadCluster);
 }
@@ -160,7 +160,7 @@ TEST(RestorePlan, SaysBytesMembersAndTime) {
   RestoreOptions options = three_members();
   PointFacts facts = facts_at(5);
   facts.database_bytes = 600'000'000;
-  const RestorePlan plan = lay_out(decide(options, facts, "t").value(), options).value();
+  const RestorePlan plan = lay_out(decide(options, facts, "t").value(), options, facts).value();
   std::string text;
   for (const std::string& step : plan_steps(plan, facts, false, options.plan_file)) text += step + "\n";
   for (const char* part :
