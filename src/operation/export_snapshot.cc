@@ -4,6 +4,7 @@
 #include "io/bulk_writer.h"
 #include "operation/build_database.h"
 #include "operation/inspect.h"
+#include "operation/restore_source.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -32,8 +33,26 @@ Result<Sha256> hash_file(io::File& file, std::uint64_t bytes) {
   return hash.finish();
 }
 
-// The database as it was, for whoever restores it: its own members, leases, auth, alarms; etcdutl rewrites the rest.
-etcd::Sidecar exported_sidecar(etcd::Sidecar sidecar, const BuiltDatabase& built) {
+// For every id that a key names: members panic at a put to a key whose lease is not there. What was captured stays as
+// it is.
+Result<LeaseChoice> set_leases(const RestoreSource& source, const BuiltDatabase& built, etcd::Sidecar& sidecar) {
+  constexpr std::string_view kBucket = "lease";
+  LeaseChoice choice = choose_leases(built.lease_ids_in_use, TRY(source.sidecar.leases()),
+                                     source.facts.revision == source.facts.point_revision,
+                                     synthesized_lease_ttl_seconds({}, source.facts));
+  sidecar.get_or_add(kBucket).rows.clear();
+  for (const etcd::Lease& lease : choice.leases) {
+    const std::string key = to_string(etcd::lease_key(lease.id));
+    const auto captured = source.sidecar.value(kBucket, key);
+    sidecar.set(kBucket, key, captured ? to_bytes(*captured) : etcd::encode_lease(lease));
+  }
+  return choice;
+}
+
+// The database as it was, for whoever restores it: its own members and alarms; etcdutl rewrites the rest.
+Result<etcd::Sidecar> exported_sidecar(const RestoreSource& source, const BuiltDatabase& built, LeaseChoice& leases) {
+  etcd::Sidecar sidecar = source.sidecar;
+  leases = TRY(set_leases(source, built, sidecar));
   const auto set_revision = [&](std::string_view key) {
     std::byte value[etcd::kTombstoneKeyBytes];
     const std::size_t bytes = etcd::write_revision_key({{built.compact_revision, 0}, false}, value);
@@ -42,6 +61,12 @@ etcd::Sidecar exported_sidecar(etcd::Sidecar sidecar, const BuiltDatabase& built
   set_revision("finishedCompactRev");
   set_revision("scheduledCompactRev");
   return sidecar;
+}
+
+void describe_users(const RestoreSource& source, ExportReport& report) {
+  if (!source.auth) return;
+  report.users_revision = source.auth->as_of.revision;
+  report.users = auth_sentences({.choices = *source.auth}, report.revision).front();
 }
 
 }  // namespace
@@ -54,7 +79,9 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                 "name a file that does not exist yet");
   const std::string directory = io::parent_of(path);
   auto file = TRY(world.files.create_unnamed(directory, {.write = true}));
+  const RestoreSource source = TRY(source_of(repo, world, target));
   BuiltDatabase built;
+  LeaseChoice leases;
   {
     io::BulkFileWriter writer(*file);
     FileSink sink(writer);
@@ -63,10 +90,8 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                        .index_memory_bytes = options.index_memory_bytes,
                        .spool_directory = options.spool_directory};
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
-    const auto sidecar_for = [&](const BuiltDatabase& so_far) -> Result<etcd::Sidecar> {
-      return exported_sidecar(TRY(repository::read_sidecar_at(repo, target)), so_far);
-    };
-    built = TRY(build_database(repo, world, target, build, sidecar_for, sink, progress));
+    const auto sidecar_for = [&](const BuiltDatabase& so_far) { return exported_sidecar(source, so_far, leases); };
+    built = TRY(source.build(build, sidecar_for, sink, progress));
     TRY(writer.finish());
   }
   progress.stage("hash", built.file.file_bytes);
@@ -75,11 +100,15 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
   TRY(file->sync());
   TRY(file->publish(path));
   TRY(world.files.sync_directory(directory));
-  return ExportReport{.path = path,
+  ExportReport report{.path = path,
                       .revision = target.revision,
                       .file_bytes = built.file.file_bytes + sha.bytes.size(),
                       .live_keys = built.live_keys,
-                      .sha256 = sha.text()};
+                      .sha256 = sha.text(),
+                      .leases = leases.leases.size(),
+                      .synthesized_leases = std::move(leases.synthesized)};
+  describe_users(source, report);
+  return report;
 }
 
 }  // namespace lifeboat::operation

@@ -218,8 +218,7 @@ Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts
   plan.target_version = options.target_version ? options.target_version : facts.source_version;
   plan.token = options.initial_cluster_token.empty() ? fresh_token : options.initial_cluster_token;
   plan.members = TRY(members_of(options));
-  plan.synthesized_lease_ttl_seconds =
-      std::max({std::int64_t{1}, options.synthesized_lease_ttl_seconds, facts.largest_lease_ttl_seconds});
+  plan.synthesized_lease_ttl_seconds = synthesized_lease_ttl_seconds(options, facts);
   plan.auth = options.auth.value_or(AuthMode::kAsOf);
   plan.auth_object = plan.auth == AuthMode::kLatest ? facts.auth_latest : facts.auth_as_of;
   TRY(require_common_token(options, plan.members.size()));
@@ -280,6 +279,10 @@ Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& opti
     plan.members.push_back(TRY(one_member(plan.cluster, options)));
   }
   return plan;
+}
+
+std::int64_t synthesized_lease_ttl_seconds(const RestoreOptions& options, const PointFacts& facts) {
+  return std::max({std::int64_t{1}, options.synthesized_lease_ttl_seconds, facts.largest_lease_ttl_seconds});
 }
 
 LeaseChoice choose_leases(const std::vector<std::int64_t>& in_use, const std::vector<etcd::Lease>& stored,

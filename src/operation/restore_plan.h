@@ -83,6 +83,9 @@ Status settle_wal_dir(RestoreOptions& options, bool in_place);
 // Paths, ids and sizes of the members this run builds. kBadCluster when --name or its peer URLs are not in the plan.
 Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& options, const PointFacts& facts);
 
+// Of a lease that a key names and that was not captured: no less than those that were.
+std::int64_t synthesized_lease_ttl_seconds(const RestoreOptions& options, const PointFacts& facts);
+
 struct LeaseChoice {
   std::vector<etcd::Lease> leases;       // ascending id, full TTL (nothing remaining)
   std::vector<std::string> synthesized;  // one sentence each

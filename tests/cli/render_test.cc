@@ -88,7 +88,16 @@ TEST_F(Rendering, OfDifferences) {
 }
 
 TEST_F(Rendering, OfAnExport) {
-  const operation::ExportReport report{"/tmp/s.db", 48211907, 1'300'000'000, 400'000, "ab12"};
+  const operation::ExportReport report{
+      .path = "/tmp/s.db",
+      .revision = 48211907,
+      .file_bytes = 1'300'000'000,
+      .live_keys = 400'000,
+      .sha256 = "ab12",
+      .leases = 12,
+      .synthesized_leases = {"Lease 1f is named by a key but was not captured: it gets a TTL of 3600 s."},
+      .users_revision = 48211000,
+      .users = "Users and roles are those captured at revision 48211000, as of revision 48211907."};
   expect_golden("export.txt", export_text(target_, report, kPlain));
   expect_golden("export.json", export_json(target_, report).text());
 }

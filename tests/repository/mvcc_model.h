@@ -44,6 +44,7 @@ class MvccModel {
     std::string key;
     std::string value;
     bool erase = false;
+    std::int64_t lease = 0;
   };
 
   // One transaction; operations that change nothing take no revision. At most one operation a key.
@@ -59,8 +60,8 @@ class MvccModel {
         made.value = etcd::encode_key_value({as_bytes(op.key), 0, 0, 0, {}, 0});
       } else {
         if (state.version++ == 0) state.created = main;
-        made.value =
-            etcd::encode_key_value({as_bytes(op.key), state.created, main, state.version, as_bytes(op.value), 0});
+        made.value = etcd::encode_key_value(
+            {as_bytes(op.key), state.created, main, state.version, as_bytes(op.value), op.lease});
       }
       history[made.key.revision] = made;
       database[made.key.revision] = made;
@@ -120,6 +121,7 @@ class MvccModel {
             as_bytes(etcd::member_json({member_id, "m1", {"http://127.0.0.1:2380"}, {}, false})));
     out.set("meta", "consistent_index", big_endian(index));
     out.set("meta", "term", big_endian(std::uint64_t{2}));
+    for (const SideRow& row : side_rows) out.set(row.bucket, row.key, row.value);
     if (compacted > 0) {
       const Bytes at = revision_bytes({{compacted, 0}, false});
       out.set("meta", "finishedCompactRev", at);
@@ -153,8 +155,13 @@ class MvccModel {
   std::int64_t revision = 1;
   std::int64_t compacted = 0;
   std::uint64_t index = 4, member_id = 0x51;
-  RecordMap history;   // everything ever written
-  RecordMap database;  // what compaction left
+  struct SideRow {
+    std::string bucket, key;
+    Bytes value;
+  };
+  std::vector<SideRow> side_rows;  // of other buckets than `key`, beside those that every database has
+  RecordMap history;               // everything ever written
+  RecordMap database;              // what compaction left
 
  private:
   struct KeyState {

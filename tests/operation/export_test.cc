@@ -1,0 +1,94 @@
+// What an exported snapshot holds beside its keys: leases and users as of its revision.
+#include <gmock/gmock.h>
+
+#include "operation/backup_support.h"
+#include "operation/database_sidecar.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using namespace backup_testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+struct Exported {
+  ExportReport report;
+  etcd::Sidecar sidecar;
+};
+
+Exported export_of(RepoWorld& w, const std::string& point) {
+  const auto points = w.catalogue();
+  const auto target = points.resolve(point, "", w.clock.time);
+  EXPECT_TRUE(target) << why_not(target);
+  EXPECT_TRUE(io::remove_tree(w.memory, "/exported.db"));
+  const auto report =
+      export_snapshot(*w.repo, w.world, *target, "/exported.db", {.spool_directory = "/", .threads = 1}, w.progress);
+  EXPECT_TRUE(report) << why_not(report);
+  const auto file = w.memory.open("/exported.db", {}).value();
+  return {report.value_or(ExportReport()), read_database_sidecar(*file).value()};
+}
+
+MvccModel::SideRow lease_row(const etcd::Lease& lease) {
+  return {"lease", to_string(etcd::lease_key(lease.id)), etcd::encode_lease(lease)};
+}
+MvccModel::SideRow user_row(const std::string& name) { return {"authUsers", name, to_bytes(as_bytes("a hash"))}; }
+
+TEST(Export, HasALeaseForEveryIdThatAKeyNames) {
+  RepoWorld w;
+  ASSERT_TRUE(w.init());
+  MvccModel model;
+  model.side_rows = {lease_row({.id = 0x11, .ttl_seconds = 7200, .remaining_ttl_seconds = 40})};
+  model.txn({{.key = "/kept", .value = "1", .lease = 0x11}});
+  model.txn({{.key = "/came-and-went", .value = "2", .lease = 0x22}});
+  ASSERT_TRUE(w.import_model(model));
+
+  const Exported exported = export_of(w, "latest");
+  EXPECT_THAT(exported.sidecar.leases().value(),
+              ElementsAre(etcd::Lease{.id = 0x11, .ttl_seconds = 7200, .remaining_ttl_seconds = 40},
+                          etcd::Lease{.id = 0x22, .ttl_seconds = 7200}));
+  EXPECT_EQ(exported.report.leases, 2u);
+  EXPECT_THAT(exported.report.synthesized_leases, ElementsAre(HasSubstr("Lease 22")));
+}
+
+TEST(Export, OfARevisionBelowAManifestHasTheLeasesAndUsersOfThatRevision) {
+  RepoWorld w;
+  ASSERT_TRUE(w.init());
+  MvccModel model;
+  model.side_rows = {lease_row({.id = 0x11, .ttl_seconds = 60}), user_row("alice")};
+  model.put("/first", "1");
+  ASSERT_TRUE(w.import_model(model));
+  const std::int64_t first = model.revision;
+
+  model.txn({{.key = "/leased", .value = "2", .lease = 0x22}});
+  const std::int64_t leased = model.revision;
+  model.erase("/leased");  // as its lease ended
+  model.side_rows = {lease_row({.id = 0x33, .ttl_seconds = 60}), user_row("bob")};
+  model.put("/last", "3");
+  ASSERT_TRUE(w.import_model(model));
+
+  const Exported exported = export_of(w, "rev:" + std::to_string(leased));
+  EXPECT_THAT(exported.sidecar.leases().value(), ElementsAre(etcd::Lease{.id = 0x22, .ttl_seconds = 3600}));
+  EXPECT_THAT(exported.report.synthesized_leases, ElementsAre(HasSubstr("Lease 22")));
+  EXPECT_THAT(exported.sidecar.user_names(), ElementsAre("alice"));
+  EXPECT_EQ(exported.report.users_revision, first);
+  EXPECT_THAT(exported.report.users, HasSubstr("captured at revision " + std::to_string(first)));
+}
+
+TEST(Export, OfAPointHasItsOwnLeasesAndUsers) {
+  RepoWorld w;
+  ASSERT_TRUE(w.init());
+  MvccModel model;
+  model.side_rows = {lease_row({.id = 0x33, .ttl_seconds = 60, .remaining_ttl_seconds = 5}), user_row("bob")};
+  model.put("/key", "1");
+  ASSERT_TRUE(w.import_model(model));
+  const Exported exported = export_of(w, "latest");
+  EXPECT_THAT(exported.sidecar.leases().value(),
+              ElementsAre(etcd::Lease{.id = 0x33, .ttl_seconds = 60, .remaining_ttl_seconds = 5}));
+  EXPECT_THAT(exported.report.synthesized_leases, IsEmpty());
+  EXPECT_THAT(exported.sidecar.user_names(), ElementsAre("bob"));
+  EXPECT_EQ(exported.report.users_revision, model.revision);
+}
+
+}  // namespace
+}  // namespace lifeboat::operation
