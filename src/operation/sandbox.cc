@@ -13,6 +13,7 @@ namespace lifeboat::operation {
 namespace {
 
 constexpr const char* kMemoryDirectory = "/dev/shm";
+constexpr const char* kPrefix = "lifeboat-sandbox-";
 constexpr std::uint64_t kRoomBytes = std::uint64_t{256} << 20;
 constexpr std::chrono::seconds kBootTimeout{120};
 constexpr std::chrono::milliseconds kPoll{100};
@@ -24,6 +25,17 @@ std::string choose_directory(io::World& world, const VerifyOptions& options, std
   if (!options.sandbox_directory.empty()) return options.sandbox_directory;
   const auto free = world.files.free_bytes(kMemoryDirectory);
   return free && *free > 2 * database_bytes + kRoomBytes ? kMemoryDirectory : options.spool_directory;
+}
+
+// In a folder with room. What a killed verification left is a plain database, and goes first.
+Result<Workspace> make_workspace(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes,
+                                 Progress& progress) {
+  std::size_t removed = 0;
+  for (const std::string& directory :
+       {std::string(kMemoryDirectory), options.spool_directory, options.sandbox_directory})
+    if (!directory.empty()) removed += sweep_shared_directory(world, directory, kPrefix);
+  if (removed > 0) progress.note(fmt::format("removed {} sandbox(es) that killed verifications left", removed));
+  return Workspace::create(world, choose_directory(world, options, database_bytes), kPrefix);
 }
 
 Result<std::string> find_etcd(io::World& world, const VerifyOptions& options) {
@@ -170,8 +182,7 @@ Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
                        const repository::Catalogue::Target& target, const VerifyOptions& options, Progress& progress) {
   const std::string binary = TRY(find_etcd(world, options));
   RestoreSource source = TRY(source_of(repo, world, target));
-  const std::string parent = choose_directory(world, options, source.facts.database_bytes);
-  auto workspace = TRY(Workspace::create(world, parent, "lifeboat-sandbox-"));
+  auto workspace = TRY(make_workspace(world, options, source.facts.database_bytes, progress));
   progress.note(
       fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
   const auto version = TRY(version_of(world, binary, workspace.path()));

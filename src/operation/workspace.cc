@@ -34,6 +34,13 @@ Result<Found> remove_if_dead(io::FileSystem& files, const std::string& path) {
   return Found::kRemoved;
 }
 
+// A folder that another user can write to might change under whoever removes it.
+bool has_same_owner(io::FileSystem& files, const std::string& path, const std::string& own) {
+  const auto info = files.stat(path);
+  const auto mine = files.stat(own);
+  return info && mine && info->kind == io::FileKind::kDirectory && info->uid == mine->uid && info->mode == mine->mode;
+}
+
 // Null when somebody swept the folder away before it was locked.
 Result<std::unique_ptr<io::File>> lock_new(io::FileSystem& files, const std::string& path) {
   const std::string name = io::join(path, kLockName);
@@ -82,6 +89,22 @@ Result<std::size_t> sweep_workspaces(io::FileSystem& files, const std::string& d
     if (ours && TRY(remove_if_dead(files, io::join(directory, entry.name))) == Found::kAlive) ++alive;
   }
   return alive;
+}
+
+std::size_t sweep_shared_directory(io::World& world, const std::string& directory, const std::string& prefix) {
+  const auto there = io::exists(world.files, directory);
+  if (!there || !*there) return 0;
+  const auto own = Workspace::create(world, directory, prefix);
+  const auto entries = world.files.list(directory);
+  if (!own || !entries) return 0;
+  std::size_t removed = 0;
+  for (const io::DirEntry& entry : *entries) {
+    const std::string path = io::join(directory, entry.name);
+    if (!entry.name.starts_with(prefix) || !has_same_owner(world.files, path, own->path())) continue;
+    const auto found = remove_if_dead(world.files, path);
+    if (found && *found == Found::kRemoved) ++removed;
+  }
+  return removed;
 }
 
 }  // namespace lifeboat::operation

@@ -36,4 +36,8 @@ inline constexpr const char* kWorkspacePrefixInside = ".lifeboat-tmp-";
 // Removes the workspaces of dead makers; how many of living ones are there. An absent directory has none.
 Result<std::size_t> sweep_workspaces(io::FileSystem& files, const std::string& directory, const std::string& prefix);
 
+// The same in a directory that other users write to as well, such as /tmp: only what this user made, and without an
+// error where something cannot be removed. How many were removed.
+std::size_t sweep_shared_directory(io::World& world, const std::string& directory, const std::string& prefix);
+
 }  // namespace lifeboat::operation

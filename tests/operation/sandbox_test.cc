@@ -1,9 +1,10 @@
-// Where a sandbox is made.
+// Where a sandbox is made, and what becomes of those that a killed verification left.
 #include "operation/sandbox.h"
 
 #include <gmock/gmock.h>
 
 #include "operation/backup_support.h"
+#include "operation/workspace.h"
 #include "repository/captured_support.h"
 
 namespace lifeboat::operation {
@@ -44,6 +45,15 @@ struct Sandbox : RepoWorld {
     EXPECT_FALSE(boot_in_sandbox(*repo, starting, target, how, notes));
     return notes.sentences;
   }
+  // A plain database in a folder whose maker is dead.
+  std::string left_behind(const std::string& directory) {
+    const std::string path = io::join(directory, "lifeboat-sandbox-0123456789abcdef");
+    EXPECT_TRUE(memory.make_directory(path, 0700));
+    EXPECT_TRUE(io::publish_file(memory, io::join(path, "lock"), {}, 0600));
+    EXPECT_TRUE(io::publish_file(memory, io::join(path, "db"), as_bytes("plain"), 0600));
+    return path;
+  }
+  bool is_there(const std::string& path) { return io::exists(memory, path).value(); }
 
   MvccModel model;
   NothingStarts nothing_starts;
@@ -63,6 +73,29 @@ TEST(SandboxPlace, IsTheSpoolForACapturedPointThatDoesNotFitIntoMemory) {
       *w.repo, w.world, w.model, repository::testing::commit_of(base.lineage.id, base.revision, w.model.revision), 1));
   w.memory.set_capacity(280 * kMiB);  // 256 and twice 20 are needed
   EXPECT_THAT(w.boot(), Contains(HasSubstr("in /spool/")));
+}
+
+TEST(SandboxOfAKilledVerification, IsRemovedByTheNextWhereverItLies) {
+  Sandbox w;
+  const std::string in_memory = w.left_behind(kMemory);
+  const std::string in_spool = w.left_behind(kSpool);
+  EXPECT_THAT(w.boot(), Contains(HasSubstr("removed 2 sandbox(es)")));
+  EXPECT_FALSE(w.is_there(in_memory));
+  EXPECT_FALSE(w.is_there(in_spool));
+  EXPECT_TRUE(w.memory.list(kMemory)->empty());
+  EXPECT_TRUE(w.memory.list(kSpool)->empty());
+}
+
+TEST(SandboxOfAKilledVerification, IsLeftToALivingMakerAndToAnotherUser) {
+  Sandbox w;
+  const auto living = Workspace::create(w.world, kMemory, "lifeboat-sandbox-");
+  ASSERT_TRUE(living);
+  const std::string anothers = w.left_behind(kSpool);
+  ASSERT_TRUE(w.memory.set_owner(anothers, 4711, 4711));
+  w.boot();
+  EXPECT_TRUE(w.is_there(living->path()));
+  EXPECT_TRUE(w.is_there(anothers));
+  EXPECT_TRUE(w.is_there(io::join(anothers, "db")));
 }
 
 }  // namespace
