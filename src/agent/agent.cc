@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "agent/audit.h"
+#include "agent/capture_news.h"
 #include "agent/heavy_work.h"
 #include "agent/metrics_page.h"
 #include "agent/probe.h"
@@ -29,44 +30,6 @@ constexpr std::chrono::seconds kFirstAudit{10};
 constexpr std::chrono::seconds kFirstUpkeep{5};
 constexpr std::chrono::minutes kBetweenBases{30};  // that a lasting disagreement asks for
 constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
-
-Severity severity_of(Kind kind) {
-  switch (kind) {
-    case Kind::kGap:
-    case Kind::kNewLineage:
-    case Kind::kEndpointLost:
-    case Kind::kStoreFailed:
-      return Severity::kWarning;
-    case Kind::kFollowing:
-    case Kind::kFlushed:
-    case Kind::kBase:
-    case Kind::kRecovered:
-      return Severity::kInfo;
-  }
-  return Severity::kInfo;
-}
-
-std::string_view event_name(Kind kind) {
-  switch (kind) {
-    case Kind::kFollowing:
-      return "following";
-    case Kind::kFlushed:
-      return "flush";
-    case Kind::kBase:
-      return "base";
-    case Kind::kGap:
-      return "gap";
-    case Kind::kNewLineage:
-      return "newLineage";
-    case Kind::kEndpointLost:
-      return "endpointLost";
-    case Kind::kStoreFailed:
-      return "storeFailed";
-    case Kind::kRecovered:
-      return "recovered";
-  }
-  return "";
-}
 
 enum class Round { kDone, kGaveWay };
 

@@ -76,6 +76,9 @@ void State::on_capture(const operation::CaptureEvent& event) {
       now_.store_failing = true;
       now_.trouble = event.text;
       break;
+    case Kind::kSidecarFailed:
+    case Kind::kSidecarRecovered:
+      break;
   }
 }
 

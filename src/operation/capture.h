@@ -28,7 +28,18 @@ struct CaptureOptions {
 
 // What happens, as it happens; called from the capturing thread.
 struct CaptureEvent {
-  enum class Kind { kFollowing, kFlushed, kBase, kGap, kNewLineage, kEndpointLost, kStoreFailed, kRecovered };
+  enum class Kind {
+    kFollowing,
+    kFlushed,
+    kBase,
+    kGap,
+    kNewLineage,
+    kEndpointLost,
+    kStoreFailed,
+    kRecovered,
+    kSidecarFailed,    // leases, members and users were asked for several times in a row, in vain
+    kSidecarRecovered  // and are answered again
+  };
   Kind kind{};
   std::string text;           // a sentence for a log
   std::int64_t revision = 0;  // newest durable one

@@ -45,6 +45,7 @@ Status CaptureFollower::caught_up_since(std::int64_t revision, std::chrono::nano
 
 Status CaptureFollower::idle() {
   log_.flush_if_due();
+  on_idle();
   if (log_.hopeless()) return std::unexpected(*log_.hopeless());
   if (auth_base_allowed_ && sidecar_.auth_changed())
     return stop(Stop::kAuthChanged, Error(ErrorCode::kEtcdFailed, "users or roles changed"));

@@ -32,6 +32,8 @@ class CaptureFollower final : public source::RevisionSink {
   void set_auth_base_allowed(bool allowed) { auth_base_allowed_ = allowed; }
   // Called when the watch stands.
   std::function<void(const source::WatchOrigin&)> on_opened;
+  // Called several times a second while the watch stands.
+  std::function<void()> on_idle;
 
   Status opened(const source::WatchOrigin& origin) override;
   Status revisions(std::span<const etcd::Record> records) override;

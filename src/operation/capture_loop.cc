@@ -34,10 +34,11 @@ constexpr std::chrono::minutes kAuthBaseInterval{5};
 constexpr std::chrono::seconds kLongestBackoff{30};
 constexpr std::chrono::milliseconds kSleepTick{50};
 constexpr std::chrono::milliseconds kLastFlushPatience{2500};
-constexpr int kSameRuleBroken = 3;  // then a base is taken instead of a fourth try
-constexpr int kSameSilence = 2;     // likewise
-constexpr int kLagPatience = 5;     // of 200 ms each
-constexpr int kRaftPatience = 5;    // a lagging member may tell an older raft position
+constexpr int kSameRuleBroken = 3;        // then a base is taken instead of a fourth try
+constexpr int kSameSilence = 2;           // likewise
+constexpr int kLagPatience = 5;           // of 200 ms each
+constexpr unsigned kSidecarPatience = 3;  // polls in a row that fail, before it is told
+constexpr int kRaftPatience = 5;          // a lagging member may tell an older raft position
 
 class BaseProgress final : public Progress {
  public:
@@ -172,9 +173,11 @@ class Capture {
     follower.set_auth_base_allowed(auth_base_allowed());
     bool told = false;
     follower.on_opened = [&](const source::WatchOrigin&) {
+      polls_before_ = sidecar_->polls().done;
       if (!told) tell_following(member.endpoint);
       told = true;
     };
+    follower.on_idle = [this] { tell_sidecar(); };
     if (backlog > kLongBacklog) {
       const HeavyTurn turn = heavy_turn();
       if (!turn) return {};
@@ -388,6 +391,21 @@ class Capture {
     told.lineage = head.lineage.id;
     listener_(told);
   }
+  // Of the polls since the watch stands; that it does not is told by itself.
+  void tell_sidecar() {
+    const SidecarWatch::Polls polls = sidecar_->polls();
+    const unsigned done = polls.done - polls_before_;
+    if (!sidecar_failing_ && std::min(polls.failed_in_a_row, done) >= kSidecarPatience) {
+      sidecar_failing_ = true;
+      listener_(
+          event(Kind::kSidecarFailed,
+                fmt::format("changes of leases, members and users are not captured, since etcd cannot be asked: {}",
+                            polls.failure->to_string())));
+    } else if (sidecar_failing_ && done != 0 && polls.failed_in_a_row == 0) {
+      sidecar_failing_ = false;
+      listener_(event(Kind::kSidecarRecovered, "changes of leases, members and users are captured again"));
+    }
+  }
   void tell_failure(const Error& error) {
     const bool of_store = static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
     if (!of_store) was_lost_ = true;
@@ -432,11 +450,12 @@ class Capture {
   std::unique_ptr<SidecarWatch> sidecar_;
   CaptureLog log_;
   std::optional<CaptureHead> known_;  // the newest history of this cluster, continued or not
-  bool have_head_ = false, base_wanted_ = false, was_lost_ = false, followed_once_ = false;
+  bool have_head_ = false, base_wanted_ = false, was_lost_ = false, followed_once_ = false, sidecar_failing_ = false;
   std::string reason_;  // for the next base
   std::string failed_endpoint_;
   std::int64_t broken_at_ = 0;
   int broken_times_ = 0;
+  unsigned polls_before_ = 0;  // of the sidecar, when the watch was opened
   std::int64_t expected_ = 0;  // what the member that is followed had when it was chosen
   std::int64_t silent_at_ = 0;
   int silent_times_ = 0;

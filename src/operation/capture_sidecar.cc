@@ -106,9 +106,10 @@ void SidecarWatch::run() {
       if (asked_.empty()) idle_.notify_all();
     } else if (std::chrono::steady_clock::now() >= next_poll) {
       lock.unlock();
-      poll();
+      const Status polled = poll();
       next_poll = std::chrono::steady_clock::now() + poll_interval_;
       lock.lock();
+      note_poll(polled);
     } else {
       wake_.wait_until(lock, next_poll);
     }
@@ -130,31 +131,42 @@ void SidecarWatch::ask_for(const Asked& lease) {
   }
 }
 
-std::optional<std::int64_t> SidecarWatch::current_revision() {
-  const auto answer = client_.range(kFirstKey, {}, 0, 1, true);
-  if (!answer) return std::nullopt;
-  return answer->revision;
+Result<std::int64_t> SidecarWatch::current_revision() { return TRY(client_.range(kFirstKey, {}, 0, 1, true)).revision; }
+
+// Each is asked for, whatever became of the others.
+Status SidecarWatch::poll() {
+  const std::int64_t before = TRY(current_revision());
+  note_reached(before);
+  const Status leases = poll_leases(before);
+  const std::int64_t now = TRY(current_revision());
+  const Status members = poll_members(now);
+  const Status auth = poll_auth();
+  TRY(leases);
+  TRY(members);
+  {
+    const std::lock_guard lock(mutex_);
+    checked_at_ = before;
+  }
+  return auth;
 }
 
-void SidecarWatch::poll() {
-  const auto before = current_revision();
-  if (!before) return;
-  note_reached(*before);
-  poll_leases(*before);
-  const auto now = current_revision();
-  if (!now) return;
-  poll_members(*now);
-  poll_auth();
+// With the mutex held.
+void SidecarWatch::note_poll(const Status& polled) {
+  polls_.failed_in_a_row = polled ? 0 : polls_.failed_in_a_row + 1;
+  polls_.failure = polled ? std::nullopt : std::optional(polled.error());
+  ++polls_.done;
+}
+
+SidecarWatch::Polls SidecarWatch::polls() {
   const std::lock_guard lock(mutex_);
-  checked_at_ = *before;
+  return polls_;
 }
 
 // One member's own list, which may lag: a lease that it lacks is asked for before it counts as
 // gone.
-void SidecarWatch::poll_leases(std::int64_t before) {
-  const auto live = client_.leases();
-  if (!live) return;
-  const std::set<std::int64_t> there(live->begin(), live->end());
+Status SidecarWatch::poll_leases(std::int64_t before) {
+  const auto live = TRY(client_.leases());
+  const std::set<std::int64_t> there(live.begin(), live.end());
   std::vector<std::int64_t> doubtful;
   {
     const std::lock_guard lock(mutex_);
@@ -162,10 +174,14 @@ void SidecarWatch::poll_leases(std::int64_t before) {
   }
   if (doubtful.size() > kMostLeasesAPoll) doubtful.resize(kMostLeasesAPoll);
   std::vector<std::pair<std::int64_t, std::optional<source::Client::LeaseTtl>>> answers;
+  Status asked;
   for (const std::int64_t id : doubtful) {
-    if (stopping()) return;
+    if (stopping()) return {};
     const auto ttl = client_.lease_ttl(id);
-    if (!ttl) break;
+    if (!ttl) {
+      asked = std::unexpected(ttl.error());
+      break;
+    }
     answers.emplace_back(id, *ttl);
   }
   const std::int64_t now = current_revision().value_or(before);
@@ -184,13 +200,14 @@ void SidecarWatch::poll_leases(std::int64_t before) {
            .key = etcd::lease_key(id),
            .value = ttl ? std::optional(lease_row(id, ttl->granted_seconds)) : std::nullopt});
   }
+  return asked;
 }
 
-void SidecarWatch::poll_members(std::int64_t now) {
-  const auto live = client_.members();
-  if (!live || live->empty()) return;
+Status SidecarWatch::poll_members(std::int64_t now) {
+  const auto live = TRY(client_.members());
+  if (live.empty()) return {};
   std::map<std::uint64_t, etcd::Member> there;
-  for (const auto& member : *live) there.emplace(member.id, member);
+  for (const auto& member : live) there.emplace(member.id, member);
   const std::lock_guard lock(mutex_);
   for (const auto& [id, member] : there) {
     const auto known = members_.find(id);
@@ -206,14 +223,16 @@ void SidecarWatch::poll_members(std::int64_t now) {
     found({.after = checked_at_, .by = now, .bucket = "members", .key = to_bytes(etcd::member_key(id)), .value = {}});
   }
   members_ = std::move(there);
+  return {};
 }
 
-void SidecarWatch::poll_auth() {
-  const auto state = client_.auth_state();
-  if (!state || !*state) return;
+Status SidecarWatch::poll_auth() {
+  const auto state = TRY(client_.auth_state());
+  if (!state) return {};
   const std::lock_guard lock(mutex_);
-  if (!auth_revision_) auth_revision_ = (*state)->revision;
-  if (*auth_revision_ != (*state)->revision) auth_changed_ = true;
+  if (!auth_revision_) auth_revision_ = state->revision;
+  if (*auth_revision_ != state->revision) auth_changed_ = true;
+  return {};
 }
 
 void SidecarWatch::found(manifest::SidecarChange change) { changes_.push_back(std::move(change)); }

@@ -38,6 +38,12 @@ class SidecarWatch {
   std::int64_t reached_before(std::chrono::milliseconds ago);
   // Users, roles or the switch changed since `known`: only a snapshot shows how.
   bool auth_changed();
+  struct Polls {
+    unsigned done = 0;
+    unsigned failed_in_a_row = 0;
+    std::optional<Error> failure;  // of the latest one
+  };
+  Polls polls();
 
  private:
   struct Asked {
@@ -45,13 +51,14 @@ class SidecarWatch {
   };
   void run();
   void ask_for(const Asked& lease);
-  void poll();
-  void poll_leases(std::int64_t before);
-  void poll_members(std::int64_t now);
-  void poll_auth();
+  Status poll();
+  Status poll_leases(std::int64_t before);
+  Status poll_members(std::int64_t now);
+  Status poll_auth();
+  void note_poll(const Status& polled);
   void note_reached(std::int64_t revision);
   void found(manifest::SidecarChange change);
-  std::optional<std::int64_t> current_revision();
+  Result<std::int64_t> current_revision();
   bool stopping();
 
   source::Client& client_;
@@ -70,6 +77,7 @@ class SidecarWatch {
   std::deque<Reached> reached_;  // of the last polls
   std::int64_t checked_at_ = 0;  // what is known still held at this revision
   std::vector<manifest::SidecarChange> changes_;
+  Polls polls_;
   std::thread thread_;
 };
 

@@ -327,6 +327,23 @@ TEST(Capture, TakesABaseWhenUsersChange) {
   EXPECT_EQ(r.catalogue().lineages().size(), 1u);
 }
 
+TEST(Capture, TellsThatLeasesAndUsersCannotBeAskedForAndThatTheyCanAgain) {
+  EtcdCluster cluster;
+  cluster.start();
+  CaptureRepo r;
+  CaptureRun run(r, cluster);  // without a user
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  cluster.enable_auth("secret");
+  ASSERT_TRUE(run.wait_for(Kind::kSidecarFailed)) << run.story();
+  EXPECT_THAT(run.events(Kind::kSidecarFailed).front().text, ::testing::HasSubstr("user name is empty"));
+  lifeboat::testing::sleep_ms(4000);
+  EXPECT_EQ(run.events(Kind::kSidecarFailed).size(), 1u) << "told once: " << run.story();
+  cluster.etcdctl_ok({"auth", "disable"});
+  cluster.use_password("");
+  ASSERT_TRUE(run.wait_for(Kind::kSidecarRecovered)) << run.story();
+  run.stop();
+}
+
 TEST(Capture, TellsWrongCredentialsAtOnce) {
   EtcdCluster cluster;
   cluster.start();

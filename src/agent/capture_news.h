@@ -1,0 +1,15 @@
+// What capture tells, as lines of the log.
+#pragma once
+
+#include <string_view>
+
+#include "agent/log.h"
+#include "operation/capture.h"
+
+namespace lifeboat::agent {
+
+Severity severity_of(operation::CaptureEvent::Kind kind);
+// The `event` of the line: "endpointLost".
+std::string_view event_name(operation::CaptureEvent::Kind kind);
+
+}  // namespace lifeboat::agent
