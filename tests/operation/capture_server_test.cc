@@ -327,6 +327,34 @@ TEST(Capture, TakesABaseWhenUsersChange) {
   EXPECT_EQ(r.catalogue().lineages().size(), 1u);
 }
 
+TEST(Capture, GoesOnWhenAuthenticationIsTurnedOnAndOffAgain) {
+  EtcdCluster cluster;
+  cluster.start();
+  auto reach = options_of(cluster);
+  reach.user = "root";
+  reach.password = crypto::Secret(as_bytes(std::string_view("secret")));
+  CaptureRepo r;
+  CaptureRun run(r, std::move(reach));
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  cluster.enable_auth("secret");
+  EXPECT_TRUE(run.wait_for(Kind::kBase, 2)) << "users changed: " << run.story();
+  const auto connect_anew_and_put = [&] {
+    cluster.member().kill();
+    cluster.member().start();
+    cluster.etcdctl_ok({"put", "a", "2"});
+    return run.wait_durable(current_revision(cluster));
+  };
+  EXPECT_TRUE(connect_anew_and_put()) << run.story();
+  cluster.etcdctl_ok({"auth", "disable"});
+  cluster.use_password("");
+  EXPECT_TRUE(connect_anew_and_put()) << run.story();
+  run.stop();
+  EXPECT_THAT(run.events(Kind::kSidecarFailed), ::testing::IsEmpty()) << run.story();
+  EXPECT_THAT(run.events(Kind::kGap), ::testing::IsEmpty()) << run.story();
+  EXPECT_EQ(r.catalogue().lineages().size(), 1u);
+}
+
 TEST(Capture, TellsThatLeasesAndUsersCannotBeAskedForAndThatTheyCanAgain) {
   EtcdCluster cluster;
   cluster.start();

@@ -159,6 +159,53 @@ TEST_P(EtcdClientVersions, LogsInWithAPassword) {
   EXPECT_TRUE(info.has_value()) << info.error().to_string();
 }
 
+// Each client has asked while authentication was off, and knows that no token was to be had.
+TEST_P(EtcdClientVersions, LogsInWhenAuthenticationIsTurnedOnMeanwhile) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  std::vector<std::unique_ptr<source::Client>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(client_of(options_of(cluster, "root", "secret")));
+    ASSERT_TRUE(clients.back()->range(kFirst, kFirst, 0, 0, true).has_value());
+  }
+  const auto expect_all_calls = [&] {
+    const auto read = clients[0]->range(kFirst, kFirst, 0, 0, true);
+    EXPECT_TRUE(read.has_value()) << read.error().to_string();
+    const auto hash = clients[1]->hash_kv(clients[1]->endpoints().front(), 2);
+    EXPECT_TRUE(hash.has_value()) << hash.error().to_string();
+    RecordingSink sink;
+    RecordingProgress progress;
+    const auto info = clients[2]->snapshot("", sink, progress);
+    EXPECT_TRUE(info.has_value()) << info.error().to_string();
+    const auto leases = clients[3]->leases();
+    EXPECT_TRUE(leases.has_value()) << leases.error().to_string();
+  };
+  for (int round = 0; round < 2; ++round) {
+    if (round == 0) {
+      cluster.enable_auth("secret");
+    } else {
+      cluster.etcdctl_ok({"auth", "enable"});
+      cluster.use_password("secret");
+    }
+    expect_all_calls();
+    cluster.etcdctl_ok({"auth", "disable"});
+    cluster.use_password("");
+    expect_all_calls();
+  }
+}
+
+TEST(EtcdClientAuth, StaysRefusedWithAWrongPasswordWhenAuthenticationIsTurnedOn) {
+  EtcdCluster cluster;
+  cluster.start();
+  const auto client = client_of(options_of(cluster, "root", "wrong"));
+  ASSERT_TRUE(client->range(kFirst, kFirst, 0, 0, true).has_value());
+  cluster.enable_auth("secret");
+  const auto refused = client->range(kFirst, kFirst, 0, 0, true);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kCredentialsRefused) << refused.error().to_string();
+}
+
 TEST_P(EtcdClientVersions, TellsApartAWrongPasswordAMissingUserAndAMissingRole) {
   EtcdCluster cluster({.version = GetParam()});
   cluster.start();

@@ -260,6 +260,22 @@ TEST_P(WatchVersions, LogsInAndRenewsItsToken) {
   EXPECT_FALSE(recorder.rows.empty());
 }
 
+TEST_P(WatchVersions, LogsInWhenAuthenticationWasTurnedOnMeanwhile) {
+  EtcdCluster cluster({.version = GetParam()});
+  cluster.start();
+  auto options = options_of(cluster);
+  options.user = "root";
+  options.password = crypto::Secret(as_bytes(std::string_view("secret")));
+  const auto client = source::Client::make(std::move(options)).value();
+  ASSERT_TRUE(client->members().has_value());
+  cluster.enable_auth("secret");
+  Following following(*client, 2);
+  cluster.etcdctl_ok({"put", "a", "1"});
+  EXPECT_TRUE(following.wait_for(2));
+  following.end();
+  EXPECT_TRUE(following.outcome && following.outcome->end == WatchEnd::kCancelled) << why(following.outcome);
+}
+
 TEST(Watch, TellsAUserWithoutTheRightToReadEverything) {
   EtcdCluster cluster;
   cluster.start();

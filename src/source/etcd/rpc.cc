@@ -64,6 +64,10 @@ bool is_token_refused(const RpcFailure& failure) {
   return says(failure, "invalid auth token") || says(failure, "revision of auth store is old");
 }
 
+bool is_login_missing(const RpcFailure& failure) {
+  return says(failure, "user name is empty") || says(failure, "permission denied");
+}
+
 bool is_auth_disabled(const RpcFailure& failure) { return says(failure, "authentication is not enabled"); }
 
 Error rpc_error(const RpcFailure& failure, const Endpoint& endpoint, std::string_view action) {

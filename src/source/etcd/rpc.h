@@ -44,6 +44,10 @@ using RpcResult = std::expected<T, RpcFailure>;
 // True when the token sent with the call is no longer good and a new one may help.
 // Source: etcd v3.6 api/v3rpc/rpctypes/error.go (ErrGRPCInvalidAuthToken, ErrGRPCAuthOldRevision).
 bool is_token_refused(const RpcFailure& failure);
+// True when a call without a token was refused for want of one. etcd with client certificates takes the caller for the
+// user that the certificate names, and says that this one may not. Source: etcd v3.6 server/etcdserver/v3_server.go
+// (AuthInfoFromCtx), api/v3rpc/rpctypes/error.go (ErrGRPCUserEmpty, ErrGRPCPermissionDenied).
+bool is_login_missing(const RpcFailure& failure);
 bool is_auth_disabled(const RpcFailure& failure);
 
 // The error for people. `action` names the call: "the status" at ENDPOINT failed. Does not ask the

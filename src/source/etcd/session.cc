@@ -70,16 +70,20 @@ Status Session::known(const std::string& endpoint) {
   return {};
 }
 
-RpcResult<std::string> Session::token(Connection& connection, const std::string& refused) {
+RpcResult<std::string> Session::token(Connection& connection, const Token& refused) {
   if (options_.user.empty()) return std::string();
   const std::lock_guard lock(mutex_);
-  const bool is_refused = !refused.empty() && token_ == refused;
-  if (token_known_ && !is_refused) return token_;
+  if (token_ && token_ != refused) return *token_;
   auto fresh = authenticate(connection);
   if (!fresh) return fresh;
   token_ = *fresh;
-  token_known_ = true;
-  return token_;
+  return *token_;
+}
+
+// A call without a token, made while authentication was off, is refused once it is on.
+bool Session::may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const {
+  if (options_.user.empty()) return false;
+  return sent.empty() ? is_login_missing(failure) : is_token_refused(failure);
 }
 
 RpcResult<std::string> Session::authenticate(Connection& connection) {
@@ -107,13 +111,13 @@ Error Session::explain(const Connection& connection, const RpcFailure& failure, 
 Result<Bytes> Session::call(const std::string& endpoint, std::string_view method, ByteView request,
                             std::chrono::milliseconds timeout, std::string_view action) {
   Connection& connection = *TRY(find(endpoint));
-  std::string refused;
+  Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = token(connection, refused);
     if (!sent) return std::unexpected(explain(connection, sent.error(), "authentication"));
     auto answer = connection.unary(method, request, *sent, timeout);
     if (answer) return std::move(*answer);
-    if (!again || sent->empty() || !is_token_refused(answer.error())) {
+    if (!again || !may_help_to_log_in(*sent, answer.error())) {
       return std::unexpected(explain(connection, answer.error(), action));
     }
     refused = *sent;
@@ -152,14 +156,14 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
     started = true;
     return handler(pieces);
   };
-  std::string refused;
+  Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = token(connection, refused);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
     const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
-    if (!again || started || sent->empty() || !is_token_refused(end.error())) {
+    if (!again || started || !may_help_to_log_in(*sent, end.error())) {
       return {explain(connection, end.error(), action)};
     }
     refused = *sent;
@@ -172,15 +176,15 @@ ConversationEnd Session::converse(const std::string& endpoint, const Conversatio
   const auto found = find(endpoint);
   if (!found) return {found.error()};
   Connection& connection = **found;
-  std::string refused;
+  Token refused;
   for (bool again : {true, false}) {
     const auto sent = token(connection, refused);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
     const auto end = connection.converse(terms, *sent, talk, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
-    const bool renew = is_token_refused(end.error()) || end.error().code == RpcCode::kUnauthenticated;
-    if (!again || sent->empty() || !renew) {
+    const bool asked_to = !options_.user.empty() && end.error().code == RpcCode::kUnauthenticated;
+    if (!again || !(asked_to || may_help_to_log_in(*sent, end.error()))) {
       return {explain(connection, end.error(), terms.action)};
     }
     refused = *sent;

@@ -17,7 +17,7 @@
 namespace lifeboat::source {
 
 // Usable from several threads. A token is fetched before the first call when a user is given, and
-// once more when the server says that it is no longer good.
+// once more when the server says that it is no longer good, or that one is needed by now.
 class Session {
  public:
   static Result<std::unique_ptr<Session>> make(ClientOptions options);
@@ -50,17 +50,19 @@ class Session {
   Session(ClientOptions options, std::vector<Endpoint> endpoints);
   TlsMaterial material() const;
   Result<Connection*> find(const std::string& endpoint);
+  using Token = std::optional<std::string>;  // empty text: authentication was off when it was asked for
   // The token to send, fetched at `connection` unless one other than `refused` is at hand.
-  RpcResult<std::string> token(Connection& connection, const std::string& refused);
+  RpcResult<std::string> token(Connection& connection, const Token& refused);
   RpcResult<std::string> authenticate(Connection& connection);
+  // Whether the call that was made with `sent` may go well with a fresh token.
+  bool may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const;
   Error explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const;
 
   const ClientOptions options_;
   const ChannelSecurity security_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::mutex mutex_;  // of what follows
-  std::string token_;
-  bool token_known_ = false;  // also when authentication is off and there is none
+  Token token_;       // nullopt: not asked for yet
   std::size_t last_good_ = 0;
 };
 
