@@ -14,6 +14,7 @@
 #include "operation/capture_sidecar.h"
 #include "operation/capture_spool.h"
 #include "operation/member_source.h"
+#include "source/etcd/endpoint_choice.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -90,7 +91,8 @@ class Capture {
     return follow(live);
   }
 
-  // Best first: voters, the most advanced, and the one that failed last at the end.
+  // Best first: members that no alarm calls corrupt, not the one that failed last, voters, with a leader, not far
+  // behind the most advanced one; then as they are given.
   Result<std::vector<source::MemberStatus>> ask_members() {
     std::vector<std::future<Result<source::MemberStatus>>> answers;
     for (const auto& endpoint : client_.endpoints())
@@ -105,11 +107,13 @@ class Capture {
         error = status.error();
     }
     if (live.empty()) return std::unexpected(*error);
-    std::ranges::stable_sort(live, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    const std::int64_t newest = std::ranges::max(live, {}, &source::MemberStatus::revision).revision;
+    std::ranges::stable_sort(live, {}, [&](const auto& status) { return rank(status, newest); });
     return live;
   }
-  std::tuple<bool, bool, bool> rank(const source::MemberStatus& status) const {
-    return {status.endpoint == failed_endpoint_, status.is_learner, status.leader == 0};
+  std::tuple<bool, bool, bool, bool, bool> rank(const source::MemberStatus& status, std::int64_t newest) const {
+    return {source::is_called_corrupt(status), status.endpoint == failed_endpoint_, status.is_learner,
+            status.leader == 0, newest - status.revision > source::kLagWorthSaying};
   }
 
   // The lineage of the repo that this cluster continues, if there is one.

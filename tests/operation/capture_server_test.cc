@@ -372,6 +372,22 @@ TEST(Capture, TellsThatLeasesAndUsersCannotBeAskedForAndThatTheyCanAgain) {
   run.stop();
 }
 
+TEST(Capture, FollowsNoMemberThatAnAlarmCallsCorrupt) {
+  EtcdCluster cluster({.members = 3});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  auto client = source::Client::make(options_of(cluster)).value();
+  const std::string corrupt = client->endpoints().front();
+  cluster.raise_corrupt_alarm(client->status(corrupt).value().member_id);
+  ASSERT_TRUE(wait_until([&] { return !client->status(corrupt).value().errors.empty(); }, 30));
+  CaptureRepo r;
+  CaptureRun run(r, cluster);
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  run.stop();
+  EXPECT_NE(run.events(Kind::kBase).front().endpoint, corrupt) << run.story();
+  EXPECT_NE(run.events(Kind::kFollowing).front().endpoint, corrupt) << run.story();
+}
+
 TEST(Capture, TellsWrongCredentialsAtOnce) {
   EtcdCluster cluster;
   cluster.start();

@@ -1,6 +1,7 @@
 // The client against real servers: every version, several members, password authentication.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -9,6 +10,7 @@
 #include "recording.h"
 #include "source/etcd/bare_stream.h"
 #include "source/etcd/client.h"
+#include "source/etcd/endpoint_choice.h"
 #include "support/etcd.h"
 
 namespace lifeboat::testing {
@@ -204,6 +206,29 @@ TEST(EtcdClientAuth, StaysRefusedWithAWrongPasswordWhenAuthenticationIsTurnedOn)
   const auto refused = client->range(kFirst, kFirst, 0, 0, true);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), ErrorCode::kCredentialsRefused) << refused.error().to_string();
+}
+
+TEST_P(EtcdClientVersions, TakesNoSnapshotFromTheMemberThatAnAlarmCallsCorrupt) {
+  EtcdCluster cluster({.version = GetParam(), .members = 3});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  const auto client = client_of(options_of(cluster));
+  RecordingSink sink;
+  RecordingProgress progress;
+  const std::string corrupt = client->snapshot("", sink, progress).value().endpoint;
+  cluster.raise_corrupt_alarm(client->status(corrupt).value().member_id);
+  ASSERT_TRUE(wait_until(
+      [&] {
+        return std::ranges::all_of(client->endpoints(), [&](const auto& endpoint) {
+          return !client->status(endpoint).value().errors.empty();
+        });
+      },
+      30));
+  for (const std::string& endpoint : client->endpoints()) {
+    const auto status = client->status(endpoint).value();
+    EXPECT_EQ(source::is_called_corrupt(status), endpoint == corrupt) << status.errors.front();
+  }
+  EXPECT_NE(client->snapshot("", sink, progress).value().endpoint, corrupt);
 }
 
 TEST_P(EtcdClientVersions, TellsApartAWrongPasswordAMissingUserAndAMissingRole) {

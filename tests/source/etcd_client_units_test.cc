@@ -126,12 +126,28 @@ TEST(EndpointChoice, PutsThePreferredFirstIfItAnswers) {
   EXPECT_THAT(choose_endpoints(states, "c").value().order, ElementsAre("a", "b"));
 }
 
-TEST(EndpointChoice, PutsLearnersAndCorruptMembersLast) {
-  EndpointState learner = member("learner", 30), corrupt = member("corrupt", 20);
-  learner.status->is_learner = true;
-  corrupt.status->errors = {"memberID:3 alarm:CORRUPT "};
-  const EndpointState states[] = {corrupt, learner, member("good", 10)};
-  EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("good", "learner", "corrupt"));
+// Each member tells the alarm of the one, as etcd 3.4 to 3.6 and as etcd 3.7 print it.
+TEST(EndpointChoice, PutsLearnersAndTheCorruptMemberLast) {
+  for (const char* alarm :
+       {"memberID:10276657743932975437 alarm:CORRUPT ", "memberID:10276657743932975437  alarm:CORRUPT",
+        "memberID: 10276657743932975437 alarm: CORRUPT"}) {
+    EndpointState states[] = {member("corrupt", 40, 10276657743932975437ull), member("learner", 30, 2),
+                              member("good", 10, 3), member("behind", 9, 4)};
+    states[1].status->is_learner = true;
+    for (EndpointState& state : states) state.status->errors = {alarm};
+    EXPECT_THAT(choose_endpoints(states, "").value().order, ElementsAre("good", "behind", "learner", "corrupt"));
+    EXPECT_THAT(choose_endpoints(states, "corrupt").value().order.front(), "corrupt") << "a person wants it";
+  }
+}
+
+TEST(EndpointChoice, TakesAnAlarmThatNamesNobodyForOneOfWhoTellsIt) {
+  for (const char* alarm : {"alarm:CORRUPT", "memberID:x alarm:CORRUPT", "CORRUPT", "memberID:"}) {
+    const bool is_alarm = std::string_view(alarm).contains("CORRUPT");
+    EndpointState states[] = {member("tells", 20, 2), member("silent", 10, 3)};
+    states[0].status->errors = {alarm};
+    EXPECT_EQ(is_called_corrupt(*states[0].status), is_alarm) << alarm;
+    EXPECT_THAT(choose_endpoints(states, "").value().order.front(), is_alarm ? "silent" : "tells") << alarm;
+  }
 }
 
 TEST(EndpointChoice, ReportsEveryErrorWhenNoneAnswers) {

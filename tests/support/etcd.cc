@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/http.h"
 #include "support/paths.h"
 #include "support/port.h"
 
@@ -22,7 +23,7 @@ constexpr std::size_t kLogTailBytes = 4000;
 std::string loopback(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
 // The body and head of GET `path`, empty when nobody answers within two seconds.
-std::string http_get(std::uint16_t port, const std::string& path) {
+std::string http_answer(std::uint16_t port, const std::string& path) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval limit{.tv_sec = 2, .tv_usec = 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -69,7 +70,7 @@ void EtcdMember::launch() {
 }
 
 bool EtcdMember::healthy() const {
-  const std::string answer = http_get(spec_.metrics_port, "/health?exclude=NOSPACE&exclude=CORRUPT");
+  const std::string answer = http_answer(spec_.metrics_port, "/health?exclude=NOSPACE&exclude=CORRUPT");
   return answer.find("\"health\":\"true\"") != std::string::npos;
 }
 
@@ -212,6 +213,18 @@ void EtcdCluster::enable_auth(const std::string& password) {
   etcdctl_ok({"user", "grant-role", "root", "root"});
   etcdctl_ok({"auth", "enable"});
   password_ = password;
+}
+
+void EtcdCluster::raise_corrupt_alarm(std::uint64_t member_id) {
+  const std::string body =
+      R"({"action":"ACTIVATE","memberID":")" + std::to_string(member_id) + R"(","alarm":"CORRUPT"})";
+  const std::string url = member().client_url();
+  const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  const std::string answer = http_raw(port,
+                                      "POST /v3/maintenance/alarm HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                      "Content-Length: " +
+                                          std::to_string(body.size()) + "\r\n\r\n" + body);
+  if (answer.find("CORRUPT") == std::string::npos) throw std::runtime_error("no alarm was raised: " + answer);
 }
 
 std::vector<std::string> EtcdCluster::client_flags() const {

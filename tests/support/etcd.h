@@ -103,6 +103,10 @@ class EtcdCluster {
   void use_password(const std::string& password) { password_ = password; }
   const std::string& password() const { return password_; }
 
+  // Of a cluster without TLS: raises the alarm that etcd raises itself when a member's data differ. Throws
+  // std::runtime_error.
+  void raise_corrupt_alarm(std::uint64_t member_id);
+
   // Endpoints, certificates, user and password as flags of etcdctl (and the oracle, which takes the same ones).
   std::vector<std::string> client_flags() const;
   RunResult etcdctl(const std::vector<std::string>& arguments) const;

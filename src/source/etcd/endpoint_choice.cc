@@ -2,6 +2,9 @@
 #include "source/etcd/endpoint_choice.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
 #include <tuple>
 
 #include "base/text.h"
@@ -10,13 +13,21 @@
 namespace lifeboat::source {
 namespace {
 
-bool says_corrupt(const MemberStatus& member) {
-  return std::ranges::any_of(member.errors, [](const std::string& error) { return error.contains("CORRUPT"); });
+// The member that an alarm names; nullopt when it names none.
+std::optional<std::uint64_t> member_named_in(std::string_view alarm) {
+  constexpr std::string_view kField = "memberID:";
+  const auto at = alarm.find(kField);
+  if (at == std::string_view::npos) return std::nullopt;
+  alarm.remove_prefix(at + kField.size());
+  alarm.remove_prefix(std::min(alarm.find_first_not_of(' '), alarm.size()));
+  std::uint64_t id = 0;
+  const auto read = std::from_chars(alarm.data(), alarm.data() + alarm.size(), id);
+  return read.ec == std::errc{} ? std::optional(id) : std::nullopt;
 }
 
 // The address last: members in the order given where nothing else decides.
 auto rank(const MemberStatus& member, const std::string& preferred) {
-  return std::tuple(member.endpoint != preferred, says_corrupt(member), member.is_learner, -member.revision,
+  return std::tuple(member.endpoint != preferred, is_called_corrupt(member), member.is_learner, -member.revision,
                     member.member_id == member.leader, &member);
 }
 
@@ -45,6 +56,12 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
 }
 
 }  // namespace
+
+bool is_called_corrupt(const MemberStatus& member) {
+  return std::ranges::any_of(member.errors, [&](const std::string& error) {
+    return error.contains("CORRUPT") && member_named_in(error).value_or(member.member_id) == member.member_id;
+  });
+}
 
 Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred) {
   EndpointChoice choice;
