@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -87,7 +88,8 @@ class Capture {
     const auto live = TRY(ask_members());
     if (!have_head_) TRY(find_head(live));
     if (have_head_ && !base_wanted_) TRY(check_history(live));
-    if (!have_head_ || base_wanted_) return take_base(live);
+    // One that fails is wanted anew by what still needs it; what does not is followed meanwhile.
+    if (const bool is_wanted = std::exchange(base_wanted_, false); !have_head_ || is_wanted) return take_base(live);
     return follow(live);
   }
 
@@ -134,12 +136,11 @@ class Capture {
     return {};
   }
 
-  // Rule 7 at every connect. What waits is of the old history and is stored in any case.
+  // Rule 7 at every connect.
   Status check_history(const std::vector<source::MemberStatus>& live) {
     const auto found = TRY(ask_continues(log_.head(), live));
     if (found.answer == Continuation::Answer::kContinues) return {};
     reason_ = found.reason;
-    if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
     base_wanted_ = true;
     return {};
   }
@@ -208,7 +209,6 @@ class Capture {
       case source::WatchEnd::kCancelled:
         return {};
       case source::WatchEnd::kCompacted:
-        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         base_wanted_ = true;
         return {};
       case source::WatchEnd::kBroken:
@@ -229,7 +229,7 @@ class Capture {
     if (expected_ <= log_.head().revision) return;
     if (silent_at_ != log_.head().revision) silent_times_ = 0;
     silent_at_ = log_.head().revision;
-    if (++silent_times_ < kSameSilence || !log_.flush()) return;
+    if (++silent_times_ < kSameSilence) return;
     silent_times_ = 0;
     reason_ = fmt::format("etcd sends nothing of what follows revision {}", silent_at_);
     base_wanted_ = true;
@@ -245,7 +245,6 @@ class Capture {
         base_wanted_ = true;
         return {};
       case Stop::kAuthChanged:
-        if (!log_.flush()) return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
         reason_ = "users or roles changed, and only a snapshot shows how";
         base_wanted_ = true;
         auth_base_at_ = world_.clock.monotonic();
@@ -265,7 +264,7 @@ class Capture {
     log_.forget_versions();
     if (broken_at_ != log_.head().revision) broken_times_ = 0;
     broken_at_ = log_.head().revision;
-    if (++broken_times_ >= kSameRuleBroken && log_.flush()) {
+    if (++broken_times_ >= kSameRuleBroken) {
       broken_times_ = 0;
       base_wanted_ = true;
     }
@@ -287,12 +286,25 @@ class Capture {
 
   // Held while much memory is needed; nullptr: cancelled.
   using HeavyTurn = std::shared_ptr<void>;
-  HeavyTurn heavy_turn() const {
-    return options_.heavy_turn ? options_.heavy_turn(cancelled_) : std::make_shared<bool>();
+  HeavyTurn heavy_turn() {
+    if (!options_.heavy_turn) return std::make_shared<bool>();
+    return options_.heavy_turn([this] {
+      log_.flush_if_due();
+      return cancelled_();
+    });
+  }
+
+  // What was received is stored before a base takes the log's end from it: etcd may have compacted it by now, and it is
+  // of the old history where that ended.
+  Status store_what_waits() {
+    if (log_.flush()) return {};
+    if (log_.hopeless()) return std::unexpected(*log_.hopeless());
+    return fail(ErrorCode::kStorageFailed, "captured revisions wait to be stored");
   }
 
   // The watch stands before the base is streamed, so that no compaction slips between the two.
   Status take_base(const std::vector<source::MemberStatus>& live) {
+    TRY(store_what_waits());
     const HeavyTurn turn = heavy_turn();
     if (!turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());

@@ -198,6 +198,40 @@ TEST(CaptureFaults, BeginsANewLineageWhenASnapshotWasRestoredWithABump) {
   expect_same_hash(r, recorded);
 }
 
+// What is received waits while etcd compacts it away, and a base follows: the log goes up to what was received.
+TEST(CaptureFaults, StoresWhatWaitsBeforeItTakesABase) {
+  EtcdCluster cluster;
+  cluster.start();
+  Network network(cluster);
+  CaptureRepo r;
+  auto options = capture_options();
+  options.flush = std::chrono::hours(24 * 365);
+  CaptureRun run(r, network.options(), options);
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  for (int i = 0; i < 3; ++i) cluster.etcdctl_ok({"put", "a", std::to_string(i)});
+  Recorded recorded(cluster);
+  const std::int64_t received = current_revision(cluster);
+  for (std::int64_t revision = 2; revision <= received; ++revision) recorded.record(revision);
+  sleep_ms(2500);  // they have arrived, also on a busy machine
+  network.proxies[0]->cut();
+  ASSERT_TRUE(run.wait_for(Kind::kEndpointLost)) << run.story();
+  network.proxies[0]->resume();
+  ASSERT_TRUE(run.wait_for(Kind::kRecovered)) << run.story();
+  ASSERT_EQ(run.events(Kind::kFlushed).size(), 0u) << "nothing waits any more: " << run.story();
+  network.proxies[0]->hold();
+  cluster.etcdctl_ok({"put", "a", "held"});
+  cluster.etcdctl_ok({"put", "a", "held too"});
+  const std::int64_t compacted = current_revision(cluster);
+  cluster.etcdctl_ok({"compact", std::to_string(compacted)});
+  network.proxies[0]->resume();
+  ASSERT_TRUE(run.wait_for(Kind::kBase, 2)) << run.story();
+  run.stop();
+  const auto gaps = run.events(Kind::kGap);
+  ASSERT_EQ(gaps.size(), 1u) << run.story();
+  EXPECT_EQ(gaps[0].gap_from, received + 1) << run.story();
+  expect_states(r, recorded);
+}
+
 // ---- the store ----
 
 TEST(CaptureFaults, WaitsForADiskThatIsFullAndLosesNothing) {
@@ -229,6 +263,29 @@ TEST(CaptureFaults, WaitsForADiskThatIsFullAndLosesNothing) {
   record_some(recorded, first, current_revision(cluster));
   expect_one_chain(r, run, recorded);
   expect_same_hash(r, recorded);
+}
+
+// A base that users ask for is not needed to follow: what comes while the store does not take it waits for the store.
+TEST(CaptureFaults, GoesOnFollowingWhileABaseForUsersCannotBeStored) {
+  EtcdCluster cluster;
+  cluster.start();
+  CaptureRepo r;
+  CaptureRun run(r, cluster);
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  r.unmount();
+  cluster.etcdctl_ok({"user", "add", "reader:secret"});
+  ASSERT_TRUE(run.wait_for(Kind::kStoreFailed)) << run.story();
+  for (int i = 0; i < 5; ++i) cluster.etcdctl_ok({"put", "a", std::to_string(i)});
+  Recorded recorded(cluster);
+  const std::int64_t last = current_revision(cluster);
+  for (std::int64_t revision = 2; revision <= last; ++revision) recorded.record(revision);
+  sleep_ms(5000);  // they have arrived, also on a busy machine
+  cluster.etcdctl_ok({"compact", std::to_string(last)});
+  r.mount();
+  ASSERT_TRUE(run.wait_durable(last)) << run.story();
+  run.stop();
+  EXPECT_THAT(run.events(Kind::kGap), ::testing::IsEmpty()) << run.story();
+  expect_states(r, recorded);
 }
 
 TEST(CaptureFaults, TakesABaseOnceTheDiskHasRoomForOne) {
