@@ -265,7 +265,9 @@ class Agent {
   void take_base(source::Client& client, Progress& progress) {
     const auto turn = heavy_.capture([&] { return progress.cancelled(); });
     if (!turn) return;
-    const auto base = seams_.take_base(client, options().capture.backup, progress);
+    operation::BackupOptions how = options().capture.backup;
+    how.prove = false;  // nothing is followed meanwhile; the next audit proves what follows
+    const auto base = seams_.take_base(client, how, progress);
     if (!base) {
       if (!stop_.asked()) warn("baseFailed", "the new base was not taken: " + base.error().to_string());
       return;

@@ -315,6 +315,7 @@ class Capture {
     BackupOptions backup = options_.backup;
     if (backup.endpoint.empty()) backup.endpoint = member.endpoint;
     backup.full = true;
+    backup.prove = false;  // reads the whole log, while nothing is followed; audits prove what follows
     const BackupReport report = TRY(backup_etcd(repo_, world_, client_, backup, progress_));
     spool.end();
     CaptureHead head = TRY(load_capture_head(repo_, report.lineage));

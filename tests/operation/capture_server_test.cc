@@ -60,6 +60,20 @@ TEST_P(CaptureVersions, StoresEveryRevisionAsEtcdHadIt) {
   expect_same_hash(r, recorded);
 }
 
+// Its proof reads the whole log, and nothing is followed meanwhile: that is left to an audit.
+TEST(Capture, FollowsOnABaseThatIsNotProvenYet) {
+  EtcdCluster cluster;
+  cluster.start();
+  CaptureRepo r;
+  auto options = capture_options();
+  options.backup.prove = true;
+  CaptureRun run(r, cluster, options);
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  run.stop();
+  EXPECT_EQ(run.events(Kind::kBase).size(), 1u) << run.story();
+  EXPECT_THAT(r.store->list("v/").value(), ::testing::IsEmpty());
+}
+
 TEST(Capture, GoesOnFromWhereItEnded) {
   EtcdCluster cluster;
   cluster.start();
