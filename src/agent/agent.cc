@@ -28,7 +28,8 @@ using Kind = operation::CaptureEvent::Kind;
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kFirstAudit{10};
 constexpr std::chrono::seconds kFirstUpkeep{5};
-constexpr std::chrono::minutes kBetweenBases{30};  // that a lasting disagreement asks for
+constexpr std::chrono::minutes kBetweenBases{30};   // that a lasting disagreement asks for
+constexpr std::chrono::seconds kAnswerPatience{1};  // with the repo, before it is told that it is waited for
 constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
 
 enum class Round { kDone, kGaveWay };
@@ -80,9 +81,11 @@ class Agent {
     tell_tail();
     if (seams_.reload_asked()) reload_wanted_ = true;
     if (reconnect_.exchange(false)) reconnect("capture asked for it");
-    if (is_repo_away())
-      tell_to_wait();
-    else
+    if (is_due(next_certificates_, options().certificate_interval))
+      rotation_wanted_ = seams_.certificates() != certificates_;
+    if (!reload_wanted_ && !rotation_wanted_)
+      asked_at_.reset();
+    else if (may_connect_anew())
       take_what_is_new();
     if (is_due(next_summary_, options().summary_interval)) summarize();
   }
@@ -94,8 +97,21 @@ class Agent {
     return true;
   }
 
-  // Connecting anew means asking the repo where to go on. While it is away, capture goes on into the tail as it is.
-  bool is_repo_away() const { return seams_.tail != nullptr && seams_.tail->state().failing; }
+  // Connecting anew means asking the repo where to go on: it is done once the repo answers. While it is away, capture
+  // goes on into the tail as it is.
+  bool may_connect_anew() {
+    if (seams_.tail == nullptr) return true;
+    const storage::TailState tail = seams_.tail->state();
+    const auto now = seams_.world.clock.monotonic();
+    if (!asked_at_) {
+      asked_at_ = now;
+      answers_before_ = tail.answers;
+      seams_.tail->ask();
+    }
+    if (tail.answers != answers_before_ && !tail.failing) return true;
+    if (now - *asked_at_ >= kAnswerPatience) tell_to_wait();
+    return false;
+  }
 
   void tell_to_wait() {
     if (reload_wanted_ && !std::exchange(told_to_wait_, true))
@@ -104,8 +120,9 @@ class Agent {
 
   void take_what_is_new() {
     told_to_wait_ = false;
+    asked_at_.reset();
     if (std::exchange(reload_wanted_, false)) reload();
-    if (is_due(next_certificates_, options().certificate_interval)) watch_certificates();
+    if (std::exchange(rotation_wanted_, false)) watch_certificates();
   }
 
   void reload() {
@@ -450,6 +467,9 @@ class Agent {
   Sha256 certificates_, refused_certificates_;  // in use; known not to work
   std::chrono::nanoseconds next_certificates_{}, next_summary_{};
   bool reload_wanted_ = false, told_to_wait_ = false;  // of a SIGHUP
+  bool rotation_wanted_ = false;                       // the certificates on disk are not those in use
+  std::optional<std::chrono::nanoseconds> asked_at_;   // the repo, whether it is there
+  std::uint64_t answers_before_ = 0;
   std::array<std::atomic<bool>, kTasks> ended_{true, true, true, true, true};
   std::array<std::thread, kTasks> threads_;
   std::unique_ptr<web::HttpServer> server_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/thread_name.h"
 #include "crypto/hash.h"
@@ -117,7 +118,8 @@ TailState TailStore::state() const {
                   .first_missing = 0,
                   .oldest_age = {},
                   .refused = refused_,
-                  .failing = failure_.has_value()};
+                  .failing = failure_.has_value(),
+                  .answers = answers_};
   if (waiting_.empty()) return state;
   state.first_missing = parse_flush_name(waiting_.front().name)->lo + 1;
   state.oldest_age = std::chrono::steady_clock::now() - waiting_.front().since;
@@ -259,35 +261,62 @@ Status TailStore::remove(const std::string& name) {
   return inner_->remove(name);
 }
 
+void TailStore::ask() {
+  const std::lock_guard lock(mutex_);
+  asked_ = true;
+  wake_.notify_all();
+}
+
 void TailStore::run() {
   name_thread("tail");
   std::chrono::nanoseconds pause{};
   std::unique_lock lock(mutex_);
   while (!stop_) {
-    if (waiting_.empty()) {
+    if (waiting_.empty() && !asked_) {
       wake_.wait(lock);
       continue;
     }
-    const Waiting next = waiting_.front();
-    lock.unlock();
-    const Status done = bring(next);
-    lock.lock();
-    if (done) {
-      pause = {};
-      brought(next);
-    } else if (is_of_the_file(done.error())) {
-      refuse(next.name, next.bytes, done.error());
-      drop(next.name);
-    } else {
-      store_failed(done.error());
-      pause = std::clamp<std::chrono::nanoseconds>(pause * 2, options_.retry, kLongestRetry);
-      changed_.notify_all();
-      wake_.wait_for(lock, pause, [this] { return stop_; });
-    }
+    const bool is_there = waiting_.empty() ? try_for_an_answer(lock) : bring_next(lock);
     changed_.notify_all();
+    if (is_there) {
+      pause = {};
+      continue;
+    }
+    pause = std::clamp<std::chrono::nanoseconds>(pause * 2, options_.retry, kLongestRetry);
+    wake_.wait_for(lock, pause, [this] { return stop_; });
   }
   ended_ = true;
   changed_.notify_all();
+}
+
+// False when the store refused it, which is tried again after a pause. `lock` is free meanwhile.
+bool TailStore::bring_next(std::unique_lock<std::mutex>& lock) {
+  const Waiting next = waiting_.front();
+  lock.unlock();
+  const Status done = bring(next);
+  lock.lock();
+  if (done) {
+    brought(next);
+  } else if (is_of_the_file(done.error())) {
+    refuse(next.name, next.bytes, done.error());
+    drop(next.name);
+  } else {
+    store_failed(done.error());
+    return false;
+  }
+  return true;
+}
+
+bool TailStore::try_for_an_answer(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const auto listed = inner_->list("keys/");  // few objects
+  lock.lock();
+  if (listed) answered();
+  return listed.has_value();
+}
+
+void TailStore::answered() {
+  if (std::exchange(asked_, false)) ++answers_;
 }
 
 // An error is the store's, or the file's: see is_of_the_file.
@@ -337,6 +366,7 @@ void TailStore::remove_waiting(const std::string& name) {
 
 void TailStore::brought(const Waiting& object) {
   remove_waiting(object.name);
+  answered();
   if (!failure_) return;
   failure_.reset();
   news_.push_back(

@@ -31,7 +31,8 @@ struct TailState {
   std::int64_t first_missing = 0;                      // the lowest revision that waits; 0: none does
   std::optional<std::chrono::nanoseconds> oldest_age;  // since the oldest of them was published here
   std::uint64_t refused = 0;                           // files that are not brought there, and stay
-  bool failing = false;  // the latest try was refused by the store, and something waits for the next
+  bool failing = false;       // the latest try was refused by the store, and something waits for the next
+  std::uint64_t answers = 0;  // to ask()
 };
 
 // What happened since it was last asked, for a log.
@@ -55,6 +56,8 @@ class TailStore final : public ObjectStore {
   // its error says why the file is none of this repo. Until then nothing waits here.
   Status begin(std::function<Status(ByteView head)> belongs);
   TailState state() const;
+  // Has the tail's thread ask the store beneath, again and again until it answers, which TailState::answers counts.
+  void ask();
   std::vector<TailNews> take_news();
   // Until nothing waits; the store's refusal when it takes nothing.
   Status wait_empty(std::chrono::nanoseconds patience);
@@ -86,6 +89,9 @@ class TailStore final : public ObjectStore {
   void forget_moved_away(std::unique_lock<std::mutex>& lock);
   Result<PutOutcome> put_beneath(const std::string& name, ByteView bytes);
   void run();
+  bool bring_next(std::unique_lock<std::mutex>& lock);
+  bool try_for_an_answer(std::unique_lock<std::mutex>& lock);
+  void answered();
   Status bring(const Waiting& object);
   Status inspect(const std::string& name, ByteView bytes);
   void forget(const std::string& name);
@@ -107,6 +113,8 @@ class TailStore final : public ObjectStore {
   std::map<std::string, std::uint64_t> refused_files_;  // and their sizes
   std::optional<Error> failure_;                        // of the latest try
   std::vector<TailNews> news_;
+  std::uint64_t answers_ = 0;
+  bool asked_ = false;  // and not answered yet
   bool begun_ = false, stop_ = false, ended_ = false;
   std::thread thread_;
 };

@@ -104,6 +104,24 @@ TEST_F(AgentTail, RecoversByItselfWhenTheRepoComesBack) {
   EXPECT_EQ(agent.terminate(), 0) << agent.log();
 }
 
+// Nothing has been tried with the repo since it is away, so nothing has shown it yet.
+TEST_F(AgentTail, GoesOnThroughAReloadWhileNothingHappensAndTheRepoIsAway) {
+  Agent agent(repo_, cluster_, flags());
+  ASSERT_TRUE(agent.wait_ready()) << agent.log();
+  ASSERT_TRUE(agent.wait_durable(current_revision(cluster_))) << agent.log();
+  take_away();
+  agent.process().signal(SIGHUP);
+  EXPECT_TRUE(agent.says("read anew when the repo is back", 10)) << agent.log();
+  put(5);
+  EXPECT_TRUE(agent.wait_durable(current_revision(cluster_))) << "capture ended with the reload: " << agent.log();
+  bring_back();
+  EXPECT_TRUE(agent.says("settings and certificates were read anew", 60)) << agent.log();
+  put(1);
+  EXPECT_TRUE(agent.wait_durable(current_revision(cluster_))) << agent.log();
+  EXPECT_EQ(agent.metric("lifeboat_gaps_total"), 0);
+  EXPECT_EQ(agent.terminate(), 0) << agent.log();
+}
+
 TEST_F(AgentTail, TellsAGapWhenTheTailWasFullToo) {
   std::mt19937 random(7);
   std::string noise(60'000, ' ');

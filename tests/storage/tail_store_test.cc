@@ -278,6 +278,32 @@ TEST(TailStore, NoLongerCallsTheStoreAwayWhenNothingIsLeftToBring) {
   EXPECT_FALSE(tail->state().failing);
 }
 
+TEST(TailStore, CountsAnAnswerOfTheStoreForEachTimeItWasAsked) {
+  TailTest t;
+  const auto tail = t.begin();
+  const auto answers = [&](std::uint64_t count) {
+    for (int i = 0; i < 20'000 && tail->state().answers < count; ++i) std::this_thread::sleep_for(1ms);
+    return tail->state().answers;
+  };
+  tail->ask();
+  EXPECT_EQ(answers(1), 1u);
+  t.gate->go_away();
+  tail->ask();
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(tail->state().answers, 1u);
+  EXPECT_FALSE(tail->state().failing) << "nothing waits for it";
+  t.gate->open();
+  EXPECT_EQ(answers(2), 2u) << "it was not asked again";
+  t.gate->go_away();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  tail->ask();
+  ASSERT_FALSE(tail->wait_empty(kLong));
+  EXPECT_EQ(tail->state().answers, 2u);
+  t.gate->open();
+  EXPECT_EQ(answers(3), 3u) << "that it took the segment is an answer";
+  EXPECT_THAT(t.stored(), ElementsAre(name_of_segment(5)));
+}
+
 TEST(TailStore, WritesPastAFolderThatTakesNothing) {
   TailTest t;
   const auto tail = t.begin();
