@@ -28,7 +28,7 @@ using Kind = operation::CaptureEvent::Kind;
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kFirstAudit{10};
 constexpr std::chrono::seconds kFirstUpkeep{5};
-constexpr std::chrono::minutes kBetweenBases{30};   // that a lasting disagreement asks for
+constexpr std::chrono::minutes kBetweenBases{30};   // that a lasting disagreement, or a long log, asks for
 constexpr std::chrono::seconds kAnswerPatience{1};  // with the repo, before it is told that it is waited for
 constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
 
@@ -377,14 +377,15 @@ class Agent {
   void audit() {
     TaskProgress progress(Task::kAudit, hearts_, stop_, seams_.log, &heavy_);
     Auditor auditor(seams_.repo, seams_.world, state_, seams_.log);
-    std::chrono::nanoseconds next_base{};
+    std::chrono::nanoseconds next_base{}, next_shortening{};
     auto next_snapshot = seams_.world.clock.monotonic() + options().snapshot_audit_interval;
     repeat(Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
       const auto done = auditor.audit(*clients_.current(), options().capture.backup, progress);
-      if (done && *done && is_due(next_base, kBetweenBases)) base_wanted_ = true;
+      if (done && done->log_differs && is_due(next_base, kBetweenBases)) base_wanted_ = true;
       if (gave_way(done)) return Round::kGaveWay;
       if (!done && !stop_.asked()) audit_failed(done.error());
-      if (seams_.world.clock.monotonic() < next_snapshot) return Round::kDone;
+      const bool shorten = done && done->log_is_long && is_due(next_shortening, kBetweenBases);
+      if (!shorten && seams_.world.clock.monotonic() < next_snapshot) return Round::kDone;
       if (!compare_snapshot(progress)) return Round::kGaveWay;
       next_snapshot = seams_.world.clock.monotonic() + options().snapshot_audit_interval;
       return Round::kDone;

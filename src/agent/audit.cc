@@ -36,12 +36,15 @@ void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& re
   log_(line);
 }
 
-Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptions& options, Progress& progress) {
+Result<Audited> Auditor::audit(source::Client& client, const operation::BackupOptions& options, Progress& progress) {
   const LineageId lineage = state_.snapshot().lineage;
   const auto catalogue = TRY(repository::Catalogue::load(repo_, &cache_));
   cache_.end_round();
   const repository::Point* newest = catalogue.newest_of(lineage);
-  if (newest == nullptr || is_known(lineage, newest->manifest.revision)) return false;
+  Audited audited;
+  if (newest == nullptr) return audited;
+  audited.log_is_long = catalogue.is_long(newest->manifest.segments, options.chain_max);
+  if (is_known(lineage, newest->manifest.revision)) return audited;
   const auto report = TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
   const ProofOutcome outcome{.proof = report.proof,
                              .revision = newest->manifest.revision,
@@ -50,7 +53,8 @@ Result<bool> Auditor::audit(source::Client& client, const operation::BackupOptio
                              .reason = report.reason};
   state_.on_proof(outcome);
   tell(outcome, report);
-  return report.proof == Proof::kDisagrees && report.code == ErrorCode::kProofMismatch;
+  audited.log_differs = report.proof == Proof::kDisagrees && report.code == ErrorCode::kProofMismatch;
+  return audited;
 }
 
 }  // namespace lifeboat::agent

@@ -9,13 +9,17 @@
 
 namespace lifeboat::agent {
 
+struct Audited {
+  bool log_differs = false;  // from all members alike: what follows it must rest on a new base
+  bool log_is_long = false;  // behind its base: a new base would spare readers much of it
+};
+
 class Auditor {
  public:
   Auditor(const repository::Repository& repo, io::World& world, State& state, const Log& log)
       : repo_(repo), world_(world), state_(state), log_(log) {}
-  // Nothing when the newest revision is the one compared last. The outcome goes to the state and the log. True when
-  // the stored log differs from all members alike: what follows it must rest on a new base.
-  Result<bool> audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
+  // Compares nothing when the newest revision is the one compared last. The outcome goes to the state and the log.
+  Result<Audited> audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
 
  private:
   bool is_known(const LineageId& lineage, std::int64_t revision) const;

@@ -196,16 +196,15 @@ class Commit {
     return true;
   }
 
-  // Older than the head. What the lineage covers needs nothing stored; else, or where its history is about to go, the
-  // snapshot stands alone in it.
+  // Older than the head. What the lineage covers needs nothing stored; else, where its history is about to go, or
+  // where the chain is long, the snapshot stands alone in it.
   Result<bool> add_older(const Point& head) {
     const repository::LineageInfo* const info = catalogue_.lineage(lineage_.id);
     const bool goes = info != nullptr && info->history_from > revision_;
-    if (!goes && repository::covers(repository::coverage_of(head.manifest.segments), revision_)) {
-      for (const auto& segment : head.manifest.segments)
-        if (segment.lo < revision_) segments_.push_back(segment);
-      return true;
-    }
+    for (const auto& segment : head.manifest.segments)
+      if (segment.lo < revision_) segments_.push_back(segment);
+    const bool is_long = catalogue_.is_long(segments_, options_.chain_max);
+    if (!goes && !is_long && repository::covers(repository::coverage_of(segments_), revision_)) return true;
     TRY(snapshot_.rewind());
     TRY(write_base());
     return true;

@@ -59,7 +59,13 @@ std::size_t additions_in(const std::vector<manifest::SegmentRef>& segments, cons
 
 bool is_long_chain(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured,
                    const ChainBounds& bounds) {
-  return segments.size() >= bounds.segments || additions_in(segments, is_captured) >= bounds.additions;
+  std::uint64_t base_bytes = 0, behind_bytes = 0;
+  for (const manifest::SegmentRef& segment : segments) {
+    const bool of_base = has_base_level(segment) && !is_captured(segment);
+    (of_base ? base_bytes : behind_bytes) += segment.plain_bytes;
+  }
+  const bool much_text = behind_bytes >= bounds.text_least && behind_bytes / bounds.text_factor >= base_bytes;
+  return much_text || segments.size() >= bounds.segments || additions_in(segments, is_captured) >= bounds.additions;
 }
 
 bool covers(const std::vector<Coverage>& merged, std::int64_t revision) {

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#include "repository/support.h"
+#include "repository/captured_support.h"
 #include "support/http.h"
 #include "support/run.h"
 
@@ -108,6 +108,7 @@ class AgentTest : public ::testing::Test {
     event.text = "a sentence";
     event.revision = revision;
     event.time = io::system_clock()->now();
+    event.lineage = repo_testing::lineage_id(1);
     return event;
   }
   // Follows, flushes one revision, and one more at the end.
@@ -146,6 +147,30 @@ TEST_F(AgentTest, ComparesSnapshotsWithTheLogBesideCapture) {
   EXPECT_TRUE(logged("snapshotAudit: a snapshot at revision 7 holds what the log holds"));
   EXPECT_GE(bases_, 1);
   for (const std::string& line : lines()) EXPECT_THAT(line, ::testing::Not(HasSubstr("disagree")));
+}
+
+TEST_F(AgentTest, TakesASnapshotAheadOfItsDateOnceWhereTheLogIsLong) {
+  testing_model::MvccModel model;
+  model.put("/a", "1");
+  repo_testing::publish_base(*repo_, world_, model);
+  options_.audit_interval = 30ms;
+  options_.capture.backup.chain_max = 0;  // every chain is long
+  base_report_.revision = 7;
+  start(well_behaved);
+  EXPECT_TRUE(logged("snapshotAudit: a snapshot at revision 7 holds what the log holds"));
+  testing::sleep_ms(300);
+  EXPECT_EQ(bases_, 1);
+}
+
+TEST_F(AgentTest, LeavesTheSnapshotToItsDateWhereTheLogIsNotLong) {
+  testing_model::MvccModel model;
+  model.put("/a", "1");
+  repo_testing::publish_base(*repo_, world_, model);
+  options_.audit_interval = 30ms;
+  start(well_behaved);
+  EXPECT_TRUE(logged("audit: "));
+  testing::sleep_ms(300);
+  EXPECT_EQ(bases_, 0);
 }
 
 TEST_F(AgentTest, AuditsNothingWhileCaptureTakesABase) {

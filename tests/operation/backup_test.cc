@@ -175,6 +175,28 @@ TEST_F(Backup, AnOlderFileInsideWhatIsCoveredStoresNoSegment) {
   expect_clean();
 }
 
+TEST_F(Backup, AnOlderFileInsideALongChainStandsAlone) {
+  write_some(model, random, 20, 8);
+  import(model);
+  write_some(model, random, 20, 8);
+  import(model);
+  const MvccModel older = model;
+  write_some(model, random, 20, 8);
+  const auto newest = import(model);
+  ImportOptions options = w.options();
+  options.chain_max = 1;
+  const auto second = w.import_bytes(older.snapshot_file(), options);
+  ASSERT_TRUE(second) << why_not(second);
+  EXPECT_EQ(second->lineage, newest.lineage);
+  EXPECT_EQ(second->new_records, older.database.size());
+  const auto points = w.catalogue();
+  const auto again = points.resolve("rev:" + std::to_string(older.revision), "", w.clock.time);
+  ASSERT_TRUE(again) << why_not(again);
+  EXPECT_EQ(again->point->manifest.segments.size(), 1u);
+  expect_history(w, newest.lineage, model);
+  expect_clean();
+}
+
 TEST_F(Backup, AnOlderFileBeforeWhatIsCoveredStandsAlone) {
   for (int i = 0; i < 3; ++i) model.put("/stays/" + std::to_string(i), "1");
   write_some(model, random, 15, 8);

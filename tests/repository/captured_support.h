@@ -65,14 +65,14 @@ inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::Mvcc
 }
 
 // A base of what the model's database holds now, and its manifest.
-inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccModel& model,
+inline StoredManifest publish_base(const Repository& repo, io::World& world, const testing_model::MvccModel& model,
                                    std::vector<manifest::SegmentRef> before = {}) {
   const std::int64_t lo = before.empty() ? 0 : before.back().hi;
   std::vector<etcd::Revision> removed;
   for (const auto& [at, record] : model.history) {
     if (at.main <= lo && model.compacted > lo && !model.database.contains(at)) removed.push_back(at);
   }
-  SegmentWriter writer(*repo.repo, repo.world.world,
+  SegmentWriter writer(repo, world,
                        {.lineage = lineage_id(1),
                         .level = 4,
                         .lo = lo,
@@ -91,8 +91,12 @@ inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccMode
   m.latest = reached_at(model.revision);
   m.source.page_bytes = 4096;
   const Bytes sidecar = model.sidecar().encode();
-  const std::string name = publish_manifest(*repo.repo, repo.world.world, m, sidecar).value();
-  return read_stored_manifest(*repo.repo, name).value();
+  const std::string name = publish_manifest(repo, world, m, sidecar).value();
+  return read_stored_manifest(repo, name).value();
+}
+inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccModel& model,
+                                   std::vector<manifest::SegmentRef> before = {}) {
+  return publish_base(*repo.repo, repo.world.world, model, std::move(before));
 }
 
 // The records that a reader of a target sees; the rules of the log hold.

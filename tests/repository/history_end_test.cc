@@ -598,5 +598,17 @@ TEST(LongChain, CountsWhatBackupsAddedAndNotWhatMergesShrink) {
   EXPECT_TRUE(is_long_chain(chain, kFlushed, {.additions = 4, .segments = 105}));
 }
 
+TEST(LongChain, WeighsWhatWasCapturedAgainstItsBase) {
+  std::vector<manifest::SegmentRef> chain{named(4, 0, 5, 3), named(4, 5, 10, 5), named(0, 10, 11, 10)};
+  chain[0].plain_bytes = chain[1].plain_bytes = 50;
+  chain[2].plain_bytes = 199;
+  const ChainBounds bounds{.text_factor = 2, .text_least = 10};
+  EXPECT_FALSE(is_long_chain(chain, kFlushed, bounds));
+  chain[2].plain_bytes = 200;
+  EXPECT_TRUE(is_long_chain(chain, kFlushed, bounds));
+  EXPECT_FALSE(is_long_chain(chain, kFlushed, {.text_factor = 2, .text_least = 201})) << "not worth a base";
+  EXPECT_FALSE(is_long_chain(chain, kFlushed, {.text_factor = 3, .text_least = 10}));
+}
+
 }  // namespace
 }  // namespace lifeboat::repository
