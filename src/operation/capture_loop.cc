@@ -192,7 +192,8 @@ class Capture {
       const bool all = outcome && outcome->end == source::WatchEnd::kCancelled;
       if (!all || cancelled_()) return after(outcome, follower, member.endpoint);
     }
-    const source::WatchRequest request{.endpoint = member.endpoint, .from = log_.head().revision + 1};
+    source::WatchRequest request{.endpoint = member.endpoint, .from = log_.head().revision + 1};
+    request.fragments = !is_silent_here();
     return after(source::watch_revisions(client_, request, follower, cancelled_), follower, member.endpoint);
   }
 
@@ -217,18 +218,20 @@ class Capture {
     failed_endpoint_ = endpoint;
     const Error error = outcome->error.value_or(Error(ErrorCode::kEtcdFailed, "the watch ended"));
     if (error.code() == ErrorCode::kLogRuleBroken) return after_broken_rule(error);
-    if (error.code() == ErrorCode::kTimeout) note_silence();
+    const bool too_large = is_silent_here() && error.code() == ErrorCode::kEtcdFailed;
+    if (error.code() == ErrorCode::kTimeout || too_large) note_silence();
     return std::unexpected(error);
   }
 
-  // A member that answers and has more, but sends none of it: etcd cuts a large message into
-  // fragments in time that grows with the square of its events, a minute for 100,000 small ones, and
-  // would begin anew with each watch. A snapshot has them, too. Source: etcd v3.6
-  // server/etcdserver/api/v3rpc/watch.go (sendFragments).
+  bool is_silent_here() const { return silent_times_ != 0 && silent_at_ == log_.head().revision; }
+
+  // A member that answers and has more, but sends none of it: it may be cutting very many events into fragments, and
+  // would begin anew with each watch. The next watch asks for none; where that brings nothing either, a snapshot does.
   void note_silence() {
     if (expected_ <= log_.head().revision) return;
     if (silent_at_ != log_.head().revision) silent_times_ = 0;
     silent_at_ = log_.head().revision;
+    backoff_ = options_.retry;
     if (++silent_times_ < kSameSilence) return;
     silent_times_ = 0;
     reason_ = fmt::format("etcd sends nothing of what follows revision {}", silent_at_);

@@ -14,6 +14,29 @@ using namespace std::chrono_literals;
 
 TEST(CaptureFaults, GoesOnWhenTheNetworkWasCutOrHeldInSilence) { cut_and_hold_the_network(1, 12); }
 
+// etcd needs longer for its fragments than a silent watch is waited for.
+TEST(CaptureFaults, GoesOnWhereEtcdHasVeryManyEventsToCutIntoFragments) {
+  EtcdCluster cluster;
+  cluster.start();
+  load(cluster, {"--objects", "100", "--value-bytes", "300"});
+  CaptureRepo r;
+  {
+    CaptureRun run(r, cluster);
+    ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  }
+  const std::int64_t first = current_revision(cluster);
+  load(cluster, {"--txns", "950"});
+  CaptureRun run(r, cluster);
+  ASSERT_TRUE(run.wait_durable(current_revision(cluster), 120)) << run.story();
+  run.stop();
+  EXPECT_EQ(run.events(Kind::kBase).size(), 0u) << run.story();
+  EXPECT_EQ(run.events(Kind::kGap).size(), 0u) << run.story();
+  Recorded recorded(cluster);
+  record_some(recorded, first, current_revision(cluster), 3);
+  expect_states(r, recorded);
+  expect_same_hash(r, recorded);
+}
+
 TEST(CaptureFaults, KeepsUpThroughASlowNetwork) {
   EtcdCluster cluster;
   cluster.start();

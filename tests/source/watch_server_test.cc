@@ -363,6 +363,38 @@ TEST(Watch, BreaksWhenItsMemberFallsSilent) {
   EXPECT_EQ(live.outcome->error->code(), ErrorCode::kTimeout) << why(live.outcome);
 }
 
+TEST(Watch, DeliversTheSameWithoutFragments) {
+  EtcdCluster cluster;
+  cluster.start();
+  load(cluster, {"--objects", "1500", "--txns", "5"});
+  const auto client = client_of(cluster);
+  Recorder cut(current_revision(cluster)), whole(current_revision(cluster));
+  ASSERT_TRUE(watch_from(*client, 2, cut));
+  source::WatchRequest request{.endpoint = client->endpoints().front(), .from = 2};
+  request.fragments = false;
+  const auto outcome = source::watch_revisions(*client, request, whole, whole.cancelled());
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->end, WatchEnd::kCancelled);
+  EXPECT_GT(cut.rows.size(), 2000u);
+  EXPECT_EQ(whole.rows, cut.rows);
+}
+
+TEST(Watch, BreaksWithoutFragmentsWhereAMessageWouldBeTooLarge) {
+  EtcdCluster cluster({.version = "3.6", .flags = {}});
+  cluster.start();
+  load(cluster, {"--big", "14"});
+  const auto client = client_of(cluster);
+  Recorder recorder(current_revision(cluster));
+  source::WatchRequest request{.endpoint = client->endpoints().front(), .from = 2};
+  request.fragments = false;
+  const auto outcome = source::watch_revisions(*client, request, recorder, recorder.cancelled());
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->end, WatchEnd::kBroken);
+  ASSERT_TRUE(outcome->error);
+  EXPECT_EQ(outcome->error->code(), ErrorCode::kEtcdFailed) << outcome->error->to_string();
+  EXPECT_TRUE(recorder.rows.empty());
+}
+
 TEST(CatchUp, EqualsAPlainWatchWhileWritesGoOn) {
   EtcdCluster cluster;
   cluster.start();

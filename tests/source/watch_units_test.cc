@@ -136,6 +136,8 @@ TEST(WatchMessage, AsksInWordsThatEtcdReads) {
   EXPECT_EQ(create.start_revision(), 77);
   EXPECT_EQ(create.watch_id(), 3);
   EXPECT_TRUE(create.fragment() && create.progress_notify());
+  ASSERT_TRUE(request.ParseFromString(to_string(watch_create_request(3, 77, false))));
+  EXPECT_FALSE(request.create_request().fragment());
   ASSERT_TRUE(request.ParseFromString(to_string(watch_cancel_request(3))));
   EXPECT_EQ(request.cancel_request().watch_id(), 3);
   ASSERT_TRUE(request.ParseFromString(to_string(watch_progress_request())));

@@ -52,9 +52,10 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 // less work.
 constexpr int kStreamWindowBytes = 4 << 20;
 
-grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout) {
+// `message_bytes_max` 0: the service config alone bounds each call.
+grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout, std::size_t message_bytes_max) {
   grpc::ChannelArguments args;
-  args.SetMaxReceiveMessageSize(-1);  // the service config bounds each call
+  args.SetMaxReceiveMessageSize(message_bytes_max == 0 ? -1 : static_cast<int>(message_bytes_max));
   args.SetServiceConfigJSON(kServiceConfig);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -365,30 +366,39 @@ Connection::Connection(Endpoint endpoint, const ChannelSecurity& security, std::
       current_(std::make_unique<Current>()) {}
 Connection::~Connection() = default;
 
+std::shared_ptr<Connection::Channel> Connection::open(std::size_t message_bytes_max) const {
+  const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
+  return std::make_shared<Channel>(
+      grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_, message_bytes_max)));
+}
+
+RpcResult<void> Connection::wait_until_ready(Channel& channel) const {
+  const auto give_up = Clock::now() + dial_timeout_;
+  auto state = channel.grpc->GetState(true);
+  while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
+    if (!channel.grpc->WaitForStateChange(state, give_up)) break;
+    state = channel.grpc->GetState(true);
+  }
+  if (state == GRPC_CHANNEL_READY) return {};
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel.stub));
+  return std::unexpected(
+      RpcFailure{RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+}
+
 // A channel that failed to connect is dropped, so that the next call dials at once and not after a
 // back-off.
 RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
   std::shared_ptr<Channel> channel;
   {
     const std::lock_guard lock(current_->mutex);
-    if (!current_->channel) {
-      const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
-      current_->channel = std::make_shared<Channel>(
-          grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_)));
-    }
+    if (!current_->channel) current_->channel = open();
     channel = current_->channel;
   }
-  const auto give_up = Clock::now() + dial_timeout_;
-  auto state = channel->grpc->GetState(true);
-  while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
-    if (!channel->grpc->WaitForStateChange(state, give_up)) break;
-    state = channel->grpc->GetState(true);
+  if (const auto ready = wait_until_ready(*channel); !ready) {
+    drop(channel);
+    return std::unexpected(ready.error());
   }
-  if (state == GRPC_CHANNEL_READY) return channel;
-  drop(channel);
-  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel->stub));
-  return std::unexpected(
-      RpcFailure{RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+  return channel;
 }
 
 void Connection::drop(const std::shared_ptr<Channel>& channel) {
@@ -458,6 +468,11 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request, st
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
+  if (terms.message_bytes_max != 0) {
+    const auto own = open(terms.message_bytes_max);
+    if (const auto ready = wait_until_ready(*own); !ready) return std::unexpected(ready.error());
+    return TalkCall(own->stub, terms, token).run(talk, cancelled);
+  }
   auto channel = connected();
   if (!channel) return std::unexpected(channel.error());
   return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);

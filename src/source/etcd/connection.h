@@ -69,6 +69,8 @@ class Connection {
 
  private:
   struct Channel;
+  std::shared_ptr<Channel> open(std::size_t message_bytes_max = 0) const;
+  RpcResult<void> wait_until_ready(Channel& channel) const;
   RpcResult<std::shared_ptr<Channel>> connected();
   void drop(const std::shared_ptr<Channel>& channel);
 

@@ -36,6 +36,8 @@ struct ConversationTerms {
   // After a message that had to be waited for, the next ones are let come together for so long, or less when much comes
   // (Pacer): one wake-up takes them all.
   std::chrono::milliseconds gather{0};
+  // A larger message breaks the stream, which has a connection of its own then; 0: what the method allows.
+  std::size_t message_bytes_max = 0;
 };
 
 struct ConversationEnd {

@@ -89,14 +89,14 @@ bool parse_watch_message(ByteView bytes, WatchMessage& out) {
   return reader.ok();
 }
 
-Bytes watch_create_request(std::int64_t watch_id, std::int64_t from) {
+Bytes watch_create_request(std::int64_t watch_id, std::int64_t from, bool fragments) {
   Bytes create;
   etcd::append_bytes_field(create, 1, kFirstKey);
   etcd::append_bytes_field(create, 2, kFirstKey);
   etcd::append_varint_field(create, 3, static_cast<std::uint64_t>(from));
   etcd::append_varint_field(create, 4, 1);  // progress_notify
   etcd::append_varint_field(create, 7, static_cast<std::uint64_t>(watch_id));
-  etcd::append_varint_field(create, 8, 1);  // fragment
+  if (fragments) etcd::append_varint_field(create, 8, 1);
   return wrapped(1, create);
 }
 

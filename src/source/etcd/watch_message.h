@@ -33,8 +33,8 @@ inline constexpr std::int64_t kEveryWatch = -1;
 // revision.
 bool parse_watch_message(ByteView bytes, WatchMessage& out);
 
-// Every key from `from` on, fragments allowed.
-Bytes watch_create_request(std::int64_t watch_id, std::int64_t from);
+// Every key from `from` on, with fragments allowed or not.
+Bytes watch_create_request(std::int64_t watch_id, std::int64_t from, bool fragments = true);
 Bytes watch_cancel_request(std::int64_t watch_id);
 Bytes watch_progress_request();
 

@@ -65,7 +65,7 @@ class RevisionWatch final : public WatchConversation {
     if (!requested_) {
       requested_ = true;
       questions_.asked(now);
-      return watch_create_request(kWatchId, request_.from);
+      return watch_create_request(kWatchId, request_.from, request_.fragments);
     }
     if (!created_ || !questions_.is_due(now)) return std::nullopt;
     questions_.asked(now);
@@ -139,6 +139,7 @@ Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request
   RevisionWatch watch(request, sink);
   ConversationTerms terms = watch_terms(request.stall_timeout);
   terms.gather = kGather;
+  if (!request.fragments) terms.message_bytes_max = kWholeMessageBytesMax;
   const auto end = client.converse(request.endpoint, terms, watch, cancelled);
   return watch.outcome(end);
 }
