@@ -141,7 +141,7 @@ LeafRuns::LeafRuns(io::Spool& spool, std::uint64_t file_bytes, std::uint64_t mem
       free_(kArenas),
       full_(kArenas),
       wanted_(kNoRun),
-      ahead_left_(memory_bytes / 2 / (kReadChunks * io::Spool::kChunkBytes)),
+      ahead_left_(memory_bytes / 8 * 3 / (kReadChunks * io::Spool::kChunkBytes)),
       writer_([this] { write_runs(); }) {
   for (std::size_t i = 0; i < kArenas; ++i) (void)free_.push(std::make_unique<Arena>(arena_bytes_));
 }

@@ -22,7 +22,7 @@ class LeafRuns {
   static constexpr std::uint64_t kMemoryBytes = std::uint64_t{96} << 20;
 
   // Three runs at once are gathered, sorted and written: they take at most `memory_bytes`. Reading takes a part of
-  // 256 KiB of each run (128 where they are more than 96), and half of `memory_bytes` at most for parts read ahead.
+  // 256 KiB of each run (128 where they are more than 96), and three eighths of `memory_bytes` at most for parts ahead.
   // A run is from a sixth to a third of `memory_bytes`: there are at most 96 up to 32 times as much.
   LeafRuns(io::Spool& spool, std::uint64_t file_bytes, std::uint64_t memory_bytes = kMemoryBytes);
   ~LeafRuns();
