@@ -187,7 +187,7 @@ class Commit {
 
   Result<bool> extend(const manifest::Manifest& head) {
     segments_ = head.segments;
-    if (consolidate_) {
+    if (catalogue_.is_long(segments_, options_.chain_max)) {
       TRY(snapshot_.rewind());
       TRY(write_base());
     }

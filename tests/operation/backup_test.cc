@@ -90,6 +90,25 @@ TEST_F(Backup, ALongChainIsEndedByABaseThatNeedsNoOther) {
   EXPECT_EQ(again->new_records, 0u);
 }
 
+TEST_F(Backup, ALongChainIsEndedAlsoWhileIdle) {
+  write_some(model, random, 20, 8);
+  import(model);
+  write_some(model, random, 20, 8);
+  const auto newest = import(model);
+  ImportOptions options = w.options();
+  options.chain_max = 1;
+  const auto base = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(base) << why_not(base);
+  EXPECT_EQ(base->point, newest.point);
+  EXPECT_EQ(base->new_records, model.database.size());
+  EXPECT_EQ(w.catalogue().newest_of(newest.lineage)->manifest.segments.size(), 1u);
+  const auto again = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(again) << why_not(again);
+  EXPECT_EQ(again->new_records, 0u);
+  expect_history(w, newest.lineage, model);
+  expect_clean();
+}
+
 TEST_F(Backup, RepeatedWhileIdleItStaysOnePoint) {
   write_some(model, random, 20, 8);
   const auto first = import(model);
