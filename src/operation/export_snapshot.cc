@@ -37,9 +37,9 @@ Result<Sha256> hash_file(io::File& file, std::uint64_t bytes) {
 // it is.
 Result<LeaseChoice> set_leases(const RestoreSource& source, const BuiltDatabase& built, etcd::Sidecar& sidecar) {
   constexpr std::string_view kBucket = "lease";
-  LeaseChoice choice = choose_leases(built.lease_ids_in_use, TRY(source.sidecar.leases()),
-                                     source.facts.revision == source.facts.point_revision,
-                                     synthesized_lease_ttl_seconds({}, source.facts));
+  LeaseChoice choice =
+      choose_leases(built.lease_ids_in_use, TRY(source.sidecar.leases()), keeps_unused_leases(source.facts),
+                    synthesized_lease_ttl_seconds({}, source.facts));
   sidecar.get_or_add(kBucket).rows.clear();
   for (const etcd::Lease& lease : choice.leases) {
     const std::string key = to_string(etcd::lease_key(lease.id));

@@ -285,6 +285,8 @@ std::int64_t synthesized_lease_ttl_seconds(const RestoreOptions& options, const 
   return std::max({std::int64_t{1}, options.synthesized_lease_ttl_seconds, facts.largest_lease_ttl_seconds});
 }
 
+bool keeps_unused_leases(const PointFacts& facts) { return facts.revision == facts.point_revision; }
+
 LeaseChoice choose_leases(const std::vector<std::int64_t>& in_use, const std::vector<etcd::Lease>& stored,
                           bool keep_unused, std::int64_t synthesized_ttl_seconds) {
   std::map<std::int64_t, std::int64_t> ttl_of, chosen;

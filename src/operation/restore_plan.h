@@ -86,6 +86,9 @@ Result<RestorePlan> lay_out(const SharedPlan& shared, const RestoreOptions& opti
 // Of a lease that a key names and that was not captured: no less than those that were.
 std::int64_t synthesized_lease_ttl_seconds(const RestoreOptions& options, const PointFacts& facts);
 
+// Leases that no key uses are kept where the point is their own; before it they may not have been granted yet.
+bool keeps_unused_leases(const PointFacts& facts);
+
 struct LeaseChoice {
   std::vector<etcd::Lease> leases;       // ascending id, full TTL (nothing remaining)
   std::vector<std::string> synthesized;  // one sentence each

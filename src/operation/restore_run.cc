@@ -13,9 +13,6 @@
 namespace lifeboat::operation {
 namespace {
 
-// Leases that no key uses are restored where the point is their own; before it they may not have been granted yet.
-bool keeps_unused_leases(const RestoreSource& source) { return source.facts.revision == source.facts.point_revision; }
-
 // Of all that decides what is written beside the keys, but for users, whose manifest the plan names; the leases in use
 // follow from the keys.
 Result<std::string> sidecar_digest(const RestoreSource& source, const RestorePlan& plan) {
@@ -28,7 +25,7 @@ Result<std::string> sidecar_digest(const RestoreSource& source, const RestorePla
   if (plan.auth) take_auth({}, rows);
   etcd::RewriteReport unused;
   crypto::Sha256Stream hash;
-  hash.update(as_bytes(keeps_unused_leases(source) ? "all leases\n" : "leases in use\n"));
+  hash.update(as_bytes(keeps_unused_leases(source.facts) ? "all leases\n" : "leases in use\n"));
   hash.update(etcd::rewrite_for_restore(rows, rewrite, unused).encode());
   return hash.finish().text();
 }
@@ -53,7 +50,7 @@ class SidecarMaker {
 
   Result<etcd::Sidecar> make(const BuiltDatabase& so_far) {
     const SharedPlan& shared = plan_.shared;
-    leases = choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()), keeps_unused_leases(source_),
+    leases = choose_leases(so_far.lease_ids_in_use, TRY(source_.sidecar.leases()), keeps_unused_leases(source_.facts),
                            shared.synthesized_lease_ttl_seconds);
     etcd::RewriteOptions rewrite;
     rewrite.cluster = plan_.cluster;

@@ -69,8 +69,10 @@ class Connection {
 
  private:
   struct Channel;
+  // A channel of its own, not yet connected; 0: the service config alone bounds its messages.
   std::shared_ptr<Channel> open(std::size_t message_bytes_max = 0) const;
   RpcResult<void> wait_until_ready(Channel& channel) const;
+  // The shared one.
   RpcResult<std::shared_ptr<Channel>> connected();
   void drop(const std::shared_ptr<Channel>& channel);
 
