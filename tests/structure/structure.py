@@ -154,8 +154,23 @@ def check_first_comment(root):
             yield f'{path}: the first line is not a comment that says what the file owns'
 
 
+def check_fuzz_seeds(root):
+    """Each fuzz target starts from seeds of its own, and no seeds lie where no target looks for them."""
+    folder = os.path.join(root, 'tests', 'fuzz')
+    if not os.path.isdir(folder):
+        return
+    targets = {name.removesuffix('_fuzz.cc') for name in os.listdir(folder) if name.endswith('_fuzz.cc')}
+    corpus = os.path.join(folder, 'corpus')
+    seeded = {name for name in os.listdir(corpus) if os.listdir(os.path.join(corpus, name))} if os.path.isdir(
+        corpus) else set()
+    for name in sorted(targets - seeded):
+        yield f'tests/fuzz/{name}_fuzz.cc: no seeds in tests/fuzz/corpus/{name}'
+    for name in sorted(seeded - targets):
+        yield f'tests/fuzz/corpus/{name}: seeds of no target'
+
+
 RULES = (check_levels, check_unit_cycles, check_folder_cycles, check_length, check_marks, check_foreign_words,
-         check_first_comment)
+         check_first_comment, check_fuzz_seeds)
 
 
 def check(root):

@@ -77,6 +77,13 @@ class BadTrees(unittest.TestCase):
     def test_a_file_without_a_first_comment_is_found(self):
         self.assert_finds('src/low/z.h: the first line', {'src/low/z.h': '#pragma once\n'})
 
+    def test_a_fuzz_target_without_seeds_is_found_and_seeds_without_a_target(self):
+        files = {'tests/fuzz/frame_fuzz.cc': '\n', 'tests/fuzz/corpus/frame_fuzz/one': 'x'}
+        self.assert_finds('tests/fuzz/frame_fuzz.cc: no seeds in tests/fuzz/corpus/frame', files)
+        self.assert_finds('tests/fuzz/corpus/frame_fuzz: seeds of no target', files)
+        self.assertEqual(self.findings(files={'tests/fuzz/frame_fuzz.cc': '\n', 'tests/fuzz/corpus/frame/one': 'x'}),
+                         [])
+
 
 class Project(unittest.TestCase):
     def test_the_levels_are_read_from_the_build_file(self):
