@@ -84,19 +84,25 @@ Json auth_json(const operation::AuthReport& report) {
   return json.put("latest", auth_state_json(choices.latest)).put("changes", auth_difference_json(choices.difference));
 }
 
+// What keeps the state of the lost cluster in its memory; README says the same.
+constexpr std::string_view kRestartKubernetes =
+    "      Kubernetes: when every member runs, restart kube-apiserver, kube-controller-manager, kube-scheduler\n"
+    "      and, on every node, the kubelet: they cache what the cluster was\n";
+
 std::string next_text(const RestoreReport& report, RestoreKind kind) {
+  std::string text;
   if (kind == RestoreKind::kInPlace) {
-    return "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back "
-           "into\n"
-           "      /etc/kubernetes/manifests); the control plane follows by itself\n";
+    text =
+        "next: start this etcd again as it was started before (kubeadm: move etcd.yaml back into\n"
+        "      /etc/kubernetes/manifests)\n";
+  } else {
+    text = "next: start etcd with its usual listen and client flags, and\n";
+    for (const RestoredMember& member : report.members) text += "  " + start_command(member) + "\n";
+    text +=
+        "      kubeadm: put the directory in the place of /var/lib/etcd, or change the hostPath of etcd-data in\n"
+        "      /etc/kubernetes/manifests/etcd.yaml\n";
   }
-  std::string text = "next: start etcd with its usual listen and client flags, and\n";
-  for (const RestoredMember& member : report.members) text += "  " + start_command(member) + "\n";
-  return text +
-         "      kubeadm: put the directory in the place of /var/lib/etcd, or change the hostPath "
-         "of etcd-data in\n"
-         "      /etc/kubernetes/manifests/etcd.yaml; then restart kube-apiserver, controllers and "
-         "scheduler\n";
+  return text.append(kRestartKubernetes);
 }
 
 std::string undo_text(const RestoreReport& report, const Style& style) {
