@@ -41,8 +41,12 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind);
 std::string points_text(const Catalogue& catalogue, const std::vector<const repository::Point*>& points,
                         const Style& style);
 Json points_json(const Catalogue& catalogue, const std::vector<const repository::Point*>& points);
-std::string point_text(const Catalogue::Target& target, const Style& style, bool verbose);
-Json point_json(const Catalogue::Target& target);
+struct PointAnswer {
+  Catalogue::Target target;
+  Result<std::vector<etcd::Member>> members;  // of the cluster then, as its database named them
+};
+std::string point_text(const PointAnswer& answer, const Style& style, bool verbose);
+Json point_json(const PointAnswer& answer);
 
 struct KeysAnswer {
   Catalogue::Target target;

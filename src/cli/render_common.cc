@@ -65,8 +65,8 @@ std::string echo_of(const Catalogue::Target& target, const Style& style) {
   const repository::Point& point = *target.point;
   const bool cut = target.revision != point.manifest.revision;
   const std::string& cluster = point.manifest.source.cluster;
-  return fmt::format("point {} · revision {}{} · {}{}", point.id, target.revision,
-                     cut ? fmt::format(" (cut from {})", point.manifest.revision) : "",
+  return fmt::format("point {} · revision {}{} · {}{}{}", point.id, target.revision,
+                     cut ? fmt::format(" (cut from {})", point.manifest.revision) : "", cut ? "before " : "",
                      style.time_and_age(point.last_seen), cluster.empty() ? "" : " · cluster " + cluster);
 }
 

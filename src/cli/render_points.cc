@@ -1,6 +1,8 @@
 // Points: the list of them, and one in full.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/render.h"
@@ -74,16 +76,58 @@ Json item_json(const Point& point) {
       .put("addedBytes", point.added_bytes)
       .put("proof", proof_json(point));
   if (point.captured) json.put("captured", true);
-  if (point.verification) {
+  if (const auto* verification = point.verifications.telling()) {
     json.put("verification", Json::object()
-                                 .put("time", rfc3339(point.verification->made))
-                                 .put("level", point.verification->level)
-                                 .put("clean", point.verification->agreed)
-                                 .put_text("reason", point.verification->reason));
+                                 .put("time", rfc3339(verification->made))
+                                 .put("level", verification->level)
+                                 .put("clean", verification->agreed)
+                                 .put_text("reason", verification->reason));
   }
   Json tags = Json::object();
   for (const auto& [name, value] : manifest.tags) tags.put(name, value);
   return json.put("tags", std::move(tags));
+}
+
+// As --initial-cluster takes it; empty where a member never told its name.
+std::string initial_cluster_of(const std::vector<etcd::Member>& members) {
+  std::string text;
+  for (const etcd::Member& member : members) {
+    if (member.name.empty()) return {};
+    for (const std::string& url : member.peer_urls) text += (text.empty() ? "" : ",") + member.name + "=" + url;
+  }
+  return text;
+}
+
+void put_members(Facts& facts, const Result<std::vector<etcd::Member>>& members, const Style& style) {
+  if (!members) {
+    facts.put("members", style.bad("not readable: " + members.error().to_string()));
+    return;
+  }
+  for (const etcd::Member& member : *members)
+    facts.put("member", fmt::format("{} ({:016x}) {}{}",
+                                    member.name.empty() ? "(never started)" : printable(as_bytes(member.name)),
+                                    member.id, printable(as_bytes(fmt::format("{}", fmt::join(member.peer_urls, ",")))),
+                                    member.is_learner ? ", learner" : ""));
+  facts.put("restore with", members->size() < 2 || initial_cluster_of(*members).empty()
+                                ? ""
+                                : "--initial-cluster " + shell_word(initial_cluster_of(*members)));
+}
+
+void put_members(Json& json, const std::vector<etcd::Member>& members) {
+  Json list = Json::array();
+  for (const etcd::Member& member : members) {
+    Json peers = Json::array(), clients = Json::array();
+    for (const std::string& url : member.peer_urls) peers.add(url);
+    for (const std::string& url : member.client_urls) clients.add(url);
+    list.add(Json::object()
+                 .put("id", fmt::format("{:016x}", member.id))
+                 .put("name", member.name)
+                 .put("peerUrls", std::move(peers))
+                 .put("clientUrls", std::move(clients))
+                 .put("learner", member.is_learner));
+  }
+  json.put("members", std::move(list));
+  json.put_text("initialCluster", initial_cluster_of(members));
 }
 
 std::string coverage_text(const std::vector<repository::Coverage>& coverage) {
@@ -137,30 +181,35 @@ Json points_json(const Catalogue& catalogue, const std::vector<const Point*>& po
   return envelope("PointList").put("items", std::move(items)).put("damaged", std::move(damaged));
 }
 
-std::string point_text(const Catalogue::Target& target, const Style& style, bool verbose) {
+std::string point_text(const PointAnswer& answer, const Style& style, bool verbose) {
+  const Catalogue::Target& target = answer.target;
   const Point& point = *target.point;
   const manifest::Manifest& manifest = point.manifest;
   const manifest::Source& source = manifest.source;
   std::uint64_t stored = 0;
   for (const manifest::SegmentRef& segment : manifest.segments) stored += segment.stored_bytes;
+  // What is told of the point is not so of a revision before it.
+  const std::string of_point =
+      target.revision == manifest.revision ? "" : fmt::format("at revision {}: ", manifest.revision);
   Facts facts;
   facts.put("cluster", source.cluster + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
       .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)
-      .put("keys", point.captured
-                       ? "not counted: this revision was captured"
-                       : fmt::format("{}, {} leases", count_text(manifest.live_keys), count_text(manifest.leases)))
+      .put("keys", point.captured ? "not counted: this revision was captured"
+                                  : fmt::format("{}{}, {} leases", of_point, count_text(manifest.live_keys),
+                                                count_text(manifest.leases)))
       .put("stored", fmt::format("{} in {} segments; {} of it new with this point", size_text(stored),
                                  manifest.segments.size(), size_text(point.added_bytes)))
       .put("restorable", "revisions " + coverage_text(repository::coverage_of(manifest.segments)))
       .put("lineage", fmt::format("{} ({})", manifest.lineage.id.text(), manifest.lineage.reason))
-      .put("proof", proof_text(point.proof, point.proof_reason, style));
-  if (point.verification) {
+      .put("proof", of_point + proof_text(point.proof, point.proof_reason, style));
+  if (const auto* verification = point.verifications.telling()) {
     facts.put("verified",
-              fmt::format("level {} {}, {}", point.verification->level, style.time_and_age(point.verification->made),
-                          point.verification->agreed ? "clean" : "with findings"));
+              fmt::format("{}level {} {}, {}", of_point, verification->level, style.time_and_age(verification->made),
+                          verification->agreed ? "clean" : "with findings"));
   }
+  put_members(facts, answer.members, style);
   for (const auto& [name, value] : manifest.tags) facts.put("tag", name + "=" + value);
   if (verbose) {
     facts.put("manifest", point.object);
@@ -174,7 +223,8 @@ std::string point_text(const Catalogue::Target& target, const Style& style, bool
   return text;
 }
 
-Json point_json(const Catalogue::Target& target) {
+Json point_json(const PointAnswer& answer) {
+  const Catalogue::Target& target = answer.target;
   const Point& point = *target.point;
   Json segments = Json::array();
   for (const manifest::SegmentRef& segment : point.manifest.segments) {
@@ -191,11 +241,12 @@ Json point_json(const Catalogue::Target& target) {
   for (const repository::Coverage& run : repository::coverage_of(point.manifest.segments)) {
     coverage.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
   }
-  return envelope("Point")
-      .put("point", target_json(target))
+  Json json = envelope("Point");
+  json.put("point", target_json(target))
       .put("details", item_json(point))
-      .put("source", source_json(point.manifest.source))
-      .put("lineageReason", point.manifest.lineage.reason)
+      .put("source", source_json(point.manifest.source));
+  if (answer.members) put_members(json, *answer.members);
+  return json.put("lineageReason", point.manifest.lineage.reason)
       .put("coverage", std::move(coverage))
       .put("manifest", point.object)
       .put("segments", std::move(segments));

@@ -26,7 +26,9 @@ Result<ExitCode> run(Context& context) {
   }
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
   if (context.arguments.has("KEY")) return show_value(context, resolved);
-  answer(context, point_text(resolved.target, context.style, context.verbose), point_json(resolved.target));
+  const auto sidecar = repository::read_sidecar_at(resolved.repo, resolved.target);
+  const PointAnswer point{resolved.target, sidecar ? sidecar->members() : std::unexpected(sidecar.error())};
+  answer(context, point_text(point, context.style, context.verbose), point_json(point));
   return ExitCode::kOk;
 }
 
@@ -37,7 +39,7 @@ Command show_command() {
       .path = "show",
       .summary = "show a point, or the value of a key in it",
       .details = "With -o raw the bytes of the value are written and nothing else.",
-      .examples = {{"lifeboat show latest", "where it came from, what it holds, whether it is proven"},
+      .examples = {{"lifeboat show latest", "where it came from, its members, what it holds, whether it is proven"},
                    {"lifeboat show @-2h /registry/configmaps/default/app", "a value as it was two hours ago"},
                    {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin", "its bytes into a file"}},
       .parameters = {{.name = "POINT", .value = "", .help = "which one (`lifeboat help points`)", .required = true},

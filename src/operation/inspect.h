@@ -91,7 +91,7 @@ struct ClusterStatus {
   double rpo_seconds = 0;  // age of the newest point
   repository::Proof proof = repository::Proof::kUnproven;
   std::string proof_reason;
-  std::optional<Timestamp> last_verified;
+  std::optional<Timestamp> last_verified;  // of the deepest verification that still says something of its point
   int last_verified_level = -1;
   std::vector<std::string> findings;
 };

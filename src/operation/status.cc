@@ -65,25 +65,22 @@ const Point* last_compared(const ClusterPoints& of) {
   return last;
 }
 
-// A clean verification of the newest point, at least as deep and not before, shows that it does not concern it.
-bool is_outweighed(const manifest::Attestation& failed, const Point& latest) {
-  const auto& clean = latest.verification;
-  return clean && clean->agreed && clean->level >= failed.level && clean->made >= failed.made;
-}
-
 // Whether a failed verification leaves the newest point in doubt.
 bool take_verifications(const ClusterPoints& of, ClusterStatus& out) {
   bool doubtful = false;
   for (const Point* point : of.points) {
-    const auto& verification = point->verification;
-    if (!verification) continue;
-    if (!out.last_verified || *out.last_verified <= verification->made) {
-      out.last_verified = verification->made;
-      out.last_verified_level = verification->level;
+    const auto* telling = point->verifications.telling();
+    if (telling == nullptr) continue;
+    if (!out.last_verified ||
+        std::tie(out.last_verified_level, *out.last_verified) < std::tie(telling->level, telling->made)) {
+      out.last_verified = telling->made;
+      out.last_verified_level = telling->level;
     }
-    if (verification->agreed) continue;
-    out.findings.push_back(fmt::format("point {} failed its last verification: {}", point->id, verification->reason));
-    doubtful |= !is_outweighed(*verification, *of.latest);
+    if (telling->agreed) continue;
+    out.findings.push_back(fmt::format("point {} failed its last verification of level {}: {}", point->id,
+                                       telling->level, telling->reason));
+    // What the newest point does not share with it does not concern the newest point.
+    doubtful |= !of.latest->verifications.is_clean_since(telling->made, telling->level);
   }
   return doubtful;
 }

@@ -184,7 +184,7 @@ void attach(std::vector<Point>& points, const std::vector<manifest::Attestation>
     const auto found = by_key.find({attestation.lineage, attestation.revision});
     if (found == by_key.end()) continue;
     if (attestation.kind == "hashkv") take_hash_proof(*found->second, attestation);
-    if (attestation.kind == "verify") found->second->verification = attestation;
+    if (attestation.kind == "verify") found->second->verifications.add(attestation);
   }
 }
 
@@ -220,7 +220,7 @@ void copy_proofs(const std::vector<Point>& points, std::vector<Point>& wider) {
     other.proof = point->proof;
     other.proof_reason = point->proof_reason;
     other.hash_proof = point->hash_proof;
-    other.verification = point->verification;
+    other.verifications = point->verifications;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "repository/manifest_store.h"
 #include "repository/point_name.h"
 #include "repository/repository.h"
+#include "repository/verifications.h"
 
 namespace lifeboat::repository {
 
@@ -34,9 +35,9 @@ struct Point {
   Timestamp first_seen, last_seen;               // the state was current at both
   Timestamp certain_from;  // by then the state had been reached for certain; ascends with the revision
   Proof proof = Proof::kUnproven;
-  std::string proof_reason;                           // why it is not proven
-  std::optional<manifest::Attestation> hash_proof;    // of kind hashkv: the one that `proof` rests on
-  std::optional<manifest::Attestation> verification;  // newest of kind verify
+  std::string proof_reason;                         // why it is not proven
+  std::optional<manifest::Attestation> hash_proof;  // of kind hashkv: the one that `proof` rests on
+  Verifications verifications;
 };
 
 // First 12 hex digits of SHA-256(lineage ‖ revision): stable across merges, unique enough to type.

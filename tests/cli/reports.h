@@ -44,7 +44,7 @@ inline repository::Point point(std::int64_t revision = 48211907) {
   verified.kind = "verify";
   verified.agreed = true;
   verified.level = 3;
-  made.verification = verified;
+  made.verifications.add(verified);
   return made;
 }
 

@@ -133,7 +133,12 @@ TEST_F(StatusOf, AFailedVerificationIsADoubtUntilTheNewestPointIsVerifiedAsDeep)
   const auto report = ask("prod");
   EXPECT_EQ(report.recoverability(), kRecoverable);
   EXPECT_THAT(report.clusters.front().findings, ::testing::ElementsAre(HasSubstr(old_prod.point)));
+  attest(new_prod, "verify", true, 0);
+  EXPECT_EQ(ask("prod").recoverability(), kRecoverable) << "a lighter look takes nothing back";
+  EXPECT_EQ(ask("prod").clusters.front().last_verified_level, 2);
   attest(new_prod, "verify", false, 3);
+  EXPECT_EQ(ask("prod").recoverability(), kDoubtful);
+  attest(new_prod, "verify", true, 2);
   EXPECT_EQ(ask("prod").recoverability(), kDoubtful);
   EXPECT_THAT(ask("staging").clusters.front().findings, IsEmpty());
 }

@@ -143,19 +143,22 @@ TEST(CatalogueProof, AnAttemptThatProvedNothingDoesNotUndoAProof) {
   EXPECT_EQ(catalogue.points().front().proof_reason, "no permission");
 }
 
-TEST(CatalogueProof, KeepsTheNewestVerification) {
+TEST(CatalogueProof, VerificationsAreTakenByTime) {
   manifest::Attestation early;
   early.lineage = kA;
   early.revision = 100;
   early.kind = "verify";
   early.made = at_minute(1);
   early.level = 4;
+  early.agreed = true;
   manifest::Attestation late = early;
   late.made = at_minute(2);
   late.level = 2;
+  late.agreed = false;
   const Catalogue catalogue = catalogue_of({manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)})}, {late, early});
-  ASSERT_TRUE(catalogue.points().front().verification);
-  EXPECT_EQ(catalogue.points().front().verification->level, 2);
+  EXPECT_EQ(catalogue.points().front().verifications.clean(), nullptr);
+  ASSERT_NE(catalogue.points().front().verifications.failed(), nullptr);
+  EXPECT_EQ(catalogue.points().front().verifications.failed()->level, 2);
 }
 
 // ---- resolve
