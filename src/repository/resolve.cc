@@ -402,6 +402,8 @@ class PointResolver {
       if (next.after && (!in_gap || (next.before && !in_gap->before))) in_gap = next;
       if (!next.after && next.before && (!beyond || *next.before > *beyond->before)) beyond = next;
     }
+    const bool parted = in_gap && !in_gap->before && beyond && beyond->lineage->cluster == in_gap->lineage->cluster;
+    if (parted) return between_histories(*beyond, *in_gap, revision);
     if (in_gap) return gap(*in_gap, revision);
     if (beyond) return past_the_end(*beyond, revision);
     return fail(ErrorCode::kPointNotFound, fmt::format("nothing covers revision {}", revision),
@@ -439,6 +441,16 @@ class PointResolver {
                                            : "were compacted by etcd between two backups"),
                 fmt::format("The nearest before it is {}, the nearest after it {}.",
                             name_of(*next.lineage, *next.before), after));
+  }
+
+  // One history ends below the revision and another begins above it.
+  std::unexpected<Error> between_histories(const Neighbours& below, const Neighbours& above,
+                                           std::int64_t revision) const {
+    return fail(ErrorCode::kRevisionInGap, fmt::format("revision {} is not recoverable", revision),
+                fmt::format("a history of cluster {} ends at revision {}, and the next begins at {}",
+                            shown(below.lineage->cluster), *below.before, *above.after),
+                fmt::format("The nearest before it is {}, the nearest after it {}.",
+                            name_of(*below.lineage, *below.before), name_of(*above.lineage, *above.after)));
   }
 
   std::unexpected<Error> past_the_end(const Neighbours& next, std::int64_t revision) const {
