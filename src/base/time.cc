@@ -116,13 +116,14 @@ std::optional<ClockReading> scan_clock(Scanner& in) {
   return reading;
 }
 
-// "Z", "+02:00", or nothing; in seconds east of UTC.
+// "Z", "+02:00", " +0200", or nothing; in seconds east of UTC.
 std::optional<std::int64_t> scan_offset(Scanner& in) {
   if (in.at_end() || in.take_any("Zz")) return 0;
+  const bool apart = in.take(' ');
   const bool west = in.peek() == '-';
   if (!in.take_any("+-")) return std::nullopt;
   const auto hour = in.number(2);
-  if (!hour || !in.take(':')) return std::nullopt;
+  if (!hour || (!in.take(':') && !apart)) return std::nullopt;
   const auto minute = in.number(2);
   if (!minute || *hour > 23 || *minute > 59) return std::nullopt;
   const std::int64_t seconds = *hour * 3600LL + *minute * 60LL;
@@ -214,6 +215,11 @@ std::optional<Timestamp> parse_time(std::string_view text) {
   const auto offset = scan_offset(in);
   if (!offset || !in.at_end()) return std::nullopt;
   return timestamp(*day * 86400 + clock->seconds - *offset, clock->ns);
+}
+
+bool names_zone(std::string_view text) {
+  constexpr std::size_t kDayBytes = 10;  // "2026-11-21", whose dashes are none of a zone
+  return text.size() > kDayBytes && text.find_first_of("+-Zz", kDayBytes) != std::string_view::npos;
 }
 
 std::optional<std::int64_t> parse_duration_ns(std::string_view text) {

@@ -18,8 +18,11 @@ inline double seconds_between(Timestamp from, Timestamp to) { return static_cast
 
 // "2026-11-21T09:00:00Z", with a fraction of 3 digits when it is not a whole second.
 std::string rfc3339(Timestamp time);
-// RFC 3339 with any offset, or "2026-11-21 09:00[:30]" and "2026-11-21" taken as UTC.
+// RFC 3339 with any offset, the same with a space before the offset and no colon in it ("2026-11-21 04:00:00 -0500"),
+// or "2026-11-21 09:00[:30]" and "2026-11-21" taken as UTC.
 std::optional<Timestamp> parse_time(std::string_view text);
+// Whether a text that parse_time takes says which zone it is in.
+bool names_zone(std::string_view text);
 // "20261121T090000Z", for names of files.
 std::string compact_utc(Timestamp time);
 

@@ -57,9 +57,21 @@ Result<Resolved> resolve_point(Context& context, const std::string& name) {
   return resolved;
 }
 
+namespace {
+
+// A time without a zone is one as it is shown; below here it would be UTC.
+std::string with_zone(const std::string& name, const Style& style) {
+  if (!name.starts_with('@') || names_zone(std::string_view(name).substr(1))) return name;
+  const auto time = style.parse_time(std::string_view(name).substr(1));
+  return time ? "@" + rfc3339(*time) : name;
+}
+
+}  // namespace
+
 Result<Catalogue::Target> find_target(Context& context, const Catalogue& catalogue, const std::string& name) {
-  return operation::find_target(*TRY(context.app.repo()), catalogue, name, context.app.settings().text("cluster"),
-                                context.app.world().clock.now(), context.app.inspect_options(), context.progress);
+  return operation::find_target(*TRY(context.app.repo()), catalogue, with_zone(name, context.style),
+                                context.app.settings().text("cluster"), context.app.world().clock.now(),
+                                context.app.inspect_options(), context.progress);
 }
 
 }  // namespace lifeboat::cli

@@ -13,10 +13,11 @@ Result<ExitCode> run(Context& context) {
   TRY(fill_backup_options(context, options));
   if (context.arguments.has("--time")) {
     const std::string text = context.arguments.text("--time");
-    options.taken = parse_time(text);
+    options.taken = context.style.parse_time(text);
     if (!options.taken) {
-      return fail(ErrorCode::kUsage, "--time " + text + " is not a time",
-                  "it takes RFC 3339 such as 2026-11-21T09:00:00Z, or 2026-11-21 09:00 in UTC");
+      return fail(
+          ErrorCode::kUsage, "--time " + text + " is not a time",
+          "it takes RFC 3339 such as 2026-11-21T09:00:00Z, or 2026-11-21 09:00 in the zone in which times are shown");
     }
   }
   const std::string path = context.app.absolute(context.arguments.text("FILE"));
@@ -50,8 +51,7 @@ Command import_command() {
                       .value = "NAME=TEXT",
                       .help = "a note kept with the point; may be repeated",
                       .repeated = true}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };
 }

@@ -111,6 +111,17 @@ std::string undo_text(const RestoreReport& report, const Style& style) {
   return text;
 }
 
+// What a dry run does not know is null.
+Json id_json(std::uint64_t id) { return id == 0 ? Json() : Json(fmt::format("{:016x}", id)); }
+
+void put_built(Json& json, const RestoreReport& report) {
+  const bool known = !report.dry_run;
+  json.put("keys", known ? Json(report.live_keys) : Json())
+      .put("leases", known ? Json(report.leases) : Json())
+      .put("sizeBytes", known ? Json(report.file_bytes) : Json())
+      .put("hash", known ? Json(report.hash) : Json());
+}
+
 std::string_view kind_word(RestoreKind kind) {
   switch (kind) {
     case RestoreKind::kFresh:
@@ -170,7 +181,7 @@ Json restore_json(const RestoreReport& report, RestoreKind kind) {
     for (const RestoredMember& member : report.members) {
       members.add(Json::object()
                       .put("name", member.name)
-                      .put("id", fmt::format("{:016x}", member.id))
+                      .put("id", id_json(member.id))
                       .put("dataDir", member.data_dir)
                       .put_text("walDir", member.wal_dir)
                       .put("startCommand", start_command(member)));
@@ -178,14 +189,11 @@ Json restore_json(const RestoreReport& report, RestoreKind kind) {
     json.put("lineage", report.lineage.text())
         .put("bumpedToRevision", report.bumped_to)
         .put("compactRevision", report.compact_revision)
-        .put("clusterId", fmt::format("{:016x}", report.cluster_id))
-        .put("token", report.token)
-        .put("members", std::move(members))
-        .put("keys", report.live_keys)
-        .put("leases", report.leases)
-        .put("sizeBytes", report.file_bytes)
-        .put("hash", report.hash)
-        .put("proven", report.proven)
+        .put("clusterId", id_json(report.cluster_id))
+        .put("token", report.token.empty() ? Json() : Json(report.token))
+        .put("members", std::move(members));
+    put_built(json, report);
+    json.put("proven", report.proven)
         .put_text("proofReason", report.proof_reason)
         .put("synthesizedLeases", report.synthesized_leases)
         .put("dropped", report.dropped);

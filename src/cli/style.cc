@@ -45,6 +45,17 @@ std::string Style::time(Timestamp when) const {
   return text;
 }
 
+std::optional<Timestamp> Style::parse_time(std::string_view text) const {
+  const auto parsed = lifeboat::parse_time(text);
+  if (!parsed || utc || names_zone(text)) return parsed;
+  const std::time_t seconds = parsed->ns / kSecond;
+  std::tm parts{};
+  if (::gmtime_r(&seconds, &parts) == nullptr) return std::nullopt;
+  parts.tm_isdst = -1;
+  const std::time_t local = std::mktime(&parts);
+  return Timestamp{local * kSecond + parsed->ns % kSecond};
+}
+
 std::string Style::age(Timestamp when) const {
   const double seconds = seconds_between(when, now);
   if (seconds < -1) return fmt::format("{} ahead of this clock", duration_text(-seconds));

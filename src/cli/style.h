@@ -1,6 +1,7 @@
 // Style: how text answers look: marks, colour, times, aligned tables.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ struct Style {
 
   // "2026-11-21 09:00:00Z", or local time with its offset.
   std::string time(Timestamp when) const;
+  // What `time` shows, and all that lifeboat::parse_time takes; without a zone it is in the one that `time` shows.
+  std::optional<Timestamp> parse_time(std::string_view text) const;
   // "8 min ago"; "now" within a second.
   std::string age(Timestamp when) const;
   // "2026-11-21 09:00:00Z (8 min ago)".

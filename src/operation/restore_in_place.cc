@@ -67,8 +67,24 @@ Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOpt
   if (member.name.empty() || member.peer_urls.empty()) return fail(ErrorCode::kBadCluster, what, "it never ran", fix);
   options.name = member.name;
   options.initial_advertise_peer_urls = fmt::format("{}", fmt::join(member.peer_urls, ","));
-  options.initial_cluster.clear();  // made of the two
+  options.initial_cluster = fmt::format("{}={}", member.name, fmt::join(member.peer_urls, "," + member.name + "="));
   return {};
+}
+
+// The members that are not in the new cluster may still run on the old one's data.
+void warn_of_fewer(io::FileSystem& files, const MemberLayout& live, const RestorePlan& plan, RestoreReport& report) {
+  const auto database = find_database(files, live);
+  if (!database || database->empty()) return;
+  const auto file = files.open(*database, {});
+  const auto sidecar = file ? read_database_sidecar(**file) : std::unexpected(file.error());
+  const auto members = sidecar ? sidecar->members() : std::unexpected(sidecar.error());
+  if (!members || members->size() <= plan.cluster.members.size()) return;
+  std::vector<std::string> names;
+  for (const etcd::Member& member : *members) names.push_back(member.name);
+  report.warnings.push_back(fmt::format(
+      "The old data is of a cluster of {} members ({}), the new cluster has {}: the others must not be started on what "
+      "they have. To restore all of them pass --initial-cluster and --plan.",
+      members->size(), fmt::join(names, ", "), plan.cluster.members.size()));
 }
 
 // Clients of the member saw its own revision, whatever the repo knows of it.
@@ -154,6 +170,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   TRY(require_space(world, live.data_dir(), source, options, plan, progress));
   RestoreReport report = report_of(plan, source, options, true);
   TRY(warn_of_link(world.files, live, report));
+  warn_of_fewer(world.files, live, plan, report);
   if (options.dry_run) return report;
   TRY(settle_plan(world, options, plan));
 

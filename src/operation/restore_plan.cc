@@ -43,6 +43,18 @@ Status require_usable_name(const std::string& name) {
               "a folder is named after it");
 }
 
+bool names_cluster(const RestoreOptions& options) {
+  return !options.initial_cluster.empty() && options.initial_cluster != RestoreOptions{}.initial_cluster;
+}
+
+// A host to which nobody copied the plan would found a cluster of its own.
+Status require_founder(const RestoreOptions& options) {
+  if (options.plan_file.empty() || names_cluster(options)) return {};
+  return fail(ErrorCode::kUsage, "there is no plan file " + options.plan_file,
+              "without it this is the first host of the restore, which has to name all members of the cluster",
+              "Bring the file that the first host wrote, or, on the first host, pass --initial-cluster NAME=URL,….");
+}
+
 Result<std::vector<etcd::InitialMember>> members_of(const RestoreOptions& options) {
   if (!options.initial_cluster.empty()) return etcd::parse_initial_cluster(options.initial_cluster);
   std::string text;
@@ -161,9 +173,19 @@ std::string revision_step(const RestorePlan& plan) {
       plan.last_revision, shared.bump);
 }
 
-std::string member_step(const MemberPlan& member, std::uint64_t database_bytes) {
-  return fmt::format("Build member {} (id {:x}) for {}{}: 3 files, a database of at most {} ({} bytes).", member.name,
-                     member.id, member.data_dir, member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,
+std::string cluster_step(const RestorePlan& plan) {
+  const std::size_t count = plan.cluster.members.size();
+  if (plan.is_provisional)
+    return fmt::format("The new cluster has {} member(s), and a token and ids that are drawn when it is made.", count);
+  return fmt::format("The new cluster {:x} has {} member(s) and the token {}.", plan.cluster.id, count,
+                     plan.shared.token);
+}
+
+std::string member_step(const RestorePlan& plan, const MemberPlan& member) {
+  const std::string id = plan.is_provisional ? "" : fmt::format(" (id {:x})", member.id);
+  const std::uint64_t database_bytes = plan.database_bytes;
+  return fmt::format("Build member {}{} for {}{}: 3 files, a database of at most {} ({} bytes).", member.name, id,
+                     member.data_dir, member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,
                      size_text(database_bytes), database_bytes);
 }
 
@@ -206,6 +228,7 @@ Result<std::int64_t> bump_increment(const RestoreOptions& options, const PointFa
 }
 
 Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts, const std::string& fresh_token) {
+  TRY(require_founder(options));
   SharedPlan plan;
   plan.repo = facts.repo;
   plan.point = facts.point;
@@ -246,9 +269,8 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
   if (options.target_version && options.target_version != plan.target_version) {
     return mismatch("it was made for another etcd version than " + minor_text(*options.target_version));
   }
-  const bool cluster_given =
-      !options.initial_cluster.empty() && options.initial_cluster != RestoreOptions{}.initial_cluster;
-  if (cluster_given && !same_members(TRY(etcd::parse_initial_cluster(options.initial_cluster)), plan.members)) {
+  if (names_cluster(options) &&
+      !same_members(TRY(etcd::parse_initial_cluster(options.initial_cluster)), plan.members)) {
     return mismatch("its members are not those of --initial-cluster");
   }
   return {};
@@ -320,16 +342,15 @@ std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& f
   if (plan.shared.target_version) {
     steps.push_back("The database is written for etcd " + minor_text(*plan.shared.target_version) + ".");
   }
-  steps.push_back(fmt::format("The new cluster {:x} has {} member(s) and the token {}.", plan.cluster.id,
-                              plan.cluster.members.size(), plan.shared.token));
+  steps.push_back(cluster_step(plan));
   if (plan.auth)
     for (std::string& sentence : auth_sentences(*plan.auth, facts.revision)) steps.push_back(std::move(sentence));
   if (!plan_file.empty())
     steps.push_back("The plan file " + plan_file + " makes the other hosts build the same cluster.");
-  for (const MemberPlan& member : plan.members) steps.push_back(member_step(member, plan.database_bytes));
+  for (const MemberPlan& member : plan.members) steps.push_back(member_step(plan, member));
   const std::uint64_t bytes = plan.members.size() * plan.database_bytes;
-  steps.push_back(fmt::format("Write at most {} in all, which takes about {} at {} a second.", size_text(bytes),
-                              duration_text(static_cast<double>(bytes) / kStatedBytesPerSecond),
+  steps.push_back(fmt::format("Write at most {} in all, which takes about {} at {} a second, and sync it.",
+                              size_text(bytes), duration_text(static_cast<double>(bytes) / kStatedBytesPerSecond),
                               size_text(kStatedBytesPerSecond)));
   steps.push_back(
       "Check the database as it is written, read its small buckets, WAL and snap back, and sync everything.");

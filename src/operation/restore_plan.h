@@ -61,6 +61,7 @@ struct RestorePlan {
   std::vector<MemberPlan> members;   // the ones this run builds
   std::int64_t last_revision = 0;    // of the store after boot
   std::uint64_t database_bytes = 0;  // of each member, at most
+  bool is_provisional = false;       // the run that builds it draws another token, so that ids will differ
   std::optional<AuthReport> auth;    // nullopt: the rows of the point's sidecar as they are
 };
 
@@ -69,7 +70,8 @@ struct RestorePlan {
 // bits, or when one is asked for together with the history (marking it compacted would drop the history).
 Result<std::int64_t> bump_increment(const RestoreOptions& options, const PointFacts& facts);
 
-// The first run's decisions. `fresh_token` is used when the options have none.
+// The first run's decisions. `fresh_token` is used when the options have none. kUsage when a plan file is to be written
+// and the cluster is not named.
 Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts, const std::string& fresh_token);
 
 // kPlanMismatch when a plan that was read contradicts the point or an option that was given.

@@ -162,6 +162,7 @@ Result<RestorePlan> make_plan(io::World& world, const RestoreSource& source, con
     shared = TRY(decide(options, source.facts, "lifeboat-" + random_hex(world.random)));
   }
   RestorePlan plan = TRY(lay_out(*shared, options, source.facts));
+  plan.is_provisional = options.dry_run && !was_read && options.initial_cluster_token.empty();
   plan.auth = TRY(auth_of(*shared, source));
   TRY(pin_sidecar(source, plan, was_read));
   return plan;
@@ -175,11 +176,12 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
   report.revision = plan.shared.revision;
   report.bumped_to = plan.last_revision;
   report.compact_revision = plan.shared.keep_history ? 0 : plan.last_revision;
-  report.cluster_id = plan.cluster.id;
-  report.token = plan.shared.token;
+  report.cluster_id = plan.is_provisional ? 0 : plan.cluster.id;
+  report.token = plan.is_provisional ? "" : plan.shared.token;
   for (const MemberPlan& member : plan.members) {
     const MemberLayout layout(member.data_dir, member.wal_dir);
-    report.members.push_back({member.name, member.data_dir, layout.wal(), member.id});
+    report.members.push_back(
+        {member.name, member.data_dir, layout.wal(), plan.is_provisional ? std::uint64_t{0} : member.id});
   }
   report.proven = source.proven;
   report.proof_reason = source.proof_reason;

@@ -38,14 +38,14 @@ struct RestoreOptions {
 
 struct RestoredMember {
   std::string name, data_dir, wal_dir;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  // 0: not known before the restore
 };
 
 struct RestoreReport {
   std::string point;
   LineageId lineage;
   std::int64_t revision = 0, bumped_to = 0, compact_revision = 0;
-  std::uint64_t cluster_id = 0;
+  std::uint64_t cluster_id = 0;  // 0 and empty: drawn by the restore itself
   std::string token;
   std::vector<RestoredMember> members;
   std::uint64_t live_keys = 0, leases = 0;

@@ -21,11 +21,19 @@ TEST(ParseTime, ReadsEveryFormThatItsHelpNames) {
   const Timestamp nine{1'795'251'600 * kSecond};
   for (const std::string_view text :
        {"2026-11-21T09:00:00Z", "2026-11-21t09:00:00z", "2026-11-21 09:00", "2026-11-21 09:00:00",
-        "2026-11-21T10:30:00+01:30", "2026-11-21T04:00:00-05:00", "2026-11-21T09:00:00.000Z"}) {
+        "2026-11-21T10:30:00+01:30", "2026-11-21T04:00:00-05:00", "2026-11-21T09:00:00.000Z",
+        "2026-11-21 04:00:00 -0500", "2026-11-21 09:00 +0000", "2026-11-21 10:30:00 +01:30"}) {
     EXPECT_EQ(parse_time(text), nine) << text;
   }
   EXPECT_EQ(parse_time("2026-11-21")->ns, nine.ns - 9 * 3600 * kSecond);
   EXPECT_EQ(parse_time("2026-11-21T09:00:00.25Z")->ns, nine.ns + kSecond / 4);
+}
+
+TEST(ParseTime, KnowsWhetherAZoneWasNamed) {
+  for (const std::string_view text : {"2026-11-21T09:00:00Z", "2026-11-21t09:00z", "2026-11-21 04:00:00 -0500"})
+    EXPECT_TRUE(names_zone(text)) << text;
+  for (const std::string_view text : {"2026-11-21", "2026-11-21 09:00", "2026-11-21T09:00:30.5"})
+    EXPECT_FALSE(names_zone(text)) << text;
 }
 
 TEST(ParseTime, ReadsBackWhatRfc3339Writes) {
@@ -38,7 +46,8 @@ TEST(ParseTime, RefusesWhatIsNoTime) {
   for (const std::string_view text :
        {"", "now", "2026", "2026-13-01", "2026-02-29", "2026-11-21T", "2026-11-21T9:00", "2026-11-21T24:00",
         "2026-11-21T09:60", "2026-11-21T09:00:61Z", "2026-11-21T09:00:00.Z", "2026-11-21T09:00:00+0100",
-        "2026-11-21T09:00:00Z ", "2026-11-21x09:00", "9999-01-01"}) {
+        "2026-11-21T09:00:00Z ", "2026-11-21 09:00 ", "2026-11-21 09:00 Z", "2026-11-21 09:00 -05", "2026-11-21x09:00",
+        "9999-01-01"}) {
     EXPECT_FALSE(parse_time(text)) << text;
   }
 }
