@@ -98,8 +98,19 @@ std::vector<manifest::SegmentRef> refs_of(const Parts& parts) {
 
 // ---- what the merged segment says of itself
 
-// Every second one goes, never the last: times become coarser, none becomes wrong.
-void thin_out(std::vector<manifest::Flush>& flushes) {
+std::int64_t window_of(Timestamp time, std::int64_t width) { return time.ns / width - (time.ns % width < 0 ? 1 : 0); }
+
+// The last of each span stays, then every second one goes, never the last of all: times become coarser, none becomes
+// wrong.
+void thin_out(std::vector<manifest::Flush>& flushes, std::chrono::seconds spacing) {
+  const std::int64_t width = std::chrono::nanoseconds(spacing).count();
+  std::vector<manifest::Flush> last_of_spans;
+  for (std::size_t i = 0; width > 0 && i < flushes.size(); ++i) {
+    const bool last =
+        i + 1 == flushes.size() || window_of(flushes[i].latest, width) != window_of(flushes[i + 1].latest, width);
+    if (last) last_of_spans.push_back(flushes[i]);
+  }
+  if (width > 0) flushes = std::move(last_of_spans);
   while (flushes.size() > kMaxFlushes) {
     std::vector<manifest::Flush> kept;
     for (std::size_t i = (flushes.size() + 1) % 2; i < flushes.size(); i += 2) kept.push_back(flushes[i]);
@@ -107,7 +118,7 @@ void thin_out(std::vector<manifest::Flush>& flushes) {
   }
 }
 
-std::vector<manifest::Flush> merged_flushes(const Parts& parts) {
+std::vector<manifest::Flush> merged_flushes(const Parts& parts, std::chrono::seconds spacing) {
   std::map<std::int64_t, manifest::Flush> by_revision;
   for (const CapturedSegment* part : parts) {
     for (const manifest::Flush& flush : part->commit.flushes) {
@@ -117,7 +128,7 @@ std::vector<manifest::Flush> merged_flushes(const Parts& parts) {
   }
   std::vector<manifest::Flush> flushes;
   for (const auto& [revision, flush] : by_revision) flushes.push_back(flush);
-  thin_out(flushes);
+  thin_out(flushes, spacing);
   return flushes;
 }
 
@@ -132,11 +143,12 @@ std::vector<manifest::SidecarChange> merged_changes(const Parts& parts) {
   return changes;
 }
 
-manifest::CaptureCommit merged_commit(const Parts& parts, std::int64_t lo, std::int64_t hi) {
+manifest::CaptureCommit merged_commit(const Parts& parts, std::int64_t lo, std::int64_t hi,
+                                      std::chrono::seconds spacing) {
   manifest::CaptureCommit commit = parts.back()->commit;
   commit.lo = lo;
   commit.hi = hi;
-  commit.flushes = merged_flushes(parts);
+  commit.flushes = merged_flushes(parts, spacing);
   commit.changes = merged_changes(parts);
   return commit;
 }
@@ -150,8 +162,7 @@ std::vector<std::int64_t> windows_of(const Parts& chain, std::chrono::seconds sp
   std::int64_t last = INT64_MIN;
   for (const CapturedSegment* part : chain) {
     if (!part->commit.flushes.empty()) {
-      const std::int64_t ns = part->commit.flushes.back().latest.ns;
-      last = std::max(last, ns / width - (ns % width < 0 ? 1 : 0));
+      last = std::max(last, window_of(part->commit.flushes.back().latest, width));
     }
     windows.push_back(last);
   }
@@ -203,14 +214,14 @@ bool is_of_the_object(const Error& error) {
 
 class Merger {
  public:
-  Merger(const Repository& repo, io::World& world, unsigned threads, Progress& progress)
-      : repo_(repo), world_(world), threads_(threads), progress_(progress) {}
+  Merger(const Repository& repo, io::World& world, const MergePolicy& policy, unsigned threads, Progress& progress)
+      : repo_(repo), world_(world), policy_(policy), threads_(threads), progress_(progress) {}
 
   // Merges the groups of one level; `captured` then holds the new segments too.
-  Status merge_level(std::vector<CapturedSegment>& captured, int level, std::chrono::seconds span) {
+  Status merge_level(std::vector<CapturedSegment>& captured, int level) {
     std::vector<CapturedSegment> made;
     for (const Parts& chain : chains_of(captured)) {
-      for (const Parts& group : groups_in(chain, level, span)) {
+      for (const Parts& group : groups_in(chain, level, policy_.spans[level - 1])) {
         if (progress_.cancelled()) return interrupted();
         const std::int64_t lo = group.front()->ref.lo;
         const std::int64_t hi = group.back()->ref.hi;
@@ -234,7 +245,8 @@ class Merger {
  private:
   // nullopt where one commit cannot say it all.
   Result<std::optional<CapturedSegment>> merge(const Parts& chain, const Parts& parts, int level) {
-    const manifest::CaptureCommit commit = merged_commit(parts, chain.front()->ref.lo, chain.back()->ref.hi);
+    const manifest::CaptureCommit commit =
+        merged_commit(parts, chain.front()->ref.lo, chain.back()->ref.hi, policy_.flush_spacing[level - 1]);
     if (commit.changes.size() > kMaxChanges) return std::optional<CapturedSegment>();
     // Every part's digest is compared with what the merge delivers of it, which is more than comparing their sum.
     MergedRecords records(TRY(read_segments(repo_, refs_of(chain), {.threads = threads_})), parts, progress_);
@@ -265,6 +277,7 @@ class Merger {
 
   const Repository& repo_;
   io::World& world_;
+  const MergePolicy& policy_;
   const unsigned threads_;
   Progress& progress_;
 };
@@ -392,9 +405,9 @@ Result<MergeReport> merge_captured(const Repository& repo, io::World& world, con
   std::vector<DamagedObject> damaged;  // stays as it is: the chains end there
   const auto listing = TRY(repo.store().list("s/" + lineage.text() + "/"));
   std::vector<CapturedSegment> captured = without_contained(TRY(read_captured(repo, listing, {}, damaged, cache)));
-  Merger merger(repo, world, threads, progress);
+  Merger merger(repo, world, policy, threads, progress);
   for (int level = 1; level <= kTopLevel; ++level) {
-    TRY(merger.merge_level(captured, level, policy.spans[level - 1]));
+    TRY(merger.merge_level(captured, level));
   }
   return merger.report;
 }

@@ -25,7 +25,7 @@ using std::chrono::seconds;
 
 // A revision takes a second in these tests.
 MergePolicy short_policy(seconds grace = seconds(0)) {
-  return {.spans = {seconds(5), seconds(10), seconds(20), seconds(40)}, .grace = grace};
+  return {.spans = {seconds(5), seconds(10), seconds(20), seconds(40)}, .flush_spacing = {}, .grace = grace};
 }
 
 struct Merging {
@@ -148,6 +148,35 @@ TEST(Merge, AMergedSegmentHasTheSumOfTheDigestsAndAllFlushes) {
   EXPECT_EQ(widest.ref.hi, 12);
   EXPECT_EQ(widest.ref.digest, sum.text());
   EXPECT_EQ(widest.commit.flushes, flushes);
+}
+
+TEST(Merge, OldTimesAreToldInWiderSteps) {
+  TestRepo t;
+  MvccModel model;
+  for (int i = 0; i < 200; ++i) model.put("/k", std::to_string(i));
+  for (std::int64_t lo = 2; lo < 200; ++lo) ASSERT_TRUE(publish(t, model, lo, lo + 1));
+  Notes notes;
+  MergePolicy policy = short_policy();
+  policy.flush_spacing[3] = seconds(10);
+  ASSERT_TRUE(merge_captured(*t.repo, t.world.world, lineage_id(1), policy, 1, notes));
+  std::vector<DamagedObject> damaged;
+  std::size_t coarse = 0;
+  const auto captured = load_captured(*t.repo, {}, damaged).value();
+  for (const CapturedSegment& segment : captured) {
+    const auto& flushes = segment.commit.flushes;
+    ASSERT_FALSE(flushes.empty());
+    EXPECT_EQ(flushes.back().revision, segment.ref.hi);
+    for (const manifest::Flush& flush : flushes) EXPECT_EQ(flush.latest, reached_at(flush.revision));
+    const std::int64_t revisions = segment.ref.hi - segment.ref.lo;
+    if (segment.level < 4) {
+      EXPECT_EQ(flushes.size(), static_cast<std::size_t>(revisions));
+      continue;
+    }
+    ++coarse;
+    EXPECT_LE(flushes.size(), static_cast<std::size_t>(revisions / 10 + 2));
+    for (std::size_t i = 1; i < flushes.size(); ++i) EXPECT_LE(flushes[i].revision - flushes[i - 1].revision, 10);
+  }
+  EXPECT_GT(coarse, 1u);
 }
 
 TEST(Merge, TheOpenWindowIsLeftAlone) {
