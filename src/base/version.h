@@ -1,8 +1,8 @@
-// The version of this build.
+// The version of this build; CMakeLists.txt says which.
 #pragma once
 
 #include <string_view>
 
 namespace lifeboat {
-inline constexpr std::string_view kLifeboatVersion = "0.1.0";
+extern const std::string_view kLifeboatVersion;
 }

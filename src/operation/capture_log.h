@@ -47,7 +47,6 @@ class CaptureLog {
   // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any
   // more.
   bool flush(bool at_once = false);
-  bool is_failing() const { return failing_; }
   // The store's last refusal is one that no retry mends.
   const std::optional<Error>& hopeless() const { return hopeless_; }
 

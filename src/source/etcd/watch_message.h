@@ -26,9 +26,6 @@ struct WatchMessage {
   std::vector<WatchEvent> events;  // borrow from the message's bytes
 };
 
-// The watch id of answers to a progress request.
-inline constexpr std::int64_t kEveryWatch = -1;
-
 // False when it is not a well-formed answer or an event of it has no well-formed KeyValue with a
 // revision.
 bool parse_watch_message(ByteView bytes, WatchMessage& out);
