@@ -3,16 +3,16 @@
 
 namespace lifeboat::app {
 
-// From now on SIGINT and SIGTERM are noted, a second one ends the process at once, and SIGPIPE is
-// an error of write().
+// From now on SIGINT, SIGTERM and SIGHUP (a session that ends) are noted, a second one ends the process at once, and
+// SIGPIPE is an error of write(). Under nohup SIGHUP stays ignored.
 void install_signal_handlers();
 
-// From now on SIGHUP is noted instead of ending the process: for daemons.
+// From now on SIGHUP asks to read the settings anew, and is no wish to stop: for daemons.
 void install_reload_handler();
 // True once after one SIGHUP or several.
 bool take_reload_signal();
 
-// The first SIGINT or SIGTERM that came, or 0.
+// The first of them that came, or 0.
 int stop_signal();
 
 }  // namespace lifeboat::app

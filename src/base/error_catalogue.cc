@@ -14,9 +14,9 @@ constexpr ErrorEntry kUsageErrors[] = {
      "read from the cluster and nothing was written.",
      "Run the command with --help: it starts with examples."},
     {ErrorCode::kUnknownSetting, ExitCode::kUsage, "unknown setting",
-     "The configuration file or the environment sets something that Lifeboat does not know. "
-     "Unknown settings are refused, because a misspelled one would otherwise be ignored without a "
-     "word.",
+     "The configuration file sets something that Lifeboat does not know. Unknown settings are "
+     "refused, because a misspelled one would otherwise be ignored without a word. A variable of "
+     "the environment that looks like a misspelled one is only warned of.",
      "Correct the name; `lifeboat config view --origin` lists every setting and where it came "
      "from."},
     {ErrorCode::kBadSetting, ExitCode::kUsage, "setting with an unusable value",

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
@@ -78,16 +79,33 @@ Status is_of_repo(const RepoId& repo, ByteView head) {
   return fail(ErrorCode::kObjectDamaged, "it is of another repo", "it names the repo " + header->repo.text());
 }
 
+// What an agent keeps for its life.
+constexpr std::array<std::string_view, 6> kLastingSettings{"repo",         "repo-key-file", "passphrase-file",
+                                                           "agent.listen", "capture.tail",  "capture.tail-max"};
+
+std::vector<std::string> lasting_settings(const app::Settings& settings) {
+  std::vector<std::string> values;
+  for (const std::string_view name : kLastingSettings) values.push_back(settings.text(name));
+  return values;
+}
+
+void warn(AgentLog& log, std::string text) {
+  log.write({.severity = agent::Severity::kWarning,
+             .event = "settings",
+             .text = std::move(text),
+             .revision = 0,
+             .lineage = {}});
+}
+
 Result<ExitCode> run(Context& context) {
+  app::install_reload_handler();
   TRY(require_readable_again(context.app.settings()));
+  const std::vector<std::string> lasting = lasting_settings(context.app.settings());
   storage::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
   if (tail != nullptr) TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
   AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson, context.quiet);
-  for (const std::string& warning : context.app.warnings())
-    log.write(
-        {.severity = agent::Severity::kWarning, .event = "settings", .text = warning, .revision = 0, .lineage = {}});
-  app::install_reload_handler();
+  for (const std::string& warning : context.app.warnings()) warn(log, warning);
   const agent::AgentSeams seams{
       .repo = *repo,
       .world = context.app.world(),
@@ -97,6 +115,9 @@ Result<ExitCode> run(Context& context) {
       .reload_asked = app::take_reload_signal,
       .reload = [&]() -> Result<agent::AgentOptions> {
         TRY(context.app.reload_settings());
+        const std::vector<std::string> now = lasting_settings(context.app.settings());
+        for (std::size_t i = 0; i < kLastingSettings.size(); ++i)
+          if (now[i] != lasting[i]) warn(log, fmt::format("{} changed: that takes a restart", kLastingSettings[i]));
         return options_of(context.app);
       },
       .leave =
@@ -133,7 +154,8 @@ Command agent_command() {
       .details =
           "Runs until SIGTERM or SIGINT; then it stores what it has and leaves within five seconds "
           "with exit code 0. SIGHUP makes it read settings, certificates and the password anew (all "
-          "settings but the repo, its key and agent.listen); a rotated certificate is taken without "
+          "settings but the repo, its key, agent.listen and capture.tail, of which it says that they "
+          "take a restart); a rotated certificate is taken without "
           "it. A crash loses nothing that was stored, and the next start goes on from there. It "
           "answers /healthz, /readyz and /metrics by HTTP. Log lines go to standard error, as JSON "
           "with -o json. Two agents may follow one etcd into one repo.",

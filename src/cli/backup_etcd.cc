@@ -61,7 +61,7 @@ Command backup_etcd_command() {
                       .repeated = true},
                      {.name = "--no-proof", .value = "", .help = "do not compare hashes with the live members"}},
       .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
-                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kInterrupted},
+                ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };
 }

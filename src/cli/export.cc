@@ -31,8 +31,7 @@ Command export_command() {
       .parameters =
           {{.name = "POINT", .value = "", .help = "what to export (`lifeboat help points`)", .required = true},
            {.name = "FILE", .value = "", .help = "where to", .required = true}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

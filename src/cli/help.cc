@@ -155,7 +155,7 @@ std::string_view exit_meaning(ExitCode code) {
     case ExitCode::kOk:
       return "done";
     case ExitCode::kAnswerIsNo:
-      return "the answer is no: differences, or not recoverable";
+      return "the answer is no: differences, nothing found, or not recoverable";
     case ExitCode::kUsage:
       return "usage or configuration";
     case ExitCode::kPartial:
@@ -173,7 +173,7 @@ std::string_view exit_meaning(ExitCode code) {
     case ExitCode::kStorage:
       return "storage: full, read-only, or an IO error";
     case ExitCode::kNotFound:
-      return "repo, point, key or file not found";
+      return "repo, point, key or path not found";
     case ExitCode::kLocked:
       return "locked by somebody else";
     case ExitCode::kWrongKey:
@@ -181,9 +181,9 @@ std::string_view exit_meaning(ExitCode code) {
     case ExitCode::kBug:
       return "a defect of Lifeboat";
     case ExitCode::kInterrupted:
-      return "interrupted (143: by SIGTERM)";
+      return "interrupted (143: by SIGTERM or SIGHUP)";
     case ExitCode::kTerminated:
-      return "ended by SIGTERM";
+      return "ended by SIGTERM or SIGHUP";
   }
   return "";
 }

@@ -272,8 +272,7 @@ Command restore_etcd_command() {
                     "replace a stopped member's data"},
                    {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "and take that back"}},
       .parameters = parameters(),
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,
   };

@@ -41,7 +41,8 @@ Format format_of(const app::Settings& settings) {
 }
 
 int exit_of(const Error& error) {
-  if (error.code() == ErrorCode::kInterrupted && app::stop_signal() == SIGTERM) {
+  const int signal = app::stop_signal();
+  if (error.code() == ErrorCode::kInterrupted && (signal == SIGTERM || signal == SIGHUP)) {
     return static_cast<int>(ExitCode::kTerminated);
   }
   return static_cast<int>(entry_of(error.code()).exit);

@@ -70,8 +70,7 @@ Command verify_command() {
                      {.name = "--level", .value = "0..4", .help = "how deep (default 2)"},
                      {.name = "--etcd", .value = "FILE", .help = "the etcd for level 4 (default: found on PATH)"},
                      {.name = "--no-attest", .value = "", .help = "write no record of the outcome into the repo"}},
-      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey,
-                ExitCode::kInterrupted},
+      .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };
 }
