@@ -22,7 +22,8 @@ Result<ExitCode> run(Context& context) {
   const auto report = operation::backup_etcd(*repo, context.app.world(), **client, options, context.progress);
   if (!report) return std::unexpected(context.app.explain_etcd_error(report.error()));
   answer(context, backup_text(*report, context.style), backup_json(*report, "Backup"));
-  return report->proof.proof == repository::Proof::kDisagrees ? ExitCode::kIntegrity : ExitCode::kOk;
+  const bool disagrees = report->proof.proof == repository::Proof::kDisagrees;
+  return disagrees || report->damage ? ExitCode::kIntegrity : ExitCode::kOk;
 }
 
 }  // namespace
@@ -38,7 +39,8 @@ Command backup_etcd_command() {
           "compared with the "
           "live members' own; a point that cannot be proven is kept and says why. When members "
           "disagree the "
-          "point is kept, too, and the exit code is 6.",
+          "point is kept, too, and the exit code is 6. Where what the repo holds of the cluster is damaged, a whole "
+          "snapshot begins a new history beside it, and the exit code is 6.",
       .examples = {{"lifeboat backup etcd --cluster prod -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
                     "--endpoints "
                     "https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert "

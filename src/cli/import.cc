@@ -25,7 +25,7 @@ Result<ExitCode> run(Context& context) {
   const operation::BackupReport report =
       TRY(operation::import_snapshot(*repo, context.app.world(), path, options, context.progress));
   answer(context, backup_text(report, context.style), backup_json(report, "Import"));
-  return ExitCode::kOk;
+  return report.damage ? ExitCode::kIntegrity : ExitCode::kOk;
 }
 
 }  // namespace

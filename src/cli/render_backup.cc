@@ -95,6 +95,7 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind) {
       .put("durationSeconds", report.total_seconds)
       .put("proof", proof_json(report.proof))
       .put("warnings", report.warnings);
+  if (report.damage) json.put("damage", code_text(*report.damage));
   return json;
 }
 

@@ -179,7 +179,21 @@ Result<std::string> follow_plan(Context& context, const RestoreOptions& options,
   return planned->sentence;
 }
 
+std::vector<Parameter> parameters();
+
+// Everything else would be passed over in silence, --dry-run above all.
+Status require_undo_alone(const Arguments& arguments) {
+  for (const Parameter& parameter : parameters()) {
+    const bool fits = parameter.name == "--undo" || parameter.name == "--data-dir" || parameter.name == "--wal-dir";
+    if (!fits && arguments.has(parameter.name))
+      return fail(ErrorCode::kUsage, fmt::format("--undo and {} contradict each other", parameter.name),
+                  "an undo puts back what is kept beside the data directory", "Pass --undo with --data-dir alone.");
+  }
+  return {};
+}
+
 Result<ExitCode> undo(Context& context) {
+  TRY(require_undo_alone(context.arguments));
   const std::string data_dir = path_of(context, "--data-dir");
   if (data_dir.empty()) return fail(ErrorCode::kUsage, "--undo needs --data-dir", "no directory was named");
   const RestoreReport report =

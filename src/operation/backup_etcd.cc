@@ -58,6 +58,15 @@ Result<Committed> take_snapshot(const repository::Repository& repo, io::World& w
   return commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress);
 }
 
+// What it goes on from turned out to be damaged: then it protects nothing, and a whole snapshot takes its place.
+Result<Committed> replace_point(const repository::Repository& repo, io::World& world, source::Client& client,
+                                const BackupOptions& options, const Error& damage, BackupReport& report,
+                                Progress& progress) {
+  report = {};
+  report.snapshot_reason = "the stored history cannot be read whole: " + damage.to_string();
+  return take_snapshot(repo, world, client, options, report, progress);
+}
+
 Result<Committed> commit_point(const repository::Repository& repo, io::World& world, source::Client& client,
                                const BackupOptions& options, BackupReport& report, Progress& progress) {
   if (!options.full) {
@@ -78,21 +87,30 @@ Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& 
                                  const BackupOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
   BackupReport report;
-  const auto committed = TRY(commit_point(repo, world, client, options, report, progress));
-  report.leases = committed.manifest.leases;
-  report.total_seconds = seconds_since(world, began);
-  report.store_seconds = report.total_seconds - report.receive_seconds;
-
+  auto committed = TRY(commit_point(repo, world, client, options, report, progress));
+  const auto tell_times = [&] {
+    report.leases = committed.manifest.leases;
+    report.total_seconds = seconds_since(world, began);
+    report.store_seconds = report.total_seconds - report.receive_seconds;
+  };
+  tell_times();
   if (!options.prove) {
     report.proof.reason = "not asked for";
     return report;
   }
-  // The point exists already: what goes wrong now is told, not fatal.
   auto proof = prove_point(repo, world, client, committed.manifest, options, progress);
-  if (proof)
+  if (!proof && repository::is_damage(proof.error()) && report.continued) {
+    committed = TRY(replace_point(repo, world, client, options, proof.error(), report, progress));
+    tell_times();
+    proof = prove_point(repo, world, client, committed.manifest, options, progress);
+  }
+  // The point exists already: what goes wrong now is told, not fatal.
+  if (proof) {
     report.proof = *std::move(proof);
-  else
-    report.proof.reason = fmt::format("the proof could not be made: {}", proof.error().to_string());
+    return report;
+  }
+  if (repository::is_damage(proof.error())) report.damage = proof.error().code();
+  report.proof.reason = fmt::format("the proof could not be made: {}", proof.error().to_string());
   return report;
 }
 

@@ -54,6 +54,8 @@ struct BackupReport {
   double receive_seconds = 0, store_seconds = 0, total_seconds = 0;  // total without the proof
   ProofReport proof;
   std::vector<std::string> warnings;
+  // The repo holds something of this cluster that cannot be read any more, or of the point itself.
+  std::optional<ErrorCode> damage;
 };
 
 struct ImportOptions : BackupOptions {

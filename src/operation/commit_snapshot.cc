@@ -58,15 +58,20 @@ class Commit {
         progress_(progress),
         compact_(compact_revision_of(snapshot.sidecar())) {}
 
-  // Planned anew where merges or the end of a history took what was compared with.
+  // Planned anew where merges or the end of a history took what was compared with. What is missing even then was taken
+  // by nobody: it is lost, as what is damaged.
   Result<Committed> run() {
     const BackupReport blank = report_;
     const std::string cluster = request_.source.cluster;
     bool again = false;
-    return repository::with_fresh_plan([&]() -> Result<Committed> {
+    const auto once = [&]() -> Result<Committed> {
       if (std::exchange(again, true)) TRY(start_over(blank, cluster));
       return run_once();
-    });
+    };
+    auto done = repository::with_fresh_plan(once);
+    if (done || done.error().code() != ErrorCode::kObjectMissing) return done;
+    missing_is_lost_ = true;
+    return once();
   }
 
  private:
@@ -82,12 +87,30 @@ class Commit {
   Result<Committed> run_once() {
     catalogue_ = TRY(Catalogue::load(repo_));
     for (const Point* head : candidate_heads()) {
-      if (TRY(continue_lineage(*head))) return publish();
+      const auto continued = continue_lineage(*head);
+      if (!continued && !is_lost(continued.error())) return std::unexpected(continued.error());
+      if (!continued) leave_behind(*head, continued.error());
+      if (continued && *continued) return publish();
       TRY(snapshot_.rewind());
     }
     if (request_.live && request_.source.cluster.empty() && lineage_.parent.is_zero()) TRY(inherit_from_origin());
     TRY(begin_lineage());
     return publish();
+  }
+
+  bool is_lost(const Error& error) const {
+    return repository::is_damage(error) && (missing_is_lost_ || error.code() != ErrorCode::kObjectMissing);
+  }
+
+  // Rule 6: what cannot be read cannot be gone on with, and does not keep the cluster from being protected anew.
+  void leave_behind(const Point& head, const Error& error) {
+    report_.damage = error.code();
+    report_.warnings.push_back(
+        fmt::format("the repo's history of cluster {} cannot be read whole: {}; this point needs nothing of it, and "
+                    "`lifeboat verify --all` says which older points are lost",
+                    head.manifest.source.cluster, error.to_string()));
+    if (lineage_.parent.is_zero() && (is_same_cluster(head) || !request_.source.cluster.empty()))
+      take_parent(head, {}, "the history before it cannot be read whole");
   }
 
   // The newest point of every lineage this snapshot might continue, likeliest first.
@@ -232,8 +255,13 @@ class Commit {
 
   // A restored cluster has a new id: its records tell whose history goes on.
   Status inherit_from_origin() {
-    const SnapshotOrigin origin = TRY(find_origin(repo_, catalogue_, snapshot_, options_.threads, progress_));
+    const auto found = find_origin(repo_, catalogue_, snapshot_, options_.threads, progress_);
     TRY(snapshot_.rewind());
+    if (!found && is_lost(found.error())) {
+      report_.warnings.push_back("where this cluster comes from cannot be told: " + found.error().to_string());
+      return {};
+    }
+    const SnapshotOrigin origin = TRY(found);
     if (origin.head != nullptr) {
       take_parent(*origin.head, origin.match, changed_id(origin.head->manifest.source.cluster_id));
       report_.warnings.push_back(fmt::format(
@@ -405,6 +433,7 @@ class Commit {
   Catalogue catalogue_;
   std::unique_ptr<SnapshotCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
+  bool missing_is_lost_ = false;
   bool consolidate_ = false;   // a long chain is ended
   bool stands_alone_ = false;  // a base of its own was written
   manifest::Lineage lineage_;

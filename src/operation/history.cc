@@ -173,10 +173,34 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   return report;
 }
 
+namespace {
+
+// `latest` and times mean the newest state that fits: where that may be one which cannot be read, an older one is not
+// taken for it in silence.
+Status require_nothing_lost(const Catalogue& catalogue, const std::string& text, const Catalogue::Target& target) {
+  if (text != "latest" && !text.starts_with('@')) return {};
+  const Point& point = *target.point;
+  const auto damaged = catalogue.damaged_behind(point.manifest.lineage.id, target.revision);
+  if (damaged.empty()) return {};
+  return fail(
+      ErrorCode::kObjectDamaged, fmt::format("what {} names may be damaged", printable(as_bytes(text))),
+      fmt::format("{} cannot be read ({}); what can be read before it is point {} at revision {}, seen until {}",
+                  damaged.front()->object, damaged.front()->error.what(), point.id, target.revision,
+                  rfc3339(point.last_seen)),
+      fmt::format("To take the older state pass {}; `lifeboat verify --all` says what is damaged.",
+                  target.revision == point.manifest.revision ? point.id : fmt::format("rev:{}", target.revision)));
+}
+
+}  // namespace
+
 Result<Catalogue::Target> find_target(const repository::Repository& repo, const Catalogue& catalogue,
                                       const std::string& text, const std::string& cluster, Timestamp now,
                                       const InspectOptions& options, Progress& progress) {
-  if (!text.starts_with(kBeforeDelete)) return catalogue.resolve(text, cluster, now);
+  if (!text.starts_with(kBeforeDelete)) {
+    auto target = TRY(catalogue.resolve(text, cluster, now));
+    TRY(require_nothing_lost(catalogue, text, target));
+    return target;
+  }
   const Deletion wanted = TRY(parse_deletion(text));
   const auto latest = TRY(catalogue.resolve("latest", cluster, now));
   HistoryOptions how;

@@ -40,7 +40,8 @@ Result<HistoryReport> history(const repository::Repository& repo, const reposito
 
 // A point as Catalogue::resolve takes it, or `before-delete:KEY` and `before-delete:KEY#N`: the revision before the
 // last (the N-th last) deletion of KEY in the newest lineage. kKeyNotFound when the lineage holds no such deletion,
-// kRevisionInGap when the revision before it is not stored; both say which revisions are missing.
+// kRevisionInGap when the revision before it is not stored; both say which revisions are missing. kObjectDamaged where
+// `latest` or a time may mean what cannot be read, and an older state would be taken for it.
 Result<repository::Catalogue::Target> find_target(const repository::Repository& repo,
                                                   const repository::Catalogue& catalogue, const std::string& text,
                                                   const std::string& cluster, Timestamp now,

@@ -29,9 +29,16 @@ ClusterPoints points_of(const Catalogue& catalogue, const std::string& cluster, 
   return out;
 }
 
-// What the newest point needs is there with its size; deeper looks are verify's.
-std::vector<std::string> check_latest(const repository::Repository& repo, const Point& point) {
+// What the newest point needs is there with its size, and was readable where the catalogue read it; deeper looks are
+// verify's.
+std::vector<std::string> check_latest(const repository::Repository& repo, const Catalogue& catalogue,
+                                      const Point& point) {
   std::vector<std::string> findings;
+  for (const auto& damaged : catalogue.damaged()) {
+    const bool needed = std::ranges::any_of(point.manifest.segments,
+                                            [&](const auto& segment) { return segment.object == damaged.object; });
+    if (needed) findings.push_back(fmt::format("{}: {}", damaged.object, damaged.error.to_string()));
+  }
   for (const auto& segment : point.manifest.segments) {
     const auto head = repo.store().head(segment.object);
     if (!head)
@@ -130,10 +137,15 @@ ClusterStatus status_of(const repository::Repository& repo, const Catalogue& cat
   out.cluster = cluster;
   const ClusterPoints of = points_of(catalogue, cluster, latest);
   describe_points(of, now, out);
-  out.findings = check_latest(repo, latest);
+  out.findings = check_latest(repo, catalogue, latest);
   const bool complete = out.findings.empty();
+  const auto lost = catalogue.damaged_behind(latest.manifest.lineage.id, latest.manifest.revision);
   const bool failed_verification = take_verifications(of, out);
   judge(complete, failed_verification, last_compared(of), out);
+  if (!lost.empty() && out.recoverability == Recoverability::kRecoverable) {
+    out.recoverability = Recoverability::kDoubtful;
+    out.verdict = fmt::format("something newer than point {} cannot be read: {}", latest.id, lost.front()->object);
+  }
   find_two_under_one_name(catalogue, out);
   return out;
 }

@@ -12,4 +12,10 @@ struct DamagedObject {
   Error error;
 };
 
+// What reading something of a repo ends with where what is stored is the reason.
+inline bool is_damage(const Error& error) {
+  using enum ErrorCode;
+  return error.code() == kObjectDamaged || error.code() == kObjectMissing || error.code() == kLogRuleBroken;
+}
+
 }  // namespace lifeboat::repository

@@ -1,4 +1,5 @@
 #include "repository/points.h"
+#include "repository/layout.h"
 
 #include <fmt/format.h>
 
@@ -280,6 +281,31 @@ bool Catalogue::is_captured(const manifest::SegmentRef& segment) const {
 bool Catalogue::is_long(const std::vector<manifest::SegmentRef>& segments, std::size_t additions_max) const {
   return is_long_chain(segments, [this](const auto& segment) { return is_captured(segment); },
                        {.additions = additions_max});
+}
+
+namespace {
+
+// Where an object's name says that it is of the lineage: up to which revision it reached.
+std::optional<std::int64_t> reach_of(const std::string& object, const LineageId& lineage) {
+  if (const auto segment = parse_segment_name(object); segment && segment->lineage == lineage) return segment->hi;
+  if (const auto point = parse_manifest_name(object); point && point->lineage == lineage) return point->revision;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<const DamagedObject*> Catalogue::damaged_behind(const LineageId& id, std::int64_t revision) const {
+  std::vector<const DamagedObject*> found;
+  for (const DamagedObject& object : damaged_) {
+    const auto reach = reach_of(object.object, id);
+    if (!reach || *reach <= revision) continue;
+    const bool told = std::ranges::any_of(points_, [&](const Point& point) {
+      const manifest::Manifest& m = point.manifest;
+      return m.lineage.id == id && m.revision > revision && m.revision <= *reach;
+    });
+    if (!told) found.push_back(&object);
+  }
+  return found;
 }
 
 const LineageInfo* Catalogue::lineage(const LineageId& id) const {

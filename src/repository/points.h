@@ -65,6 +65,9 @@ class Catalogue {
   const std::vector<Point>& points() const { return points_; }
   const std::vector<LineageInfo>& lineages() const { return lineages_; }
   const std::vector<DamagedObject>& damaged() const { return damaged_; }
+  // Of those, the ones of the lineage that may have told of something behind `revision`, and of nothing that a readable
+  // point behind it tells of, too.
+  std::vector<const DamagedObject*> damaged_behind(const LineageId& lineage, std::int64_t revision) const;
   const LineageInfo* lineage(const LineageId& id) const;
   const Point* newest_of(const LineageId& id) const;  // highest revision
   bool is_captured(const manifest::SegmentRef& segment) const;

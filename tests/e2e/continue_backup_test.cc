@@ -58,6 +58,28 @@ TEST_P(ContinuedBackup, StoresTheNewRevisionsAndRestoresEqual) {
   expect_point_is_the_cluster(repo, cluster);
 }
 
+TEST_P(ContinuedBackup, BeginsAnewWhereWhatItContinuesIsDamaged) {
+  EtcdCluster cluster(config(1));
+  cluster.start();
+  change_some(cluster);
+  const Repo repo;
+  const Json first = repo.backup(cluster);
+  for (const std::string& name : tree(repo.path() + "/s")) {
+    const std::string file = repo.path() + "/s/" + name;
+    if (fs::is_directory(file)) continue;
+    std::string bytes = read_file(file);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_file(file, bytes);
+  }
+  change_some(cluster);
+  const Json told = repo.json(Words{"backup", "etcd", "--cluster", "prod"} + repo.reach(cluster), 6);
+  EXPECT_EQ(told.at("damage"), "LB-E5001") << told;
+  EXPECT_TRUE(told.at("lineage").at("isNew"));
+  EXPECT_EQ(told.at("lineage").at("parent"), first.at("lineage").at("id"));
+  EXPECT_EQ(told.at("proof").at("state"), "proven") << told.at("proof");
+  expect_point_is_the_cluster(repo, cluster);
+}
+
 TEST_P(ContinuedBackup, TakesASnapshotWhereTheRevisionsAreGoneOrUsersChanged) {
   EtcdCluster cluster(config(1));
   cluster.start();

@@ -2,9 +2,12 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <gmock/gmock.h>
+
 #include <thread>
 
 #include "operation/backup_support.h"
+#include "operation/history.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -159,6 +162,86 @@ TEST_F(Backup, AFileWithNothingInCommonBeginsALineageOfTheNamedCluster) {
   EXPECT_TRUE(second->new_lineage);
   EXPECT_EQ(second->parent, first->lineage);
   EXPECT_NE(second->lineage_reason.find("in common"), std::string::npos) << second->lineage_reason;
+}
+
+// The objects under a prefix, each with one byte turned over.
+void damage_all(RepoWorld& w, const std::string& prefix) {
+  for (const auto& object : w.store->list(prefix).value()) {
+    const std::string path = std::string(kRoot) + "/" + object.name;
+    Bytes bytes = io::read_whole(w.memory, path, 1u << 30).value();
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    w.place(path, bytes);
+  }
+}
+
+TEST_F(Backup, WhatCannotBeReadIsLeftBehindAndTheClusterProtectedAnew) {
+  for (const bool missing : {false, true}) {
+    SetUp();
+    auto options = w.options();
+    options.cluster = "prod";
+    write_some(model, random, 60, 9);
+    const auto first = w.import_bytes(model.snapshot_file(), options);
+    ASSERT_TRUE(first) << why_not(first);
+    if (missing) {
+      for (const auto& object : w.store->list("s/").value()) ASSERT_TRUE(w.store->remove(object.name));
+    } else {
+      damage_all(w, "s/");
+    }
+    write_some(model, random, 20, 9);
+    const auto second = w.import_bytes(model.snapshot_file(), options);
+    ASSERT_TRUE(second) << why_not(second);
+    EXPECT_TRUE(second->new_lineage);
+    EXPECT_EQ(second->parent, first->lineage);
+    EXPECT_EQ(second->damage, missing ? ErrorCode::kObjectMissing : ErrorCode::kObjectDamaged);
+    ASSERT_FALSE(second->warnings.empty());
+    EXPECT_THAT(second->warnings.front(), ::testing::HasSubstr("cannot be read whole"));
+    const Catalogue catalogue = w.catalogue();
+    const auto latest = catalogue.resolve("latest", "prod", w.clock.time);
+    ASSERT_TRUE(latest) << why_not(latest);
+    EXPECT_EQ(latest->point->id, second->point);
+    EXPECT_EQ(read_target(w, *latest).value(), model.database);
+
+    const auto third = w.import_bytes(model.snapshot_file(), options);
+    ASSERT_TRUE(third) << why_not(third);
+    EXPECT_EQ(third->lineage, second->lineage);
+    EXPECT_FALSE(third->damage);
+  }
+}
+
+TEST_F(Backup, AnOlderPointIsNotTakenForANewestThatCannotBeRead) {
+  write_some(model, random, 60, 9);
+  const auto first = import(model);
+  write_some(model, random, 20, 9);
+  const auto before = names_in(*w.store);
+  const auto second = import(model);
+  for (const auto& object : w.store->list("m/").value())
+    if (std::ranges::find(before, object.name) == before.end()) damage_all(w, object.name);
+  const Catalogue catalogue = w.catalogue();
+  ASSERT_EQ(catalogue.damaged().size(), 1u);
+  const auto find = [&](const std::string& name) {
+    return find_target(*w.repo, catalogue, name, "", w.clock.time, {.spool_directory = "/"}, w.progress);
+  };
+  for (const std::string name : {"latest", "@-0s"}) {
+    const auto found = find(name);
+    ASSERT_FALSE(found) << name;
+    EXPECT_EQ(found.error().code(), ErrorCode::kObjectDamaged);
+    EXPECT_THAT(found.error().fix(), ::testing::HasSubstr(first.point));
+  }
+  const auto named = find(first.point);
+  ASSERT_TRUE(named) << why_not(named);
+  EXPECT_EQ(named->revision, first.revision);
+  const auto told = status(*w.repo, catalogue, "", w.clock.time);
+  ASSERT_TRUE(told) << why_not(told);
+  EXPECT_EQ(told->recoverability(), Recoverability::kDoubtful);
+  EXPECT_THAT(told->verdict, ::testing::HasSubstr("cannot be read"));
+
+  write_some(model, random, 5, 9);
+  const auto third = import(model);
+  EXPECT_NE(third.revision, second.revision);
+  const auto newest =
+      find_target(*w.repo, w.catalogue(), "latest", "", w.clock.time, {.spool_directory = "/"}, w.progress);
+  ASSERT_TRUE(newest) << why_not(newest) << ": what is newer can be read";
+  EXPECT_EQ(newest->revision, third.revision);
 }
 
 TEST_F(Backup, AGapIsReportedAndRefusedWithItsNeighbours) {

@@ -237,6 +237,7 @@ TEST_F(RestoreAuth, IsAsOfTheRevisionUnlessTheNewestIsAskedFor) {
 TEST_F(RestoreAuth, IsThatOfThePlanOnEveryHost) {
   RestoreOptions options;
   options.plan_file = "/share/plan";
+  options.initial_cluster = "default=http://10.0.0.1:2380";
   options.auth = AuthMode::kLatest;
   EXPECT_THAT(users_after(options), ElementsAre("alice"));
   options.auth.reset();

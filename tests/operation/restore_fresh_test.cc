@@ -230,8 +230,14 @@ TEST_F(RestoreFresh, WritesNothingInADryRun) {
   options.dry_run = true;
   options.plan_file = "/plan.json";
   m.files.arm({});
+  const auto alone = run(options);
+  ASSERT_FALSE(alone) << "a host without the plan, which does not name the others";
+  EXPECT_EQ(alone.error().code(), ErrorCode::kUsage);
+  options.initial_cluster = "default=http://10.0.0.1:2380,m2=http://10.0.0.2:2380";
   const auto report = run(options);
-  ASSERT_TRUE(report);
+  ASSERT_TRUE(report) << report.error().to_string();
+  EXPECT_EQ(report->cluster_id, 0u) << "the real run draws another token";
+  EXPECT_EQ(report->token, "");
   EXPECT_EQ(m.files.changes(), 0u);
   EXPECT_TRUE(report->dry_run);
   EXPECT_GE(report->plan.size(), 6u);
