@@ -57,12 +57,12 @@ Asked ask_members(io::World& world, source::Client& client, const manifest::Mani
       out.refusals.push_back(fmt::format("{}: {}", endpoint, answer.error().why()));
       continue;
     }
-    const std::int64_t from = std::max<std::int64_t>(answer->compact_revision, 1);
-    if (!coverage.empty() && coverage.back().from > from) {
+    if (!repository::can_compute(coverage, answer->compact_revision, manifest.revision)) {
       out.refusals.push_back(fmt::format(
           "{}: its hash reaches back to revision {}, the log only to {} (etcd answers a compacted revision from a "
           "cache; the next write makes it provable)",
-          endpoint, from, coverage.back().from));
+          endpoint, std::max<std::int64_t>(answer->compact_revision, 1),
+          coverage.empty() ? manifest.revision : coverage.back().from));
       continue;
     }
     out.answers.push_back({.member_id = fmt::format("{:x}", answer->member_id),

@@ -209,7 +209,7 @@ class Verification {
     const auto coverage = repository::coverage_of(target.point->manifest.segments);
     if (proof && proof->revision == target.revision)
       for (const auto& member : proof->members)
-        if (repository::covers_all(coverage, {{std::max<std::int64_t>(member.compact_revision, 1), target.revision}}))
+        if (repository::can_compute(coverage, member.compact_revision, target.revision))
           out.insert(member.compact_revision);
     return {out.begin(), out.end()};
   }

@@ -21,16 +21,16 @@ using List = std::vector<const StoredAttestation*>;  // of one lineage, the newe
 
 bool disagrees(const Attestation& a) { return !a.hashes_agree() || (a.kind == "verify" && !a.agreed); }
 
-bool is_proof(const Attestation& a) { return a.kind == "hashkv" && a.agreed && !a.members.empty(); }
-
-// From there on it took in all records.
-std::int64_t reaches_back_to(const Attestation& a) {
-  return std::ranges::max(a.members, {}, &Attestation::MemberHash::compact_revision).compact_revision;
+std::vector<Attestation> attestations_in(const List& list) {
+  std::vector<Attestation> out;
+  for (const auto* one : list) out.push_back(one->attestation);
+  return out;
 }
 
 class Lineage {
  public:
-  Lineage(List newest_first, const Catalogue& catalogue, const LineageId& id) : all_(std::move(newest_first)) {
+  Lineage(List newest_first, const Catalogue& catalogue, const LineageId& id)
+      : all_(std::move(newest_first)), proofs_(attestations_in(all_), id) {
     if (const LineageInfo* info = catalogue.lineage(id)) history_from_ = info->history_from;
     for (const Point& point : catalogue.points())
       if (!point.captured && point.manifest.lineage.id == id) named_.insert(point.manifest.revision);
@@ -75,22 +75,31 @@ class Lineage {
         [](const Attestation& a) { return a.kind == "verify" && a.agreed ? std::optional(a.level) : std::nullopt; });
   }
 
+  // The highest first: one tells nothing new when a kept one above proves all that it proves.
   void keep_telling_proofs() {
     List proofs;
     for (const auto* one : all_)
-      if (is_proof(one->attestation)) proofs.push_back(one);
+      if (is_proof(one->attestation) && one->attestation.revision >= history_from_) proofs.push_back(one);
     std::ranges::stable_sort(proofs, std::greater<>(), [](const auto* one) { return one->attestation.revision; });
-    std::int64_t taken_in_from = INT64_MAX;  // by a kept one above
+    std::int64_t proven_from = INT64_MAX;
     for (const auto* one : proofs) {
-      const std::int64_t from = reaches_back_to(one->attestation);
-      const bool told = taken_in_from <= from || one->attestation.revision < history_from_;
-      if (told && !kept_.contains(one)) continue;
+      const std::int64_t from = proofs_.proves_from(one->attestation);
+      if (proven_from <= from && !kept_.contains(one)) continue;
       keep(one);
-      taken_in_from = std::min(taken_in_from, from);
+      keep_proof_at(from);
+      proven_from = std::min(proven_from, from);
     }
   }
 
+  // That of the state which another begins with; it may lie below the end of the history.
+  void keep_proof_at(std::int64_t revision) {
+    const auto at = std::ranges::find_if(
+        all_, [&](const auto* one) { return one->attestation.revision == revision && is_proof(one->attestation); });
+    if (at != all_.end()) keep(*at);
+  }
+
   const List all_;
+  const Proofs proofs_;
   std::int64_t history_from_ = 0;
   std::set<std::int64_t> named_;  // revisions of points that a manifest names
   std::set<const StoredAttestation*> kept_;

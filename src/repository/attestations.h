@@ -14,8 +14,8 @@ struct AttestationPolicy {
 
 // Of each lineage stay: what tells of a disagreement; what is young; of each point that a manifest names the newest of
 // each kind, the newest that agrees and the newest with the hash of a restore; of all revisions the newest proof and
-// the newest check of each level. Of other proofs go those that a kept one above takes in whole (it reaches as far
-// back), those below the end of the history, and old attempts that compared nothing. So no revision loses its proof.
+// the newest check of each level. Of other proofs go those whose revisions kept ones above prove (see Proofs), those
+// below the end of the history, and old attempts that compared nothing. So no revision loses its proof.
 Result<std::size_t> remove_superseded_attestations(const Repository& repo, const AttestationPolicy& policy,
                                                    Progress& progress, ReadCache* cache = nullptr);
 

@@ -213,10 +213,10 @@ class EndOfHistory {
   Result<bool> proof_holds() {
     std::vector<const manifest::Attestation*> proofs;
     for (const manifest::Attestation& proof : objects_.attestations()) {
-      if (proof.kind != "hashkv" || proof.members.empty()) continue;
-      if (!proof.hashes_agree())
+      if (proof.kind != "hashkv") continue;
+      if (verdict_of(proof) == Proof::kDisagrees)
         return refuse(fmt::format("a member disagreed with the log at revision {}", proof.revision));
-      if (proof.revision >= end_ && proof.agreed) proofs.push_back(&proof);
+      if (proof.revision >= end_ && is_proof(proof)) proofs.push_back(&proof);
     }
     std::ranges::sort(proofs, {}, &manifest::Attestation::revision);
     for (const manifest::Attestation* proof : proofs) {
@@ -244,7 +244,7 @@ class EndOfHistory {
   static bool reaches_back(const Manifest& log, const manifest::Attestation& proof) {
     const auto coverage = coverage_of(log.segments);
     return std::ranges::all_of(proof.members, [&](const auto& member) {
-      return covers_all(coverage, {{std::max<std::int64_t>(member.compact_revision, 1), proof.revision}});
+      return can_compute(coverage, member.compact_revision, proof.revision);
     });
   }
 

@@ -144,11 +144,6 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
   return lineages;
 }
 
-Proof verdict_of(const manifest::Attestation& attestation) {
-  if (!attestation.hashes_agree()) return Proof::kDisagrees;
-  return attestation.agreed ? Proof::kProven : Proof::kUnproven;
-}
-
 // How much an attestation weighs against others of its point: a disagreement is never outvoted, and
 // an attempt that proved nothing does not undo a proof.
 int weight_of(Proof proof) {
@@ -189,27 +184,21 @@ void attach(std::vector<Point>& points, const std::vector<manifest::Attestation>
   }
 }
 
-// What is known of a captured revision that nobody compared by itself: a proof above it at (C, X) with C not above it
-// took in all its records; otherwise it is unproven since the last proof below.
+// What is known of a captured revision that nobody compared by itself.
 void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& attestations) {
   const bool ends_history = point.manifest.purpose == manifest::kEndsHistory && point.proof == Proof::kUnproven;
   if (!ends_history && (!point.captured || point.hash_proof)) return;
   const std::int64_t revision = point.manifest.revision;
-  std::int64_t above = INT64_MAX;
-  std::int64_t below = 0;
-  for (const manifest::Attestation& a : attestations) {
-    const bool proves = a.kind == "hashkv" && verdict_of(a) == Proof::kProven;
-    if (!proves || a.lineage != point.manifest.lineage.id) continue;
-    const bool takes_in =
-        std::ranges::all_of(a.members, [&](const auto& member) { return member.compact_revision <= revision; });
-    if (a.revision < revision) below = std::max(below, a.revision);
-    if (a.revision > revision && takes_in) above = std::min(above, a.revision);
-  }
-  if (above != INT64_MAX) {
+  const Proofs proofs(attestations, point.manifest.lineage.id);
+  if (const auto proven = proofs.find(revision)) {
     point.proof = Proof::kProven;
-    point.proof_reason = fmt::format("by the proof of revision {}, which took in all its records", above);
-  } else if (below != 0) {
-    point.proof_reason = fmt::format("unproven since revision {}", below);
+    point.proof_reason =
+        proven->takes_in_all()
+            ? fmt::format("by the proof of revision {}, which took in all records", proven->by)
+            : fmt::format("by the proof of revision {} and that of {}, which took in all records between the two",
+                          proven->since, proven->by);
+  } else if (const std::int64_t last = proofs.last_up_to(revision); last != 0) {
+    point.proof_reason = fmt::format("unproven since revision {}", last);
   }
 }
 

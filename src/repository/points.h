@@ -13,12 +13,11 @@
 #include "repository/damaged_object.h"
 #include "repository/manifest_store.h"
 #include "repository/point_name.h"
+#include "repository/proofs.h"
 #include "repository/repository.h"
 #include "repository/verifications.h"
 
 namespace lifeboat::repository {
-
-enum class Proof { kProven, kUnproven, kDisagrees };
 
 // One recoverable revision that a manifest names, or that was captured behind one. Several manifests of one lineage and
 // revision (a backup of an idle cluster repeated) are one point: times widen, the newest manifest speaks.

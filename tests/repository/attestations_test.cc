@@ -12,8 +12,8 @@ using namespace testing;
 using testing_model::MvccModel;
 using testing_model::write_some;
 
-struct Proofs {
-  Proofs() {
+struct Audited {
+  Audited() {
     std::mt19937 random(1);
     write_some(model, random, 10, 5);
     base = publish_base(t, model);
@@ -60,23 +60,37 @@ struct Proofs {
 };
 
 TEST(Attestations, AProofThatALaterOneTakesInGoes) {
-  Proofs p;
-  const auto first = p.add(20, 10);
-  const auto second = p.add(30, 10);
+  Audited p;
+  const auto lowest = p.add(20, 10);
+  const auto between = p.add(25, 15);
+  const auto above = p.add(30, 20);
   const auto other = p.add(40, 35);
   const auto newest = p.add(50, 36);
   const auto before = p.proofs();
   EXPECT_EQ(p.remove(), 1u);
-  EXPECT_FALSE(p.has(first));
-  EXPECT_TRUE(p.has(second) && p.has(other) && p.has(newest));
+  EXPECT_FALSE(p.has(between));
+  EXPECT_TRUE(p.has(lowest) && p.has(above) && p.has(other) && p.has(newest));
   EXPECT_EQ(p.proofs(), before);
   EXPECT_EQ(p.remove(), 0u);
+}
+
+// The state at the lowest is what those above begin with.
+TEST(Attestations, AProofThatAnotherRestsOnStays) {
+  Audited p;
+  const auto lowest = p.add(20, 18);
+  p.add(30, 10);
+  const auto newest = p.add(50, 19);
+  const auto before = p.proofs();
+  EXPECT_THAT(before, ::testing::Contains(Proof::kProven).Times(31));
+  EXPECT_EQ(p.remove(), 1u);
+  EXPECT_TRUE(p.has(lowest) && p.has(newest));
+  EXPECT_EQ(p.proofs(), before);
 }
 
 TEST(Attestations, NoRevisionLosesItsProofWhateverIsRemoved) {
   std::mt19937 random(4);
   for (int round = 0; round < 5; ++round) {
-    Proofs p;
+    Audited p;
     for (std::int64_t at = p.base.manifest.revision; at <= p.model.revision; ++at)
       if (random() % 3 == 0) p.add(at, std::max<std::int64_t>(1, at - static_cast<std::int64_t>(random() % 20)));
     const auto before = p.proofs();
@@ -86,7 +100,7 @@ TEST(Attestations, NoRevisionLosesItsProofWhateverIsRemoved) {
 }
 
 TEST(Attestations, WhatDisagreesStays) {
-  Proofs p;
+  Audited p;
   manifest::Attestation differs = p.made(20, "hashkv");
   differs.agreed = false;
   differs.members = {{"51", "http://127.0.0.1:2379", 1, 5, 6}};
@@ -100,7 +114,7 @@ TEST(Attestations, WhatDisagreesStays) {
 }
 
 TEST(Attestations, OldAttemptsThatComparedNothingGoAndYoungOnesStay) {
-  Proofs p;
+  Audited p;
   manifest::Attestation nothing = p.made(20, "hashkv");
   nothing.agreed = false;
   nothing.reason = "no member answered";
@@ -112,7 +126,7 @@ TEST(Attestations, OldAttemptsThatComparedNothingGoAndYoungOnesStay) {
 }
 
 TEST(Attestations, OfAPointOnlyTheNewestOfEachKindStays) {
-  Proofs p;
+  Audited p;
   const std::int64_t at = p.base.manifest.revision;
   p.add(at, 1);
   const auto proof = p.add(at, 1);
@@ -124,7 +138,7 @@ TEST(Attestations, OfAPointOnlyTheNewestOfEachKindStays) {
 }
 
 TEST(Attestations, NothingGoesWhileAManifestCannotBeRead) {
-  Proofs p;
+  Audited p;
   p.add(20, 1);
   p.add(30, 1);
   p.t.store.overwrite(p.base.object, Bytes(100));
@@ -132,7 +146,7 @@ TEST(Attestations, NothingGoesWhileAManifestCannotBeRead) {
 }
 
 TEST(ReadCache, AnsweredFromItTheCatalogueIsTheSame) {
-  Proofs p;
+  Audited p;
   p.add(20, 1);
   const auto cold = Catalogue::load(*p.t.repo, &p.cache).value();
   EXPECT_GT(p.cache.bytes(), 0u);
@@ -145,7 +159,7 @@ TEST(ReadCache, AnsweredFromItTheCatalogueIsTheSame) {
 }
 
 TEST(ReadCache, ForgetsWhatNobodyAskedForAndHoldsNoMoreThanItsBound) {
-  Proofs p;
+  Audited p;
   const auto attestation = p.made(20, "hashkv");
   ReadCache cache(3000);
   cache.add("v/a", attestation);

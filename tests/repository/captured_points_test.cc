@@ -271,24 +271,76 @@ TEST(CapturedPoints, RowsBesideTheKeysAreThoseOfTheRevision) {
   EXPECT_EQ(*base, read_sidecar(*c.t.repo, c.base.object).value());
 }
 
-TEST(CapturedPoints, AProofAboveTakesInEveryRevisionFromItsCompactionOn) {
+manifest::Attestation proof_at(std::int64_t compaction, std::int64_t revision, std::uint32_t live = 7,
+                               std::uint32_t computed = 7) {
+  manifest::Attestation proof;
+  proof.lineage = lineage_id(1);
+  proof.revision = revision;
+  proof.kind = "hashkv";
+  proof.agreed = live == computed;
+  proof.members = {{"1", "http://a", compaction, live, computed}};
+  return proof;
+}
+
+TEST(CapturedPoints, AreProvenBetweenTwoProofsOfWhichTheUpperTakesInAllSinceTheLower) {
   Captures c;
   const std::int64_t from = c.start();
   c.capture(from, from + 20);
-  manifest::Attestation proof;
-  proof.lineage = lineage_id(1);
-  proof.revision = from + 10;
-  proof.kind = "hashkv";
-  proof.agreed = true;
-  proof.members = {{"1", "http://a", from + 4, 7, 7}};
-  ASSERT_TRUE(publish_attestation(*c.t.repo, c.t.world.world, proof));
+  const auto put = [&](const manifest::Attestation& proof) {
+    ASSERT_TRUE(publish_attestation(*c.t.repo, c.t.world.world, proof));
+  };
   const auto point = [&](std::int64_t revision) { return *c.resolve("rev:" + std::to_string(revision))->point; };
-  EXPECT_EQ(point(from + 3).proof, Proof::kUnproven);
-  EXPECT_EQ(point(from + 4).proof, Proof::kProven);
-  EXPECT_FALSE(point(from + 4).hash_proof);
+  put(proof_at(from + 4, from + 10));
+  for (const std::int64_t at : {from + 3, from + 4, from + 9}) EXPECT_EQ(point(at).proof, Proof::kUnproven) << at;
   EXPECT_TRUE(point(from + 10).hash_proof);
+  put(proof_at(from + 2, from + 4));
+  EXPECT_EQ(point(from + 3).proof, Proof::kUnproven);
+  for (std::int64_t at = from + 4; at <= from + 10; ++at) EXPECT_EQ(point(at).proof, Proof::kProven) << at;
+  EXPECT_FALSE(point(from + 5).hash_proof);
   EXPECT_EQ(point(from + 11).proof, Proof::kUnproven);
   EXPECT_EQ(point(from + 20).proof_reason, "unproven since revision " + std::to_string(from + 10));
+}
+
+// A row from before the compaction that is written over before the audit is in no hash, though the point between them
+// lies above the compaction.
+TEST(CapturedPoints, AreNotProvenByAHashThatAFalseRowBelowTheCompactionDoesNotChange) {
+  const auto write = [](MvccModel& model, const std::string& hidden) {
+    model.put("hidden", hidden);    // 3
+    model.put("b", "1");            // 4
+    model.put("c", "1");            // 5
+    model.put("hidden", "is now");  // 6
+    model.put("d", "1");            // 7
+  };
+  TestRepo t;
+  MvccModel truth;
+  truth.put("a", "1");  // 2
+  publish_base(t, truth);
+  MvccModel told = truth;
+  write(truth, "was true");
+  write(told, "was false");
+  ASSERT_TRUE(publish(t, told, 2, 7));
+  const auto point = [&](std::int64_t revision) {
+    return *Catalogue::load(*t.repo)->resolve("rev:" + std::to_string(revision), "", {})->point;
+  };
+  NoProgress progress;
+  const auto computed = [&](std::int64_t compaction, std::int64_t revision) {
+    const LogReadOptions options{
+        .revision = revision, .compaction = -1, .threads = 1, .spool_directory = "/", .check = false};
+    return hash_log(*t.repo, t.world.world, point(revision).manifest, compaction, revision, options, progress)->hash;
+  };
+  const auto audit = [&](std::int64_t compaction, std::int64_t revision) {
+    const auto live = truth.hash_kv(compaction, revision);
+    const auto proof = proof_at(compaction, revision, live, computed(compaction, revision));
+    EXPECT_TRUE(publish_attestation(*t.repo, t.world.world, proof));
+  };
+  EXPECT_NE(computed(4, 5), truth.hash_kv(4, 5));
+  audit(-1, 2);
+  audit(4, 7);
+  EXPECT_EQ(point(7).proof, Proof::kProven);
+  for (const std::int64_t at : {3, 4, 5}) {
+    EXPECT_EQ(point(at).proof, Proof::kUnproven) << at;
+    EXPECT_EQ(point(at).proof_reason, "unproven since revision 2") << at;
+  }
 }
 
 TEST(CapturedPoints, SegmentsWithoutAManifestBeforeThemGiveNothing) {
