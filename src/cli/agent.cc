@@ -64,9 +64,11 @@ storage::TailStore* put_tail_before_repo(app::App& app) {
   const app::Settings& settings = app.settings();
   const std::string& directory = settings.text("capture.tail");
   if (directory.empty() || app.repo_path().empty()) return nullptr;
-  auto tail = std::make_unique<storage::TailStore>(
-      storage::local_store(app.world().files, app.repo_path()), app.world().files,
-      storage::TailOptions{.directory = directory, .max_bytes = settings.number("capture.tail-max") << 20});
+  auto tail =
+      std::make_unique<storage::TailStore>(storage::local_store(app.world().files, app.repo_path()), app.world().files,
+                                           storage::TailOptions{.directory = directory,
+                                                                .max_bytes = settings.number("capture.tail-max") << 20,
+                                                                .cancelled = [] { return app::stop_signal() != 0; }});
   storage::TailStore* const borrowed = tail.get();
   app.set_store(std::move(tail));
   return borrowed;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/thread_name.h"
+#include "base/time.h"
 #include "crypto/hash.h"
 #include "storage/local_store.h"
 
@@ -17,6 +18,7 @@ constexpr std::uint64_t kMostBytes = 8ull << 20;  // of one object that waits; l
 constexpr std::size_t kHeadBytes = 4096;
 constexpr std::size_t kShaDigits = 64;
 constexpr std::chrono::seconds kLongestRetry{30};
+constexpr std::chrono::milliseconds kCancelTick{50};
 
 // "s/<lineage>/0/<lo>-<hi>-<sha256>" (docs/format/layout.md), as far as it is needed here.
 struct FlushName {
@@ -34,6 +36,13 @@ std::optional<FlushName> parse_flush_name(std::string_view name) {
   if (read.ec != std::errc{} || rest.size() <= kShaDigits || found.lo < 0) return std::nullopt;
   found.sha = rest.substr(rest.size() - kShaDigits);
   return found;
+}
+
+// Of "m/<lineage>/..."; empty for any other name.
+std::string lineage_of_manifest(std::string_view name) {
+  if (!name.starts_with("m/")) return {};
+  const std::size_t slash = name.find('/', 2);
+  return slash == std::string_view::npos ? std::string() : std::string(name.substr(2, slash - 2));
 }
 
 std::unexpected<Error> unusable(const std::string& name, std::string why) {
@@ -100,7 +109,8 @@ Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
         refuse(object.name, object.size_bytes, unusable(object.name, "it is no captured segment").error());
         continue;
       }
-      waiting_.push_back({object.name, object.size_bytes, std::chrono::steady_clock::now(), true});
+      const auto now = std::chrono::steady_clock::now();
+      waiting_.push_back({.name = object.name, .bytes = object.size_bytes, .since = now, .is_found = true});
       bytes_ += object.size_bytes;
     }
     std::ranges::stable_sort(waiting_, {}, [](const Waiting& w) { return parse_flush_name(w.name)->lo; });
@@ -151,6 +161,7 @@ Result<std::unique_ptr<StagedObject>> TailStore::stage() { return std::make_uniq
 Result<PutOutcome> TailStore::publish(std::unique_ptr<StagedObject> staged, const std::string& name) {
   auto* const object = dynamic_cast<Staged*>(staged.get());
   if (object == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
+  if (const std::string lineage = lineage_of_manifest(name); !lineage.empty()) TRY(bring_what_waits(lineage));
   if (auto beneath = object->take()) return inner_->publish(std::move(beneath), name);
   if (!parse_flush_name(name)) return put_beneath(name, object->bytes());
   const Status kept = keep(name, object->bytes());
@@ -162,6 +173,37 @@ Result<PutOutcome> TailStore::publish(std::unique_ptr<StagedObject> staged, cons
 
 Result<PutOutcome> TailStore::put_beneath(const std::string& name, ByteView bytes) {
   return storage::put(*inner_, name, bytes);
+}
+
+// What waits at this moment, of one lineage. What the store refused a while ago it may take now: only a try that ends
+// from here on tells.
+Status TailStore::bring_what_waits(const std::string& lineage) {
+  const std::string prefix = fmt::format("s/{}/", lineage);
+  std::unique_lock lock(mutex_);
+  const std::uint64_t last = numbers_, tries = tries_;
+  const auto refused = [&] {
+    return std::ranges::count_if(refused_files_, [&](const auto& file) { return file.first.starts_with(prefix); });
+  };
+  const auto waits = [&](const Waiting& object) { return object.number <= last && object.name.starts_with(prefix); };
+  const auto refused_before = refused();
+  const auto until = std::chrono::steady_clock::now() + options_.manifest_patience;
+  while (std::ranges::any_of(waiting_, waits)) {
+    if (stop_ || (options_.cancelled && options_.cancelled()))
+      return fail(ErrorCode::kInterrupted, "waiting for the tail was interrupted");
+    if (failure_ && tries_ != tries) return std::unexpected(*failure_);
+    if (std::chrono::steady_clock::now() >= until) {
+      return fail(ErrorCode::kStorageFailed, "a manifest was not stored",
+                  fmt::format("{} segments wait in {} for the repo, which does not take them within {}",
+                              waiting_.size(), options_.directory,
+                              duration_text(std::chrono::duration<double>(options_.manifest_patience).count())));
+    }
+    hurry_ = true;
+    wake_.notify_all();
+    changed_.wait_for(lock, kCancelTick);
+  }
+  if (refused() <= refused_before) return {};
+  return fail(ErrorCode::kObjectDamaged, "a manifest was not stored",
+              "a captured segment that it may name was found damaged in the tail");
 }
 
 // Durable in the folder when it returns.
@@ -184,7 +226,8 @@ Status TailStore::keep(const std::string& name, ByteView bytes) {
   reserved_ -= bytes.size();
   if (!put) return std::unexpected(put.error());
   bytes_ += bytes.size();
-  waiting_.push_back({name, bytes.size(), std::chrono::steady_clock::now(), false});
+  waiting_.push_back(
+      {.name = name, .bytes = bytes.size(), .since = std::chrono::steady_clock::now(), .number = ++numbers_});
   wake_.notify_all();
   return {};
 }
@@ -276,14 +319,16 @@ void TailStore::run() {
       wake_.wait(lock);
       continue;
     }
+    hurry_ = false;
     const bool is_there = waiting_.empty() ? try_for_an_answer(lock) : bring_next(lock);
+    ++tries_;
     changed_.notify_all();
     if (is_there) {
       pause = {};
       continue;
     }
     pause = std::clamp<std::chrono::nanoseconds>(pause * 2, options_.retry, kLongestRetry);
-    wake_.wait_for(lock, pause, [this] { return stop_; });
+    wake_.wait_for(lock, pause, [this] { return stop_ || hurry_; });
   }
   ended_ = true;
   changed_.notify_all();

@@ -20,9 +20,11 @@
 namespace lifeboat::storage {
 
 struct TailOptions {
-  std::string directory;                  // made when it is missing
-  std::uint64_t max_bytes = 1ull << 30;   // more never lies here, refused files included
-  std::chrono::milliseconds retry{1000};  // after the store refused; doubles up to 30 s
+  std::string directory;                                // made when it is missing
+  std::uint64_t max_bytes = 1ull << 30;                 // more never lies here, refused files included
+  std::chrono::milliseconds retry{1000};                // after the store refused; doubles up to 30 s
+  std::chrono::milliseconds manifest_patience{30'000};  // of a manifest, with what waits before it
+  std::function<bool()> cancelled;                      // (or none) ends that patience; asked under a lock
 };
 
 struct TailState {
@@ -47,6 +49,9 @@ struct TailNews {
 // them here only then. Putting twice is success, so a crash at any moment loses nothing and doubles nothing. Every
 // other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and lists show
 // both.
+// A manifest ("m/<lineage>/...") names segments, and other hosts see only what is beneath: it is put when what waited
+// of its lineage is there. Where the store does not take that, it is refused with the store's error, after the patience
+// with kStorageFailed, and nobody finds a manifest without its segments.
 class TailStore final : public ObjectStore {
  public:
   TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options);
@@ -80,10 +85,12 @@ class TailStore final : public ObjectStore {
     std::string name;
     std::uint64_t bytes = 0;
     std::chrono::steady_clock::time_point since;
-    bool is_found = false;  // by begin(): not written by this process
+    bool is_found = false;     // by begin(): not written by this process
+    std::uint64_t number = 0;  // ascends; 0: found by begin()
   };
   bool waits(const std::string& name) const;
   Status keep(const std::string& name, ByteView bytes);
+  Status bring_what_waits(const std::string& lineage);
   bool has_room(std::uint64_t bytes) const;
   std::uint64_t refused_bytes() const;
   void forget_moved_away(std::unique_lock<std::mutex>& lock);
@@ -109,12 +116,15 @@ class TailStore final : public ObjectStore {
   mutable std::mutex mutex_;
   std::condition_variable wake_, changed_;
   std::deque<Waiting> waiting_;  // oldest first
+  std::uint64_t numbers_ = 0;    // given to what waits
+  std::uint64_t tries_ = 0;      // to bring something, that ended
   std::uint64_t bytes_ = 0, reserved_ = 0, refused_ = 0;
   std::map<std::string, std::uint64_t> refused_files_;  // and their sizes
   std::optional<Error> failure_;                        // of the latest try
   std::vector<TailNews> news_;
   std::uint64_t answers_ = 0;
   bool asked_ = false;  // and not answered yet
+  bool hurry_ = false;  // somebody waits for the next try
   bool begun_ = false, stop_ = false, ended_ = false;
   std::thread thread_;
 };

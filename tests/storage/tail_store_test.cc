@@ -35,6 +35,7 @@ class GateStore final : public ForwardingStore {
   void open() { state_ = 0; }
   void go_away() { state_ = 1; }
   void hang() { state_ = 2; }
+  void refuse_segments() { state_ = 3; }
   int puts() const { return puts_; }
   bool hangs() const { return hangs_; }
 
@@ -42,7 +43,7 @@ class GateStore final : public ForwardingStore {
   Status before(const StoreCall& call) override {
     for (; state_ == 2; std::this_thread::sleep_for(1ms)) hangs_ = true;
     if (call.operation == StoreOperation::kPublish) ++puts_;
-    if (state_ == 0) return {};
+    if (state_ == 0 || (state_ == 3 && !call.name.starts_with("s/"))) return {};
     return fail(ErrorCode::kStorageFailed, "cannot " + std::string(name_of(call.operation)), "it is away");
   }
 
@@ -74,15 +75,16 @@ std::vector<std::string> names_in(ObjectStore& store, const std::string& prefix 
 
 struct TailTest {
   TailTest() { EXPECT_TRUE(put(memory, std::string("m/") + kLineage + "/base", as_bytes("a manifest"))); }
-  std::unique_ptr<TailStore> make(std::uint64_t max_bytes = 1 << 20) {
+  std::unique_ptr<TailStore> make(std::uint64_t max_bytes = 1 << 20, TailOptions options = {.retry = 1ms}) {
     auto through = std::make_unique<GateStore>(memory);
     gate = through.get();
     if (away) gate->go_away();
-    return std::make_unique<TailStore>(std::move(through), faults,
-                                       TailOptions{.directory = kTail, .max_bytes = max_bytes, .retry = 1ms});
+    options.directory = kTail;
+    options.max_bytes = max_bytes;
+    return std::make_unique<TailStore>(std::move(through), faults, std::move(options));
   }
-  std::unique_ptr<TailStore> begin(std::uint64_t max_bytes = 1 << 20) {
-    auto tail = make(max_bytes);
+  std::unique_ptr<TailStore> begin(std::uint64_t max_bytes = 1 << 20, TailOptions options = {.retry = 1ms}) {
+    auto tail = make(max_bytes, std::move(options));
     const Status begun = tail->begin(is_of_repo_a);
     EXPECT_TRUE(begun) << begun.error().to_string();
     return tail;
@@ -90,6 +92,10 @@ struct TailTest {
   static Result<PutOutcome> publish(TailStore& tail, int number) {
     return put(tail, name_of_segment(number), content(number));
   }
+  static Result<PutOutcome> put_manifest(TailStore& tail, const std::string& lineage = kLineage) {
+    return put(tail, "m/" + lineage + "/next", as_bytes("a manifest"));
+  }
+  bool has_manifest(const std::string& lineage = kLineage) { return memory.head("m/" + lineage + "/next").has_value(); }
   std::vector<std::string> in_tail() {
     const auto local = local_store(disk, kTail);
     return names_in(*local);
@@ -302,6 +308,100 @@ TEST(TailStore, CountsAnAnswerOfTheStoreForEachTimeItWasAsked) {
   t.gate->open();
   EXPECT_EQ(answers(3), 3u) << "that it took the segment is an answer";
   EXPECT_THAT(t.stored(), ElementsAre(name_of_segment(5)));
+}
+
+// Else another host finds a point whose segments are on this one's disk alone.
+TEST(TailStore, PutsAManifestOnlyBehindTheSegmentsThatWait) {
+  TailTest t;
+  const auto tail = t.begin();
+  t.gate->refuse_segments();
+  for (int i = 5; i < 8; ++i) ASSERT_TRUE(t.publish(*tail, i));
+  const auto refused = t.put_manifest(*tail);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why(), "it is away") << "the store's own error";
+  EXPECT_FALSE(t.has_manifest());
+  EXPECT_THAT(t.in_tail(), SizeIs(3));
+  const std::string other = "ee000000000000000000000000000002";
+  EXPECT_TRUE(t.put_manifest(*tail, other)) << "nothing of its lineage waits";
+  t.gate->open();
+  EXPECT_TRUE(t.put_manifest(*tail));
+  EXPECT_TRUE(t.has_manifest());
+  EXPECT_THAT(t.stored(), SizeIs(3));
+}
+
+TEST(TailStore, PutsALargeManifestBehindThemToo) {
+  TailTest t;
+  const auto tail = t.begin();
+  t.gate->refuse_segments();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  EXPECT_FALSE(put(*tail, std::string("m/") + kLineage + "/large", Bytes(9u << 20)));
+  EXPECT_FALSE(t.memory.head(std::string("m/") + kLineage + "/large"));
+}
+
+TEST(TailStore, TriesAtOnceWhatAManifestWaitsFor) {
+  TailTest t;
+  const auto tail = t.begin(1 << 20, {.retry = 30s});
+  t.gate->refuse_segments();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  ASSERT_FALSE(tail->wait_empty(kLong));
+  t.gate->open();
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(t.put_manifest(*tail));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s);
+  EXPECT_THAT(t.stored(), SizeIs(1));
+}
+
+TEST(TailStore, WaitsForAManifestNoLongerThanItsPatienceAndNotPastACancellation) {
+  std::atomic<bool> cancelled = false;
+  TailTest t;
+  const auto tail =
+      t.begin(1 << 20, {.retry = 1ms, .manifest_patience = 100ms, .cancelled = [&] { return cancelled.load(); }});
+  t.gate->hang();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  while (!t.gate->hangs()) std::this_thread::sleep_for(1ms);
+  const auto late = t.put_manifest(*tail);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code(), ErrorCode::kStorageFailed);
+  cancelled = true;
+  const auto interrupted = t.put_manifest(*tail);
+  ASSERT_FALSE(interrupted);
+  EXPECT_EQ(interrupted.error().code(), ErrorCode::kInterrupted);
+  EXPECT_FALSE(t.has_manifest());
+  t.gate->open();
+}
+
+// What comes meanwhile is not named by it.
+TEST(TailStore, PutsAManifestWhileMoreAndMoreComes) {
+  TailTest t;
+  const auto tail = t.begin();
+  std::atomic<bool> done = false;
+  std::thread capture([&] {
+    for (int i = 5; !done; ++i) EXPECT_TRUE(t.publish(*tail, i));
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(put(*tail, fmt::format("m/{}/{}", kLineage, i), as_bytes("a manifest")));
+  done = true;
+  capture.join();
+}
+
+TEST(TailStore, PutsNoManifestOverASegmentThatTheDiskSpoiledMeanwhile) {
+  TailTest t;
+  const auto tail = t.begin();
+  t.gate->hang();
+  ASSERT_TRUE(t.publish(*tail, 5));
+  while (!t.gate->hangs()) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(t.publish(*tail, 6));
+  Bytes spoilt = content(6);
+  spoilt[40] ^= std::byte{1};
+  ASSERT_TRUE(t.disk.open(io::join(kTail, name_of_segment(6)), {.write = true}).value()->write_at(0, spoilt));
+  Result<PutOutcome> put = PutOutcome::kCreated;
+  std::thread audit([&] { put = t.put_manifest(*tail); });
+  std::this_thread::sleep_for(50ms);
+  t.gate->open();
+  audit.join();
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code(), ErrorCode::kObjectDamaged);
+  EXPECT_FALSE(t.has_manifest());
+  EXPECT_TRUE(t.put_manifest(*tail)) << "the next one is planned without it";
 }
 
 TEST(TailStore, WritesPastAFolderThatTakesNothing) {
