@@ -118,7 +118,8 @@ Status Upkeep::end_histories(const repository::HistoryPolicy& policy, Progress& 
     if (!done) error = done.error();
   }
   auto removed = TRY(repository::remove_ended(repo_, world_, policy, progress));
-  const std::size_t attestations = TRY(repository::remove_superseded_attestations(repo_, {}, progress, &cache_));
+  const std::size_t attestations =
+      TRY(repository::remove_superseded_attestations(repo_, world_, {}, progress, &cache_));
   removed.removed_objects += attestations;
   state_.on_merge(removed);
   if (removed.removed_objects > 0)

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "repository/points.h"
+#include "repository/store_time.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -125,20 +126,21 @@ Result<std::vector<StoredAttestation>> read_attestations(const Repository& repo,
 
 }  // namespace
 
-Result<std::size_t> remove_superseded_attestations(const Repository& repo, const AttestationPolicy& policy,
-                                                   Progress& progress, ReadCache* cache) {
+Result<std::size_t> remove_superseded_attestations(const Repository& repo, io::World& world,
+                                                   const AttestationPolicy& policy, Progress& progress,
+                                                   ReadCache* cache) {
   // Before the catalogue: a point whose manifest comes meanwhile is then among its points.
   const std::vector<StoredAttestation> all = TRY(read_attestations(repo, cache));
   const Catalogue catalogue = TRY(Catalogue::load(repo, cache));
   for (const DamagedObject& damaged : catalogue.damaged())
     if (damaged.object.starts_with("m/")) return std::size_t{0};  // it might name any revision
-  Timestamp now;
+  Timestamp newest;
   std::map<LineageId, List> by_lineage;
   for (const StoredAttestation& one : all) {
-    now = std::max(now, one.object.modified);
+    newest = std::max(newest, one.object.modified);
     by_lineage[one.attestation.lineage].push_back(&one);
   }
-  const Timestamp old{now.ns - std::chrono::nanoseconds(policy.keep_all).count()};
+  const Timestamp old{store_time(newest, world.clock).ns - std::chrono::nanoseconds(policy.keep_all).count()};
   std::size_t removed = 0;
   for (auto& [id, list] : by_lineage) {
     for (const std::string& object : Lineage(std::move(list), catalogue, id).superseded(old)) {

@@ -12,6 +12,7 @@
 #include "repository/layout.h"
 #include "repository/manifest_store.h"
 #include "repository/read_cache.h"
+#include "repository/store_time.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -412,13 +413,11 @@ Result<MergeReport> merge_captured(const Repository& repo, io::World& world, con
   return merger.report;
 }
 
-Result<MergeReport> remove_replaced(const Repository& repo, io::World&, const MergePolicy& policy, Progress& progress,
-                                    ReadCache* cache) {
+Result<MergeReport> remove_replaced(const Repository& repo, io::World& world, const MergePolicy& policy,
+                                    Progress& progress, ReadCache* cache) {
   MergeReport report;
   const auto listing = TRY(repo.store().list("s/"));
-  Timestamp now;  // of the store: not before its newest object
-  for (const storage::ObjectInfo& object : listing) now = std::max(now, object.modified);
-  const Timestamp before{now.ns - std::chrono::nanoseconds(policy.grace).count()};
+  const Timestamp before{store_time(listing, world.clock).ns - std::chrono::nanoseconds(policy.grace).count()};
   const SpannedByName spanned(listing, before);
   if (spanned.find([](const std::string&) { return true; }).empty()) return report;
   const auto named = TRY(named_objects(repo, progress, cache));

@@ -8,6 +8,7 @@
 #include "repository/lineage_objects.h"
 #include "repository/log_reader.h"
 #include "repository/rebased.h"
+#include "repository/store_time.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -45,10 +46,8 @@ class Removal {
   }
 
   bool is_older_than(const std::string& object, std::chrono::seconds age) const {
-    // By the store's times, and not sooner than by ours: one object that was stored while a clock was ahead would make
-    // every other old for as long as it is there.
-    const std::int64_t now = std::min(objects_.newest().ns, world_.clock.now().ns);
-    return now - objects_.stored_at(object).ns >= std::chrono::nanoseconds(age).count();
+    return store_time(objects_.newest(), world_.clock).ns - objects_.stored_at(object).ns >=
+           std::chrono::nanoseconds(age).count();
   }
 
   void find_manifests(const manifest::Manifest& end) {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "repository/ahead_store.h"
 #include "repository/captured_support.h"
 
 namespace lifeboat::repository {
@@ -38,9 +39,10 @@ struct Audited {
   }
   std::string put(const manifest::Attestation& a) { return publish_attestation(*t.repo, t.world.world, a).value(); }
 
-  std::size_t remove(std::chrono::seconds keep_all = std::chrono::seconds(-1)) {
+  std::size_t remove(std::chrono::seconds keep_all = std::chrono::seconds(-1)) { return remove(*t.repo, keep_all); }
+  std::size_t remove(const Repository& repo, std::chrono::seconds keep_all) {
     NoProgress progress;
-    return remove_superseded_attestations(*t.repo, {.keep_all = keep_all}, progress, &cache).value();
+    return remove_superseded_attestations(repo, t.world.world, {.keep_all = keep_all}, progress, &cache).value();
   }
   bool has(const std::string& object) { return t.store.head(object).has_value(); }
   // Of all revisions, as a person sees it.
@@ -123,6 +125,19 @@ TEST(Attestations, OldAttemptsThatComparedNothingGoAndYoungOnesStay) {
   p.add(30, 1);
   EXPECT_EQ(p.remove(std::chrono::hours(24)), 0u);
   EXPECT_EQ(p.remove(), 2u);
+}
+
+TEST(Attestations, OneThatWasStoredWhileAClockWasAheadMakesNoOtherOld) {
+  Audited p;
+  p.add(20, 1);
+  p.add(30, 1);
+  AheadStore ahead(p.t.store);
+  ahead.object = p.add(40, 1);
+  const auto repo = Repository::open(ahead, key_file(kKeyFileText)).value();
+  p.t.world.clock.time = p.t.store.head(ahead.object)->modified;
+  EXPECT_EQ(p.remove(*repo, std::chrono::hours(24)), 0u);
+  p.t.world.clock.time.ns += std::chrono::nanoseconds(std::chrono::hours(25)).count();
+  EXPECT_EQ(p.remove(*repo, std::chrono::hours(24)), 2u);
 }
 
 TEST(Attestations, OfAPointOnlyTheNewestOfEachKindStays) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "repository/ahead_store.h"
 #include "repository/captured_support.h"
 #include "repository/fresh_plan.h"
 #include "repository/layout.h"
@@ -235,6 +236,23 @@ TEST(Merge, FailsWithoutATraceWhenTheStoreFailsAtAnyCall) {
     if (at % 7 == 0 || done) m.expect_every_revision();
     if (::testing::Test::HasFatalFailure()) return;
   }
+}
+
+TEST(Merge, AnObjectThatWasStoredWhileAClockWasAheadEndsNoGrace) {
+  Merging m(5);
+  m.go_on(60);
+  ASSERT_GT(m.merge().new_segments, 0u);
+  m.go_on(1);
+  AheadStore ahead(m.t.store);
+  const auto listed = m.t.store.list("s/").value();
+  const auto newest = std::ranges::max(listed, {}, &storage::ObjectInfo::modified);
+  ahead.object = newest.name;
+  const auto repo = Repository::open(ahead, key_file(kKeyFileText)).value();
+  m.t.world.clock.time = newest.modified;
+  const MergePolicy policy = short_policy(std::chrono::hours(1));
+  EXPECT_EQ(remove_replaced(*repo, m.t.world.world, policy, m.notes)->removed_objects, 0u);
+  m.t.world.clock.time.ns += std::chrono::nanoseconds(std::chrono::hours(2)).count();
+  EXPECT_GT(remove_replaced(*repo, m.t.world.world, policy, m.notes)->removed_objects, 0u);
 }
 
 TEST(Merge, StopsWhenAsked) {
