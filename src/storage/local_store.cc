@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "base/buffer.h"
 #include "storage/object_name.h"
@@ -14,6 +17,7 @@ constexpr std::size_t kStageBufferBytes = std::size_t{1} << 20;
 constexpr std::size_t kCompareBytes = std::size_t{256} << 10;
 constexpr std::uint32_t kObjectMode = 0600;
 constexpr std::uint32_t kDirectoryMode = 0700;
+constexpr std::string_view kMarkPrefix = "format.";  // docs/format/layout.md
 
 bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
 
@@ -119,7 +123,7 @@ class LocalStore final : public ObjectStore {
 
   // The steps, in this order:
   // 1. the bytes are written and synced, while the file has no name
-  // 2. the directories of the name exist, and each of their names is durable
+  // 2. the root is still that of the store, the directories of the name exist, and each of their names is durable
   // 3. the file gets its name, unless something has it
   // 4. the name is durable
   Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override {
@@ -128,9 +132,16 @@ class LocalStore final : public ObjectStore {
     if (local == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
     TRY(local->complete());
     TRY(local->file().sync());
+    TRY(check_root());
     const std::string path = path_of(name);
     TRY(ensure_directory(io::parent_of(path)));
-    const PutOutcome outcome = TRY(give_name(local->file(), name, path));
+    auto outcome = give_name(local->file(), name, path);
+    if (!outcome && is_not_found(outcome.error())) {  // somebody removed the directory
+      forget_directories();
+      TRY(ensure_directory(io::parent_of(path)));
+      outcome = give_name(local->file(), name, path);
+    }
+    TRY(outcome);
     TRY(files_.sync_directory(io::parent_of(path)));
     return outcome;
   }
@@ -138,7 +149,7 @@ class LocalStore final : public ObjectStore {
   Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override {
     TRY(check_object_name(name));
     const auto file = files_.open(path_of(name), {});
-    if (!file && is_not_found(file.error())) return missing(name);
+    if (!file && is_not_found(file.error())) return missing_here(name);
     if (!file) return std::unexpected(file.error());
     return (*file)->read_at(offset, out);
   }
@@ -147,14 +158,16 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     const auto info = files_.stat(path_of(name));
     if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
-    if (!info || info->kind != io::FileKind::kFile) return missing(name);
-    return ObjectInfo{name, info->size_bytes, info->modified};
+    if (!info || info->kind != io::FileKind::kFile) return missing_here(name);
+    ObjectInfo found{name, info->size_bytes, info->modified};
+    take_as_mark(found);
+    return found;
   }
 
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override {
     TRY(check_object_prefix(prefix));
     std::vector<ObjectInfo> found;
-    TRY(files_.stat(root_));  // a missing root is an error, a missing directory in it an empty answer
+    TRY(check_root());  // a missing root is an error, a missing directory in it an empty answer
     TRY(collect(prefix, found));
     std::ranges::sort(found, {}, &ObjectInfo::name);
     return found;
@@ -164,8 +177,9 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     const std::string path = path_of(name);
     const Status removed = files_.remove_file(path);
-    if (!removed && is_not_found(removed.error())) return {};
+    if (!removed && is_not_found(removed.error())) return check_root();
     TRY(removed);
+    forget_mark(name);
     return files_.sync_directory(io::parent_of(path));
   }
 
@@ -180,6 +194,49 @@ class LocalStore final : public ObjectStore {
 
  private:
   std::string path_of(const std::string& name) const { return io::join(root_, name); }
+
+  // The mark of a repo, once found, tells this root from the folder on which it was mounted, and from another that was
+  // put in its place.
+  void take_as_mark(const ObjectInfo& object) {
+    if (!object.name.starts_with(kMarkPrefix)) return;
+    const std::lock_guard lock(mutex_);
+    if (!mark_) mark_ = object;
+  }
+
+  void forget_mark(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    if (mark_ && mark_->name == name) mark_.reset();
+  }
+
+  Status check_root() {
+    std::optional<ObjectInfo> mark;
+    {
+      const std::lock_guard lock(mutex_);
+      mark = mark_;
+    }
+    if (!mark) {
+      TRY(files_.stat(root_));
+      return {};
+    }
+    const auto info = files_.stat(path_of(mark->name));
+    if (info && info->size_bytes == mark->size_bytes && info->modified == mark->modified) return {};
+    if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
+    forget_directories();
+    TRY(files_.stat(root_));
+    return fail(ErrorCode::kStorageFailed, url() + " is not the repo that was opened",
+                fmt::format("its {} is {}", mark->name, info ? "another" : "gone"),
+                "See whether its disk is mounted; what goes on by itself begins anew when it is.");
+  }
+
+  void forget_directories() {
+    const std::lock_guard lock(mutex_);
+    durable_.clear();
+  }
+
+  std::unexpected<Error> missing_here(const std::string& name) {
+    if (const Status root = check_root(); !root) return std::unexpected(root.error());
+    return missing(name);
+  }
 
   Result<PutOutcome> give_name(io::File& file, const std::string& name, const std::string& path) {
     const Status published = file.publish(path);
@@ -230,6 +287,7 @@ class LocalStore final : public ObjectStore {
   std::string root_;
   std::mutex mutex_;
   std::set<std::string> durable_;  // directories known to survive a crash
+  std::optional<ObjectInfo> mark_;
 };
 
 }  // namespace

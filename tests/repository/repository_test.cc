@@ -4,6 +4,7 @@
 
 #include "repository/interrupted_store.h"
 #include "repository/layout.h"
+#include "repository/points.h"
 #include "repository/support.h"
 #include "storage/fault_store.h"
 #include "storage/local_store.h"
@@ -297,6 +298,24 @@ TEST(RepositoryDamage, TheCheckPassesOverKeySetsOfAnInterruptedInit) {
   const auto repo = Repository::open(store, passphrase("correct horse"));
   ASSERT_TRUE(repo) << why_not(repo);
   EXPECT_THAT(check_keys_and_format(**repo), IsEmpty());
+}
+
+// An agent has the repo open while its disk is unmounted: what it finds then is no empty repo, in which a first backup
+// would begin.
+TEST(RepositoryOpen, TakesTheFolderUnderAnUnmountedDiskForAnErrorAndNotForAnEmptyRepo) {
+  TestWorld world;
+  ASSERT_TRUE(storage::create_local_root(world.files, "/repo"));
+  const auto store = storage::local_store(world.files, "/repo");
+  ASSERT_TRUE(init(*store, world));
+  const auto repo = Repository::open(*store, key_file(kKeyFileText)).value();
+  EXPECT_TRUE(Catalogue::load(*repo));
+  ASSERT_TRUE(world.files.rename_new("/repo", "/elsewhere"));
+  ASSERT_TRUE(storage::create_local_root(world.files, "/repo"));
+  const auto nothing = Catalogue::load(*repo);
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().code(), ErrorCode::kStorageFailed);
+  ASSERT_TRUE(world.files.exchange("/repo", "/elsewhere"));
+  EXPECT_TRUE(Catalogue::load(*repo));
 }
 
 }  // namespace

@@ -101,6 +101,63 @@ TEST(LocalStore, TakesAMissingRootForAnErrorAndNotForAnEmptyStore) {
   EXPECT_FALSE(io::exists(memory, "/not").value());
 }
 
+// A store whose mark was seen, and the disk with it taken away: the folder on which it was mounted is there, empty.
+struct Unmounted {
+  Unmounted() {
+    EXPECT_TRUE(create_local_root(memory, std::string(kRoot)));
+    EXPECT_TRUE(put(*store, "format.1", as_bytes("the mark")));
+    EXPECT_TRUE(put(*store, "m/lineage/one", as_bytes("one")));
+    EXPECT_TRUE(store->head("format.1"));
+    EXPECT_TRUE(memory.rename_new(std::string(kRoot), kElsewhere));
+    EXPECT_TRUE(create_local_root(memory, std::string(kRoot)));
+  }
+  void mount() { EXPECT_TRUE(memory.exchange(std::string(kRoot), kElsewhere)); }
+
+  static constexpr const char* kElsewhere = "/backup/elsewhere";
+  io::MemoryFileSystem memory;
+  std::unique_ptr<ObjectStore> store = local_store(memory, std::string(kRoot));
+};
+
+TEST(LocalStore, TakesTheEmptyFolderUnderAnUnmountedDiskForAnError) {
+  Unmounted u;
+  for (const char* prefix : {"", "m/"}) {
+    const auto listed = u.store->list(prefix);
+    ASSERT_FALSE(listed) << prefix;
+    EXPECT_EQ(listed.error().code(), ErrorCode::kStorageFailed);
+  }
+  const auto found = u.store->head("m/lineage/one");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), ErrorCode::kStorageFailed) << "not missing: nobody looked";
+  EXPECT_EQ(text_of(*u.store, "m/lineage/one"), code_text(ErrorCode::kStorageFailed));
+  EXPECT_FALSE(u.store->remove("m/lineage/one"));
+  for (const char* name : {"m/lineage/two", "s/lineage/one", "v/lineage/one"})
+    EXPECT_FALSE(put(*u.store, name, as_bytes("lost"))) << name;
+  EXPECT_TRUE(u.memory.list(std::string(kRoot))->empty());
+  u.mount();
+  EXPECT_EQ(u.store->list("")->size(), 2u);
+  EXPECT_TRUE(put(*u.store, "v/lineage/one", as_bytes("kept")));
+}
+
+TEST(LocalStore, TakesAnotherStoreInItsPlaceForAnError) {
+  Unmounted u;
+  const auto other = local_store(u.memory, std::string(kRoot));
+  ASSERT_TRUE(put(*other, "format.1", as_bytes("the mark of another")));
+  EXPECT_TRUE(other->list(""));
+  EXPECT_FALSE(u.store->list(""));
+  EXPECT_FALSE(put(*u.store, "m/lineage/two", as_bytes("lost")));
+}
+
+TEST(LocalStore, MakesADirectoryAnewThatSomebodyRemoved) {
+  io::MemoryFileSystem memory;
+  ASSERT_TRUE(create_local_root(memory, std::string(kRoot)));
+  const auto store = local_store(memory, std::string(kRoot));
+  ASSERT_TRUE(put(*store, "s/lineage/one", as_bytes("one")));
+  ASSERT_TRUE(io::remove_tree(memory, io::join(kRoot, "s")));
+  ASSERT_TRUE(put(*store, "s/lineage/two", as_bytes("two")));
+  memory.crash(io::CrashMode::kLoseAll);
+  EXPECT_EQ(text_of(*store, "s/lineage/two"), "two");
+}
+
 TEST(LocalStore, ReportsAFullDiskAndLeavesNothing) {
   io::MemoryFileSystem memory;
   ASSERT_TRUE(create_local_root(memory, std::string(kRoot)));
