@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "source/etcd/refusals.h"
+
 namespace lifeboat::operation {
 namespace {
 
@@ -75,7 +77,7 @@ Status CaptureFollower::check_start() {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   checked_ = true;
   const auto below = client_.key_value_at(kNoKey, first_);
-  if (below || below.error().why().find("compacted") == std::string::npos) return {};
+  if (below || !source::is_compacted(below.error())) return {};
   return stop(Stop::kCompacted, below.error());
 }
 

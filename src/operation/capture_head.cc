@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "operation/member_source.h"
+#include "source/etcd/refusals.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -43,11 +44,11 @@ Result<CaptureHead> head_of(const repository::Repository& repo, const Point& new
   return head;
 }
 
-Continuation differs(std::string reason) { return {Continuation::Answer::kDiffers, std::move(reason)}; }
+using Difference = Continuation::Difference;
 
-// Of etcd's words for a read at a revision. Source: etcd v3.6 api/v3rpc/rpctypes/error.go
-// (ErrGRPCCompacted, ErrGRPCFutureRev).
-bool says(const Error& error, std::string_view words) { return error.why().find(words) != std::string::npos; }
+Continuation differs(Difference difference, std::string reason) {
+  return {Continuation::Answer::kDiffers, difference, std::move(reason)};
+}
 
 // A read at the head's revision works when etcd has every revision above it, and gives the key as
 // the record left it.
@@ -63,16 +64,18 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
   }
   const auto live = client.key_value_at(*key, head.revision);
   if (!live) {
-    if (says(live.error(), "compacted")) return Continuation{Continuation::Answer::kCompacted, {}};
-    if (says(live.error(), "future revision"))
-      return differs(fmt::format("the revision went back below {}: the cluster was restored", head.revision));
+    if (source::is_compacted(live.error()))
+      return Continuation{.answer = Continuation::Answer::kCompacted, .difference = {}, .reason = {}};
+    if (source::is_future_revision(live.error()))
+      return differs(Difference::kRevision,
+                     fmt::format("the revision went back below {}: the cluster was restored", head.revision));
     return std::unexpected(live.error());
   }
   if (record == nullptr) return Continuation{};
   const bool same = record->key.tombstone ? !live->has_value() : live->has_value() && equal(**live, record->value);
   if (same) return Continuation{};
-  return differs(
-      fmt::format("at revision {} the cluster holds another record than the repo", record->key.revision.main));
+  return differs(Difference::kRecord, fmt::format("at revision {} the cluster holds another record than the repo",
+                                                  record->key.revision.main));
 }
 
 // How many of the lineages a lineage descends from.
@@ -123,7 +126,8 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   std::uint64_t index = 0, term = 0;
   for (const auto& status : live) {
     const std::string id = etcd_id_text(status.cluster_id);
-    if (id != head.cluster_id) return differs(fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
+    if (id != head.cluster_id)
+      return differs(Difference::kClusterId, fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
     index = std::max(index, status.raft_index);
     term = std::max(term, status.raft_term);
   }
@@ -136,7 +140,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
       return found;
   }
   if (index < head.raft_index || term < head.raft_term)
-    return differs("the raft index went back: the cluster was restored");
+    return differs(Difference::kRaftPosition, "the raft index went back: the cluster was restored");
   return Continuation{};
 }
 

@@ -1,6 +1,7 @@
 // CaptureHead: where the stored history of a cluster ends, and whether the live cluster continues it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,8 +43,10 @@ Result<CaptureHead> load_capture_head(const repository::Repository& repo, const 
 // Rule 7 of the log: what the live cluster says of the stored history.
 struct Continuation {
   enum class Answer { kContinues, kCompacted, kDiffers };
+  enum class Difference { kClusterId, kRevision, kRecord, kRaftPosition };
   Answer answer = Answer::kContinues;
-  std::string reason;  // when it differs: a sentence
+  std::optional<Difference> difference;  // when it differs
+  std::string reason;                    // likewise: a sentence
 };
 // Compares the cluster id, the raft position (the furthest of `live`) and the last revision's records. Errors are the
 // client's: nobody could be asked. kCompacted: etcd has dropped revisions above the head.

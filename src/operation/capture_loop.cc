@@ -148,7 +148,7 @@ class Capture {
   Result<Continuation> ask_continues(const CaptureHead& head, std::vector<source::MemberStatus> live) {
     for (int tries = 0;; ++tries) {
       auto found = TRY(continues(client_, head, live));
-      const bool index_only = found.reason.starts_with("the raft index");
+      const bool index_only = found.difference == Continuation::Difference::kRaftPosition;
       if (!index_only || tries == kRaftPatience || cancelled_()) return found;
       wait(std::chrono::milliseconds(200));
       live = TRY(ask_members());

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "format/etcd/hash_kv.h"
 #include "repository/coverage.h"
+#include "source/etcd/refusals.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -36,7 +37,7 @@ Result<source::HashKvAnswer> hash_of(io::World& world, source::Client& client, c
   const auto until = world.clock.monotonic() + kCatchUpTimeout;
   for (;;) {
     auto answer = client.hash_kv(endpoint, revision);
-    const bool lags = !answer && answer.error().why().find("future revision") != std::string::npos;
+    const bool lags = !answer && source::is_future_revision(answer.error());
     if (!lags || progress.cancelled() || world.clock.monotonic() >= until) return answer;
     world.clock.sleep(kCatchUpPoll);
   }

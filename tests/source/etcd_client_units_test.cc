@@ -4,6 +4,7 @@
 #include "base/varint.h"
 #include "source/etcd/endpoint.h"
 #include "source/etcd/endpoint_choice.h"
+#include "source/etcd/refusals.h"
 #include "source/etcd/rpc.h"
 #include "source/etcd/snapshot_message.h"
 
@@ -174,6 +175,15 @@ TEST(RpcError, TellsApartWhatEtcdSays) {
   EXPECT_EQ(code_of(RpcCode::kDeadlineExceeded, "Deadline Exceeded"), ErrorCode::kTimeout);
   EXPECT_EQ(code_of(RpcCode::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"),
             ErrorCode::kEtcdFailed);
+}
+
+TEST(Refusals, AreToldApartByEtcdsWords) {
+  const auto said = [](const char* words) { return Error(ErrorCode::kEtcdFailed, "a read failed", words); };
+  const Error compacted = said("etcdserver: mvcc: required revision has been compacted");
+  const Error future = said("etcdserver: mvcc: required revision is a future revision");
+  EXPECT_TRUE(is_compacted(compacted) && is_future_revision(future));
+  EXPECT_FALSE(is_compacted(future) || is_future_revision(compacted));
+  EXPECT_FALSE(is_compacted(said("etcdserver: no leader")));
 }
 
 }  // namespace

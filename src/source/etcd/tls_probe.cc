@@ -122,12 +122,14 @@ void expect_name(SSL* ssl, const Endpoint& endpoint) {
   SSL_set1_host(ssl, endpoint.host.c_str());
 }
 
+enum class Trouble { kNone, kNoTls, kUnknownCa, kWrongName, kClientCertificate, kOther };
+
 struct Handshake {
-  bool spoke_tls = false;  // the other side answered in TLS, even if with an alert
-  std::string why;         // empty: nothing is wrong
+  Trouble trouble = Trouble::kNone;  // kNoTls: the other side did not even answer with an alert
+  std::string why;                   // empty: nothing is wrong
 };
 
-std::string verify_text(long result) {
+Handshake refused_certificate(long result) {
   switch (result) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -135,30 +137,32 @@ std::string verify_text(long result) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-      return "the server's certificate is not signed by the given CA";
+      return {Trouble::kUnknownCa, "the server's certificate is not signed by the given CA"};
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return "the server's certificate is not valid for this host name or address";
+      return {Trouble::kWrongName, "the server's certificate is not valid for this host name or address"};
     default:
-      return std::string("the server's certificate is refused: ") + X509_verify_cert_error_string(result);
+      return {Trouble::kOther,
+              std::string("the server's certificate is refused: ") + X509_verify_cert_error_string(result)};
   }
 }
 
 // Reasons of alerts that the server sent: 1000 + the alert's number (RFC 8446 section 6).
-std::string failure_text(unsigned long error) {
+Handshake failed_handshake(unsigned long error) {
   switch (ERR_GET_REASON(error)) {
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-      return "the server wants a client certificate";
+      return {Trouble::kClientCertificate, "the server wants a client certificate"};
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-      return "the server refused the client certificate, or wants one and got none (alert: bad "
-             "certificate)";
+      return {Trouble::kClientCertificate,
+              "the server refused the client certificate, or wants one and got none (alert: bad certificate)"};
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-      return "the server does not know the CA of the client certificate";
+      return {Trouble::kClientCertificate, "the server does not know the CA of the client certificate"};
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-      return "the server says that the client certificate has expired";
+      return {Trouble::kClientCertificate, "the server says that the client certificate has expired"};
     default: {
       const char* reason = ERR_reason_error_string(error);
-      return std::string("the TLS handshake failed: ") + (reason ? reason : "the connection was closed");
+      return {Trouble::kOther,
+              std::string("the TLS handshake failed: ") + (reason ? reason : "the connection was closed")};
     }
   }
 }
@@ -179,37 +183,42 @@ Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const Tl
   const SslContextHandle context(SSL_CTX_new(TLS_client_method()));
   if (verify) trust(context.get(), material.ca_certificate);
   SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (verify && !use_client_certificate(context.get(), material)) return {true, openssl_error_text()};
+  if (verify && !use_client_certificate(context.get(), material)) return {Trouble::kOther, openssl_error_text()};
   const SslHandle ssl(SSL_new(context.get()));
   if (!endpoint.host.empty()) expect_name(ssl.get(), endpoint);
   constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
   SSL_set_fd(ssl.get(), socket.fd());
-  if (shake(ssl.get())) return {true, {}};
+  if (shake(ssl.get())) return {};
 
   const unsigned long error = ERR_peek_last_error();
   ERR_clear_error();
   if (const long result = SSL_get_verify_result(ssl.get()); verify && result != X509_V_OK) {
-    return {true, verify_text(result)};
+    return refused_certificate(result);
   }
   const bool spoke_tls = is_alert(error) || SSL_get_state(ssl.get()) == TLS_ST_OK;
-  if (!spoke_tls) return {false, "the server does not speak TLS on this port"};
-  return {true, failure_text(error)};
+  if (!spoke_tls) return {Trouble::kNoTls, "the server does not speak TLS on this port"};
+  return failed_handshake(error);
 }
 
 Error refused(const Endpoint& endpoint, std::string why, std::string fix) {
   return Error(ErrorCode::kTlsRefused, "no TLS connection to " + endpoint.text, std::move(why), std::move(fix));
 }
 
-std::string tls_fix(const Endpoint& endpoint, const Handshake& handshake) {
-  if (!handshake.spoke_tls) return "Write the endpoint as http://, or correct its port.";
-  if (handshake.why.contains("given CA")) return "Pass the CA of the etcd servers as --cacert.";
-  if (handshake.why.contains("host name")) {
-    return "Use a name or address that the certificate has: `openssl s_client -connect " + endpoint.target +
-           " </dev/null | openssl x509 -noout -ext subjectAltName`.";
-  }
-  if (handshake.why.contains("client certificate")) {
-    return "Pass --cert and --key of a client certificate that etcd's --trusted-ca-file accepts.";
+std::string tls_fix(const Endpoint& endpoint, Trouble trouble) {
+  switch (trouble) {
+    case Trouble::kNoTls:
+      return "Write the endpoint as http://, or correct its port.";
+    case Trouble::kUnknownCa:
+      return "Pass the CA of the etcd servers as --cacert.";
+    case Trouble::kWrongName:
+      return "Use a name or address that the certificate has: `openssl s_client -connect " + endpoint.target +
+             " </dev/null | openssl x509 -noout -ext subjectAltName`.";
+    case Trouble::kClientCertificate:
+      return "Pass --cert and --key of a client certificate that etcd's --trusted-ca-file accepts.";
+    case Trouble::kNone:
+    case Trouble::kOther:
+      return {};
   }
   return {};
 }
@@ -224,9 +233,9 @@ Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material,
 
   const Handshake handshake = try_handshake(*dialed.socket, endpoint, material, endpoint.tls);
   if (endpoint.tls && !handshake.why.empty()) {
-    return refused(endpoint, handshake.why, tls_fix(endpoint, handshake));
+    return refused(endpoint, handshake.why, tls_fix(endpoint, handshake.trouble));
   }
-  if (!endpoint.tls && handshake.spoke_tls) {
+  if (!endpoint.tls && handshake.trouble != Trouble::kNoTls) {
     return refused(endpoint, "the server speaks TLS, and the endpoint is a plain one",
                    "Write the endpoint as https:// and pass --cacert, and --cert and --key if etcd "
                    "wants them.");

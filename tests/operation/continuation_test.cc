@@ -1,0 +1,40 @@
+// What a live cluster says of a stored history, told by kind.
+#include "capture_support.h"
+#include "operation/backup_etcd.h"
+#include "operation/capture_head.h"
+
+namespace lifeboat::operation {
+namespace {
+
+using namespace capture_testing;
+using Answer = Continuation::Answer;
+using Difference = Continuation::Difference;
+
+TEST(Continuation, SaysInWhichWayTheClusterDiffers) {
+  EtcdCluster cluster;
+  cluster.start();
+  for (int i = 0; i < 3; ++i) cluster.etcdctl_ok({"put", "key", std::to_string(i)});
+  CaptureRepo r;
+  const auto client = source::Client::make(options_of(cluster)).value();
+  const auto base = backup_etcd(*r.repo, r.world, *client, capture_options().backup, r.progress).value();
+  const std::vector live{client->status(cluster.member().client_url()).value()};
+  const auto ask = [&](const std::function<void(CaptureHead&)>& change) {
+    CaptureHead head = load_capture_head(*r.repo, base.lineage).value();
+    change(head);
+    return continues(*client, head, live).value();
+  };
+  EXPECT_EQ(ask([](CaptureHead&) {}).answer, Answer::kContinues);
+  EXPECT_EQ(ask([](CaptureHead& head) { head.cluster_id = "1"; }).difference, Difference::kClusterId);
+  EXPECT_EQ(ask([](CaptureHead& head) { head.revision += 10; }).difference, Difference::kRevision);
+  EXPECT_EQ(ask([](CaptureHead& head) { head.last.front().value.back() ^= std::byte{1}; }).difference,
+            Difference::kRecord);
+  EXPECT_EQ(ask([](CaptureHead& head) { head.raft_index += 1000; }).difference, Difference::kRaftPosition);
+  cluster.etcdctl_ok({"put", "key", "last"});
+  cluster.etcdctl_ok({"compact", std::to_string(current_revision(cluster))});
+  const auto compacted = ask([](CaptureHead&) {});
+  EXPECT_EQ(compacted.answer, Answer::kCompacted);
+  EXPECT_FALSE(compacted.difference);
+}
+
+}  // namespace
+}  // namespace lifeboat::operation
