@@ -15,7 +15,7 @@ class CaptureLog {
  public:
   CaptureLog(const repository::Repository& repo, io::World& world, const CaptureOptions& options,
              const CaptureListener& listener)
-      : repo_(repo), world_(world), options_(options), listener_(listener) {}
+      : repo_(repo), world_(world), options_(options), listener_(listener), versions_(world.random) {}
 
   // The history goes on from here; nothing waits. `sidecar` is asked for changes at each flush,
   // until the next call.

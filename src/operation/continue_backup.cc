@@ -42,8 +42,9 @@ int live_change(const etcd::RevisionKey& key, const etcd::KeyValue& kv) {
 // What the watch brings, into the segment.
 class NewRecords final : public source::RevisionSink {
  public:
-  NewRecords(repository::SegmentWriter& writer, std::int64_t lo, std::int64_t wanted, Progress& progress)
-      : writer_(writer), last_(lo), wanted_(wanted), progress_(progress) {}
+  NewRecords(repository::SegmentWriter& writer, io::Random& random, std::int64_t lo, std::int64_t wanted,
+             Progress& progress)
+      : writer_(writer), last_(lo), wanted_(wanted), progress_(progress), versions_(random) {}
 
   Status revisions(std::span<const etcd::Record> records) override {
     TRY(versions_.check(records));
@@ -207,7 +208,7 @@ class Continuing {
                                       .threads = options_.threads,
                                       .split_stored_bytes = UINT64_MAX});
     progress_.stage("watch", 0);
-    NewRecords records(writer, head_.revision, wanted_, progress_);
+    NewRecords records(writer, world_.random, head_.revision, wanted_, progress_);
     if (auto reason = TRY(receive(records))) return reason;
     report_.received_bytes = records.bytes();
     changes = TRY(sidecar_changes(client_, head_.sidecar, head_.revision, records.last(), kMostNewLeases));

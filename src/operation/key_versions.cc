@@ -2,7 +2,6 @@
 #include "operation/key_versions.h"
 
 #include <algorithm>
-#include <functional>
 
 #include <fmt/format.h>
 
@@ -36,7 +35,7 @@ Status KeyVersions::check_revision(std::span<const etcd::Record> records) {
     const auto kv = etcd::parse_key_value(record.value);
     if (!kv || kv->key.empty()) return broken(record, "is no readable key");
     if (record.key.revision.sub != sub++) return broken(record, "the events are not in order");
-    const std::uint64_t hash = std::hash<std::string_view>{}(as_text(kv->key));
+    const crypto::KeyHash hash = crypto::key_hash(kv->key, seed_);
     hashes_.push_back(hash);
     TRY(check_record(record, hash, *kv));
   }
@@ -47,8 +46,9 @@ Status KeyVersions::check_revision(std::span<const etcd::Record> records) {
   return {};
 }
 
-Status KeyVersions::check_record(const etcd::Record& record, std::uint64_t key_hash, const etcd::KeyValue& kv) {
-  Slot& slot = slots_[key_hash % slots_.size()];
+Status KeyVersions::check_record(const etcd::Record& record, const crypto::KeyHash& key_hash,
+                                 const etcd::KeyValue& kv) {
+  Slot& slot = slots_[key_hash.low % slots_.size()];
   const bool known = slot.used && slot.key_hash == key_hash;
   const bool alive = known && slot.create_revision != 0;
   if (record.key.tombstone) {

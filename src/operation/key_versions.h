@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/hash.h"
 #include "format/etcd/record.h"
+#include "io/world.h"
 
 namespace lifeboat::operation {
 
 class KeyVersions {
  public:
-  explicit KeyVersions(std::size_t slots = 1u << 16) : slots_(slots) {}
+  explicit KeyVersions(io::Random& random, std::size_t slots = 1u << 16) : slots_(slots) { random.fill(seed_); }
 
   // The records of whole revisions, in order. kLogRuleBroken: an event was lost, doubled or
   // altered.
@@ -22,16 +24,17 @@ class KeyVersions {
  private:
   // A key as it was last seen; another key may take its place.
   struct Slot {
-    std::uint64_t key_hash = 0;
+    crypto::KeyHash key_hash;
     std::int64_t create_revision = 0;  // 0: deleted
     std::int64_t version = 0;
     bool used = false;
   };
   Status check_revision(std::span<const etcd::Record> records);
-  Status check_record(const etcd::Record& record, std::uint64_t key_hash, const etcd::KeyValue& kv);
+  Status check_record(const etcd::Record& record, const crypto::KeyHash& key_hash, const etcd::KeyValue& kv);
 
+  std::array<std::byte, 16> seed_{};  // nobody can make keys that are taken for one another
   std::vector<Slot> slots_;
-  std::vector<std::uint64_t> hashes_;  // of the keys of one revision
+  std::vector<crypto::KeyHash> hashes_;  // of the keys of one revision
 };
 
 }  // namespace lifeboat::operation

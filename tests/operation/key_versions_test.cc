@@ -8,7 +8,7 @@ namespace {
 
 class Events {
  public:
-  explicit Events(std::size_t slots = 1024) : versions_(slots) {}
+  explicit Events(std::size_t slots = 1024) : versions_(*io::system_random(), slots) {}
 
   bool put(std::int64_t main, std::string_view key, std::int64_t create, std::int64_t version, std::int64_t sub = 0) {
     const Bytes value = etcd::encode_key_value({.key = as_bytes(key),
@@ -62,12 +62,23 @@ TEST(KeyVersions, RefusesFieldsThatDoNotFitEachOther) {
 }
 
 TEST(KeyVersions, RefusesOneKeyTwiceInARevision) {
-  KeyVersions versions;
+  KeyVersions versions(*io::system_random());
   const Bytes first = etcd::encode_key_value({.key = as_bytes("a"), .value = {}});
   const Bytes second = etcd::encode_key_value(
       {.key = as_bytes("a"), .create_revision = 5, .mod_revision = 5, .version = 1, .value = {}});
   const etcd::Record records[] = {{{{5, 0}, true}, first}, {{{5, 1}, false}, second}};
   EXPECT_FALSE(versions.check(records).has_value());
+}
+
+TEST(KeyVersions, TellsKeysApartThatWereMadeToCollide) {
+  const std::string_view one = "collidesin hash!";
+  const std::string_view other = "murmurediA#\xfa\xc3\x85\x15\x99";
+  ASSERT_EQ(std::hash<std::string_view>{}(one), std::hash<std::string_view>{}(other));
+  Events events;
+  EXPECT_TRUE(events.put(2, one, 2, 1));
+  EXPECT_TRUE(events.put(3, other, 3, 1));
+  EXPECT_TRUE(events.put(4, one, 2, 2));
+  EXPECT_TRUE(events.erase(5, other));
 }
 
 TEST(KeyVersions, ForgetsKeysRatherThanGrow) {
