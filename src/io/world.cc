@@ -1,11 +1,8 @@
 #include "io/world.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +11,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "io/fd.h"
@@ -100,6 +98,7 @@ struct Launch {
   Fd output;
   Fd error_read;  // the child's errno arrives here when exec fails; closed by a successful exec
   Fd error_write;
+  std::string working_directory;
   bool dies_with_parent = true;
   pid_t parent = 0;
 };
@@ -141,6 +140,7 @@ Status open_pipe(Launch& launch) {
   if (::dup2(launch.output.get(), STDOUT_FILENO) < 0) give_up(launch);
   if (::dup2(launch.output.get(), STDERR_FILENO) < 0) give_up(launch);
   ::close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+  if (!launch.working_directory.empty() && ::chdir(launch.working_directory.c_str()) != 0) give_up(launch);
   ::execve(launch.program.c_str(), launch.argv_pointers.data(), launch.environment_pointers.data());
   give_up(launch);
 }
@@ -200,7 +200,10 @@ class SystemProcess final : public Process {
       return fail(ErrorCode::kFileNotFound, "cannot start " + spec.argv[0],
                   "no executable file of that name was found");
     }
-    launch.program = *program;
+    std::error_code unknown;  // where the parent runs: then the name is left as it is
+    const auto absolute = std::filesystem::absolute(*program, unknown);
+    launch.program = unknown ? *program : absolute.string();
+    launch.working_directory = spec.working_directory;
     launch.argv = spec.argv;
     launch.environment = spec.environment;
     launch.argv_pointers = pointers_to(launch.argv);
@@ -220,18 +223,5 @@ class SystemProcess final : public Process {
 std::unique_ptr<Clock> system_clock() { return std::make_unique<SystemClock>(); }
 std::unique_ptr<Random> system_random() { return std::make_unique<SystemRandom>(); }
 std::unique_ptr<Process> system_process() { return std::make_unique<SystemProcess>(); }
-
-Result<std::uint16_t> free_loopback_port() {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!fd.valid() || ::bind(fd.get(), generic, length) != 0 || ::getsockname(fd.get(), generic, &length) != 0) {
-    return std::unexpected(system_error(errno, "cannot find a free port on 127.0.0.1"));
-  }
-  return ntohs(address.sin_port);
-}
 
 }  // namespace lifeboat::io

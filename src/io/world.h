@@ -34,6 +34,7 @@ struct ProcessSpec {
   std::string output_path = {};               // stdout and stderr go here; empty: discarded
   bool dies_with_parent = true;               // SIGKILL when the *thread* that called start() ends: start
                                               // such children from a thread that outlives them
+  std::string working_directory = {};         // empty: the parent's
 };
 
 // A child process in a process group of its own (Ctrl-C does not reach it), with nothing to read on stdin; the
@@ -56,8 +57,6 @@ class Process {
 std::unique_ptr<Clock> system_clock();
 std::unique_ptr<Random> system_random();
 std::unique_ptr<Process> system_process();
-// A TCP port on 127.0.0.1 that was free a moment ago.
-Result<std::uint16_t> free_loopback_port();
 
 // The seams, borrowed; whoever makes a World owns the parts for longer.
 struct World {

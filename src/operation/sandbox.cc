@@ -14,12 +14,18 @@ namespace {
 
 constexpr const char* kMemoryDirectory = "/dev/shm";
 constexpr const char* kPrefix = "lifeboat-sandbox-";
+constexpr const char* kDataDirectory = "default.etcd";
 constexpr std::uint64_t kRoomBytes = std::uint64_t{256} << 20;
 constexpr std::chrono::seconds kBootTimeout{120};
 constexpr std::chrono::milliseconds kPoll{100};
 constexpr std::size_t kLogTailBytes = 2000;
 constexpr int kSigterm = 15;
-constexpr int kBootAttempts = 5;
+constexpr std::chrono::seconds kVersionTimeout{30};
+// The sandboxed etcd asks nobody for a password: it listens where this user alone comes in, on sockets in its folder,
+// and on no port. etcd makes the file HOST:PORT where it runs [etcd v3.6 client/pkg/transport/unix_listener.go].
+constexpr const char* kClientSocket = "client:1";
+constexpr const char* kPeerSocket = "peer:1";
+constexpr std::size_t kSocketPathMax = 107;  // unix(7)
 
 std::string choose_directory(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes) {
   if (!options.sandbox_directory.empty()) return options.sandbox_directory;
@@ -57,12 +63,22 @@ Result<std::string> read_log(io::World& world, const std::string& path) {
   return lifeboat::to_string(ByteView(tail));
 }
 
+std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "the sandbox was interrupted"); }
+
 // The version the binary says it has.
-Result<std::optional<etcd::Minor>> version_of(io::World& world, const std::string& binary,
-                                              const std::string& directory) {
+Result<std::optional<etcd::Minor>> version_of(io::World& world, const std::string& binary, const std::string& directory,
+                                              const Progress& progress) {
   const std::string output = io::join(directory, "version");
-  auto child = TRY(world.processes.start({{binary, "--version"}, bare_environment(), output, true}));
-  while (!TRY(child->poll_exit())) world.clock.sleep(kPoll / 10);
+  auto child = TRY(
+      world.processes.start({.argv = {binary, "--version"}, .environment = bare_environment(), .output_path = output}));
+  const auto until = world.clock.monotonic() + kVersionTimeout;
+  while (!TRY(child->poll_exit())) {
+    if (progress.cancelled()) return interrupted();
+    if (world.clock.monotonic() >= until)
+      return fail(ErrorCode::kSandboxFailed, "etcd does not tell its version",
+                  fmt::format("`{} --version` did not end within {} seconds", binary, kVersionTimeout.count()));
+    world.clock.sleep(kPoll / 10);
+  }
   const std::string text = TRY(read_log(world, output));
   const std::size_t at = text.find("etcd Version: ");
   if (at == std::string::npos) return std::optional<etcd::Minor>();
@@ -73,17 +89,14 @@ class SandboxedEtcd {
  public:
   SandboxedEtcd(io::World& world, std::string directory) : world_(world), directory_(std::move(directory)) {}
 
-  // Boots and waits until it serves. Somebody else may take a port that was free a moment ago: then again with others.
-  Result<source::MemberStatus> boot(const std::string& binary, const std::string& data_dir, Progress& progress) {
-    for (int attempt = 1;; ++attempt) {
-      TRY(start(binary, data_dir));
-      auto status = wait_until_healthy(progress);
-      if (status || attempt == kBootAttempts || !port_was_taken()) return status;
-    }
+  // Boots and waits until it serves.
+  Result<source::MemberStatus> boot(const std::string& binary, Progress& progress) {
+    TRY(start(binary));
+    return wait_until_healthy(progress);
   }
 
   Result<std::uint32_t> hash(std::int64_t revision) {
-    const auto answer = client_->hash_kv(client_url_, revision);
+    const auto answer = client_->hash_kv(endpoint_, revision);
     if (!answer) return failed(answer.error().to_string());
     return answer->hash;
   }
@@ -100,17 +113,18 @@ class SandboxedEtcd {
   }
 
  private:
-  Status start(const std::string& binary, const std::string& data_dir) {
-    client_url_ = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
-    const std::string peer_url = fmt::format("http://127.0.0.1:{}", TRY(io::free_loopback_port()));
-    child_ = TRY(
-        world_.processes.start({{binary, "--name", "default", "--data-dir", data_dir, "--listen-client-urls",
-                                 client_url_, "--advertise-client-urls", client_url_, "--listen-peer-urls", peer_url},
-                                bare_environment(),
-                                log_path(),
-                                true}));
+  Status start(const std::string& binary) {
+    const std::string client_url = fmt::format("unix://{}", kClientSocket);
+    const std::string peer_url = fmt::format("unix://{}", kPeerSocket);
+    child_ = TRY(world_.processes.start(
+        {.argv = {binary, "--name", "default", "--data-dir", kDataDirectory, "--listen-client-urls", client_url,
+                  "--advertise-client-urls", client_url, "--listen-peer-urls", peer_url},
+         .environment = bare_environment(),
+         .output_path = log_path(),
+         .working_directory = directory_}));
+    endpoint_ = endpoint();
     source::ClientOptions options;
-    options.endpoints = {client_url_};
+    options.endpoints = {endpoint_};
     options.dial_timeout = options.call_timeout = std::chrono::seconds(2);
     client_ = TRY(source::Client::make(std::move(options)));
     return {};
@@ -119,18 +133,20 @@ class SandboxedEtcd {
   Result<source::MemberStatus> wait_until_healthy(Progress& progress) {
     const auto until = world_.clock.monotonic() + kBootTimeout;
     while (world_.clock.monotonic() < until) {
-      if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "the sandbox was interrupted");
+      if (progress.cancelled()) return interrupted();
       if (const auto code = TRY(child_->poll_exit())) return failed(fmt::format("etcd ended with exit code {}", *code));
-      auto status = client_->status(client_url_);
+      auto status = client_->status(endpoint_);
       if (status && status->leader != 0) return status;
       world_.clock.sleep(kPoll);
     }
     return failed("etcd did not become healthy in time");
   }
 
-  bool port_was_taken() {
-    const auto log = read_log(world_, log_path());
-    return log && log->find("address already in use") != std::string::npos;
+  // The kernel takes no long path of a socket; that of the child's folder under /proc is short.
+  std::string endpoint() const {
+    const std::string path = io::join(directory_, kClientSocket);
+    if (path.size() <= kSocketPathMax) return "unix://" + path;
+    return fmt::format("unix:///proc/{}/cwd/{}", child_->pid(), kClientSocket);
   }
 
   std::string log_path() const { return io::join(directory_, "etcd.log"); }
@@ -142,7 +158,7 @@ class SandboxedEtcd {
 
   io::World& world_;
   const std::string directory_;
-  std::string client_url_;
+  std::string endpoint_;
   std::unique_ptr<io::ChildProcess> child_;
   std::unique_ptr<source::Client> client_;
 };
@@ -185,11 +201,11 @@ Status boot_in_sandbox(const repository::Repository& repo, io::World& world,
   auto workspace = TRY(make_workspace(world, options, source.facts.database_bytes, progress));
   progress.note(
       fmt::format("booting {} on a restored copy in {} (plain files, removed afterwards)", binary, workspace.path()));
-  const auto version = TRY(version_of(world, binary, workspace.path()));
-  const std::string data_dir = io::join(workspace.path(), "default.etcd");
+  const auto version = TRY(version_of(world, binary, workspace.path(), progress));
+  const std::string data_dir = io::join(workspace.path(), kDataDirectory);
   const auto restored = TRY(restore_into(world, std::move(source), options, version, data_dir, progress));
   SandboxedEtcd etcd(world, workspace.path());
-  const auto status = etcd.boot(binary, data_dir, progress);
+  const auto status = etcd.boot(binary, progress);
   const Status outcome = status ? compare(etcd, *status, restored) : std::unexpected(status.error());
   etcd.stop();
   const Status removed = workspace.remove();

@@ -61,6 +61,22 @@ TEST(SystemProcess, PassesExactlyTheEnvironmentGiven) {
   EXPECT_EQ(testing::read_file(directory / "log"), "ONLY=this\n");
 }
 
+TEST(SystemProcess, RunsWhereItIsToldAlsoAProgramNamedFromHere) {
+  const testing::TempDir directory;
+  const std::string program = directory / "where";
+  testing::write_file(program, "#!/bin/sh\npwd -P\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  auto child = system_process()->start({.argv = {std::filesystem::relative(program).string()},
+                                        .output_path = directory / "log",
+                                        .working_directory = "/usr"});
+  ASSERT_TRUE(child) << child.error().to_string();
+  EXPECT_EQ(await_exit(**child), 0);
+  EXPECT_EQ(testing::read_file(directory / "log"), "/usr\n");
+  const auto nowhere = system_process()->start({.argv = {"true"}, .working_directory = directory / "none"});
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().why(), "No such file or directory");
+}
+
 TEST(SystemProcess, SignalsTheChildAndReportsTheSignal) {
   auto child = system_process()->start({.argv = {"sleep", "60"}});
   ASSERT_TRUE(child);
@@ -102,8 +118,6 @@ TEST(SystemProcess, FindsProgramsOnThePath) {
   EXPECT_FALSE(processes->find_on_path("/etc/passwd")) << "not executable";
   EXPECT_FALSE(processes->find_on_path("/tmp")) << "a directory";
 }
-
-TEST(FreeLoopbackPort, IsOneThatMayBeUsed) { EXPECT_GE(free_loopback_port().value(), 1024); }
 
 }  // namespace
 }  // namespace lifeboat::io

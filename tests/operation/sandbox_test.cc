@@ -1,11 +1,18 @@
-// Where a sandbox is made, and what becomes of those that a killed verification left.
+// Where a sandbox is made, who can reach it, and what becomes of those that a killed verification left.
 #include "operation/sandbox.h"
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
 #include "operation/backup_support.h"
 #include "operation/workspace.h"
 #include "repository/captured_support.h"
+#include "support/paths.h"
+#include "support/temp_dir.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -28,6 +35,86 @@ class NothingStarts final : public io::Process {
   std::optional<std::string> find_on_path(const std::string& name) override { return name; }
 };
 
+// A child that never ends; the person asks to stop when told so.
+class Hanging final : public io::Process {
+ public:
+  Result<std::unique_ptr<io::ChildProcess>> start(const io::ProcessSpec&) override {
+    return std::make_unique<Child>(*this);
+  }
+  std::optional<std::string> find_on_path(const std::string& name) override { return name; }
+  Notes* stopped_meanwhile = nullptr;
+
+ private:
+  class Child final : public io::ChildProcess {
+   public:
+    explicit Child(Hanging& of) : of_(of) {}
+    int pid() const override { return 4711; }
+    Result<std::optional<int>> poll_exit() override {
+      if (of_.stopped_meanwhile != nullptr) of_.stopped_meanwhile->stop = true;
+      return std::optional<int>();
+    }
+    Status signal(int) override { return {}; }
+
+   private:
+    Hanging& of_;
+  };
+};
+
+// The sockets that a process listens on, as the kernel tells it: by address, or by path.
+std::set<std::string> listens_on(int pid, const std::string& table) {
+  const std::string proc = "/proc/" + std::to_string(pid);
+  std::set<std::string> own, found;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(proc + "/fd", gone)) {
+    const std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+    if (target.starts_with("socket:[")) own.insert(target.substr(8, target.size() - 9));
+  }
+  std::ifstream lines(proc + "/net/" + table);
+  std::string line;
+  for (std::getline(lines, line); std::getline(lines, line);) {
+    std::istringstream words(line);
+    const std::vector<std::string> column{std::istream_iterator<std::string>(words), {}};
+    const bool is_unix = table == "unix";
+    const bool listening = is_unix ? column.at(3) == "00010000" : column.at(3) == "0A";
+    if (listening && own.contains(column.at(is_unix ? 6 : 9))) found.insert(column.at(is_unix ? 7 : 1));
+  }
+  return found;
+}
+
+// Real processes, and where they ever listened.
+class Watched final : public io::Process {
+ public:
+  Result<std::unique_ptr<io::ChildProcess>> start(const io::ProcessSpec& spec) override {
+    return std::make_unique<Child>(*this, TRY(system_->start(spec)));
+  }
+  std::optional<std::string> find_on_path(const std::string& name) override { return system_->find_on_path(name); }
+  std::set<std::string> ports, sockets;
+
+ private:
+  class Child final : public io::ChildProcess {
+   public:
+    Child(Watched& by, std::unique_ptr<io::ChildProcess> inner) : by_(by), inner_(std::move(inner)) {}
+    int pid() const override { return inner_->pid(); }
+    Result<std::optional<int>> poll_exit() override {
+      look();
+      return inner_->poll_exit();
+    }
+    Status signal(int number) override {
+      look();
+      return inner_->signal(number);
+    }
+
+   private:
+    void look() {
+      for (const char* table : {"tcp", "tcp6"}) by_.ports.merge(listens_on(pid(), table));
+      by_.sockets.merge(listens_on(pid(), "unix"));
+    }
+    Watched& by_;
+    std::unique_ptr<io::ChildProcess> inner_;
+  };
+  std::unique_ptr<io::Process> system_ = io::system_process();
+};
+
 struct Sandbox : RepoWorld {
   Sandbox() {
     EXPECT_TRUE(init());
@@ -38,12 +125,17 @@ struct Sandbox : RepoWorld {
   // The sandbox's sentences.
   std::vector<std::string> boot() {
     Notes notes;
-    const auto points = catalogue();
-    const auto target = points.resolve("latest", "", clock.time).value();
-    const VerifyOptions how{
-        .level = 4, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = kSpool, .threads = 1};
-    EXPECT_FALSE(boot_in_sandbox(*repo, starting, target, how, notes));
+    EXPECT_FALSE(boot_by(nothing_starts, notes));
     return notes.sentences;
+  }
+  Status boot_by(io::Process& its_processes, Notes& notes) {
+    io::World starting{files, clock, random, its_processes};
+    return boot_in(starting, {.level = 4, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = kSpool},
+                   notes);
+  }
+  Status boot_in(io::World& where, const VerifyOptions& how, Notes& notes) {
+    const auto points = catalogue();
+    return boot_in_sandbox(*repo, where, points.resolve("latest", "", clock.time).value(), how, notes);
   }
   // A plain database in a folder whose maker is dead.
   std::string left_behind(const std::string& directory) {
@@ -57,7 +149,25 @@ struct Sandbox : RepoWorld {
 
   MvccModel model;
   NothingStarts nothing_starts;
-  io::World starting{files, clock, random, nothing_starts};
+};
+
+// A sandbox in a real folder, with a real etcd.
+struct RealSandbox : Sandbox {
+  Status boot_real(const std::string& version, const std::string& directory) {
+    io::World real{*real_files, *real_clock, *real_random, watched};
+    Notes notes;
+    return boot_in(real,
+                   {.level = 4,
+                    .etcd_binary = lifeboat::testing::server_program(version, "etcd"),
+                    .sandbox_directory = directory,
+                    .spool_directory = directory},
+                   notes);
+  }
+  std::unique_ptr<io::FileSystem> real_files = io::posix_file_system();
+  std::unique_ptr<io::Clock> real_clock = io::system_clock();
+  std::unique_ptr<io::Random> real_random = io::system_random();
+  Watched watched;
+  lifeboat::testing::TempDir folder;
 };
 
 TEST(SandboxPlace, IsInMemoryWhereTheDatabaseFitsTwice) {
@@ -96,6 +206,49 @@ TEST(SandboxOfAKilledVerification, IsLeftToALivingMakerAndToAnotherUser) {
   EXPECT_TRUE(w.is_there(living->path()));
   EXPECT_TRUE(w.is_there(anothers));
   EXPECT_TRUE(w.is_there(io::join(anothers, "db")));
+}
+
+TEST(SandboxVersion, OfAnEtcdThatDoesNotEndIsNotWaitedForForEver) {
+  Sandbox w;
+  Hanging hanging;
+  Notes notes;
+  const auto began = w.clock.monotonic();
+  const Status booted = w.boot_by(hanging, notes);
+  ASSERT_FALSE(booted);
+  EXPECT_EQ(booted.error().code(), ErrorCode::kSandboxFailed) << why_not(booted);
+  EXPECT_THAT(booted.error().why(), HasSubstr("`etcd --version` did not end"));
+  EXPECT_LT(w.clock.monotonic() - began, std::chrono::minutes(2));
+}
+
+TEST(SandboxVersion, IsNotWaitedForOnceTheVerificationIsInterrupted) {
+  Sandbox w;
+  Hanging hanging;
+  Notes notes;
+  hanging.stopped_meanwhile = &notes;
+  const Status booted = w.boot_by(hanging, notes);
+  ASSERT_FALSE(booted);
+  EXPECT_EQ(booted.error().code(), ErrorCode::kInterrupted) << why_not(booted);
+}
+
+class SandboxReach : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SandboxReach, IsThisUserAloneThroughSocketsInItsFolder) {
+  RealSandbox w;
+  const Status booted = w.boot_real(GetParam(), w.folder.path().string());
+  EXPECT_TRUE(booted) << why_not(booted);
+  EXPECT_THAT(w.watched.ports, ::testing::IsEmpty());
+  EXPECT_THAT(w.watched.sockets, ::testing::UnorderedElementsAre("client:1", "peer:1"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, SandboxReach, ::testing::Values("3.4", "3.5", "3.6", "3.7"),
+                         [](const auto& version) {
+                           return "Etcd" + version.param.substr(0, 1) + version.param.substr(2);
+                         });
+
+TEST(SandboxPlace, MayHaveAPathTooLongForASocket) {
+  RealSandbox w;
+  const Status booted = w.boot_real("3.6", io::join(w.folder.path().string(), std::string(120, 'd')));
+  EXPECT_TRUE(booted) << why_not(booted);
 }
 
 }  // namespace
