@@ -93,8 +93,7 @@ class Capture {
     return follow(live);
   }
 
-  // Best first: members that no alarm calls corrupt, not the one that failed last, voters, with a leader, not far
-  // behind the most advanced one; then as they are given.
+  // Best first; a member that is not far behind the others keeps its place.
   Result<std::vector<source::MemberStatus>> ask_members() {
     std::vector<std::future<Result<source::MemberStatus>>> answers;
     for (const auto& endpoint : client_.endpoints())
@@ -109,13 +108,8 @@ class Capture {
         error = status.error();
     }
     if (live.empty()) return std::unexpected(*error);
-    const std::int64_t newest = std::ranges::max(live, {}, &source::MemberStatus::revision).revision;
-    std::ranges::stable_sort(live, {}, [&](const auto& status) { return rank(status, newest); });
+    source::sort_best_first(live, {.failed_last = failed_endpoint_, .lag_allowed = source::kLagWorthSaying});
     return live;
-  }
-  std::tuple<bool, bool, bool, bool, bool> rank(const source::MemberStatus& status, std::int64_t newest) const {
-    return {source::is_called_corrupt(status), status.endpoint == failed_endpoint_, status.is_learner,
-            status.leader == 0, newest - status.revision > source::kLagWorthSaying};
   }
 
   // The lineage of the repo that this cluster continues, if there is one.

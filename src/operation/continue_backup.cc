@@ -11,6 +11,7 @@
 #include "operation/member_source.h"
 #include "repository/captured.h"
 #include "repository/history_end.h"
+#include "source/etcd/endpoint_choice.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -116,7 +117,7 @@ class Continuing {
   }
 
  private:
-  // Reachable voters, the most advanced first.
+  // Reachable voters, the best first.
   Status ask_members() {
     std::optional<Error> error;
     for (const auto& endpoint : client_.endpoints()) {
@@ -128,7 +129,7 @@ class Continuing {
       }
     }
     if (live_.empty()) return std::unexpected(error.value_or(Error(ErrorCode::kEtcdFailed, "no member has a leader")));
-    std::ranges::stable_sort(live_, std::greater<>(), &source::MemberStatus::revision);
+    source::sort_best_first(live_);
     return {};
   }
 

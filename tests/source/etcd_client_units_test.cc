@@ -141,6 +141,28 @@ TEST(EndpointChoice, PutsLearnersAndTheCorruptMemberLast) {
   }
 }
 
+TEST(EndpointChoice, RanksMembersTheSameWhateverIsRead) {
+  const auto ranked = [](const MemberWish& wish) {
+    std::vector<MemberStatus> members;
+    for (const auto& state :
+         {member("corrupt", 400, 1), member("failed", 390, 2), member("learner", 380, 3), member("leaderless", 370, 4),
+          member("behind", 200, 5), member("near", 299, 6), member("newest", 300, 7)})
+      members.push_back(*state.status);
+    members[0].errors = {"memberID:1 alarm:CORRUPT"};
+    members[2].is_learner = true;
+    members[3].leader = 0;
+    sort_best_first(members, wish);
+    std::vector<std::string> order;
+    for (const auto& status : members) order.push_back(status.endpoint);
+    return order;
+  };
+  EXPECT_THAT(ranked({}), ElementsAre("failed", "newest", "near", "behind", "leaderless", "learner", "corrupt"));
+  EXPECT_THAT(ranked({.failed_last = "failed", .lag_allowed = 110}),
+              ElementsAre("near", "newest", "behind", "leaderless", "learner", "failed", "corrupt"))
+      << "a small lag is none: as they are given";
+  EXPECT_THAT(ranked({.preferred = "corrupt"}).front(), "corrupt") << "a person wants it";
+}
+
 TEST(EndpointChoice, TakesAnAlarmThatNamesNobodyForOneOfWhoTellsIt) {
   for (const char* alarm : {"alarm:CORRUPT", "memberID:x alarm:CORRUPT", "CORRUPT", "memberID:"}) {
     const bool is_alarm = std::string_view(alarm).contains("CORRUPT");

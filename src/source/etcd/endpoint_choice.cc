@@ -25,18 +25,22 @@ std::optional<std::uint64_t> member_named_in(std::string_view alarm) {
   return read.ec == std::errc{} ? std::optional(id) : std::nullopt;
 }
 
-// The address last: members in the order given where nothing else decides.
-auto rank(const MemberStatus& member, const std::string& preferred) {
-  return std::tuple(member.endpoint != preferred, is_called_corrupt(member), member.is_learner, -member.revision,
-                    member.member_id == member.leader, &member);
+auto rank(const MemberStatus& member, const MemberWish& wish, std::int64_t newest) {
+  const std::int64_t lag = newest - member.revision;
+  return std::tuple(member.endpoint != wish.preferred, is_called_corrupt(member), member.endpoint == wish.failed_last,
+                    member.is_learner, member.leader == 0, lag > wish.lag_allowed ? lag : 0);
 }
 
-Status check_one_cluster(std::span<const MemberStatus* const> members) {
-  for (const MemberStatus* member : members) {
-    if (member->cluster_id == members.front()->cluster_id) continue;
+std::int64_t newest_revision(std::span<const MemberStatus> members) {
+  return members.empty() ? 0 : std::ranges::max(members, {}, &MemberStatus::revision).revision;
+}
+
+Status check_one_cluster(std::span<const MemberStatus> members) {
+  for (const MemberStatus& member : members) {
+    if (member.cluster_id == members.front().cluster_id) continue;
     return fail(
         ErrorCode::kBadSetting,
-        "the endpoints " + members.front()->endpoint + " and " + member->endpoint + " belong to different clusters",
+        "the endpoints " + members.front().endpoint + " and " + member.endpoint + " belong to different clusters",
         "their cluster ids differ", "Name the members of one cluster in --endpoints.");
   }
   return {};
@@ -63,13 +67,18 @@ bool is_called_corrupt(const MemberStatus& member) {
   });
 }
 
+void sort_best_first(std::vector<MemberStatus>& members, const MemberWish& wish) {
+  const std::int64_t newest = newest_revision(members);
+  std::ranges::stable_sort(members, {}, [&](const MemberStatus& member) { return rank(member, wish, newest); });
+}
+
 Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred) {
   EndpointChoice choice;
-  std::vector<const MemberStatus*> members;
+  std::vector<MemberStatus> members;
   std::vector<Error> errors;
   for (const EndpointState& state : states) {
     if (state.status) {
-      members.push_back(&*state.status);
+      members.push_back(*state.status);
       continue;
     }
     errors.push_back(state.status.error());
@@ -78,12 +87,12 @@ Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, c
   if (members.empty()) return std::unexpected(failed_everywhere(errors, "the status"));
   TRY(check_one_cluster(members));
 
-  std::ranges::sort(members, {}, [&](const MemberStatus* member) { return rank(*member, preferred); });
-  std::int64_t newest = 0;
-  for (const MemberStatus* member : members) newest = std::max(newest, member->revision);
-  for (const MemberStatus* member : members) {
-    choice.order.push_back(member->endpoint);
-    note_member(*member, newest, choice.notes);
+  std::ranges::stable_partition(members, [](const auto& member) { return member.member_id != member.leader; });
+  sort_best_first(members, {.preferred = preferred});
+  const std::int64_t newest = newest_revision(members);
+  for (const MemberStatus& member : members) {
+    choice.order.push_back(member.endpoint);
+    note_member(member, newest, choice.notes);
   }
   return choice;
 }

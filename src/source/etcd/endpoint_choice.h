@@ -1,4 +1,4 @@
-// The order in which endpoints are asked for a snapshot, and what a person should know about them.
+// The order in which members are read from, and what a person should know about them.
 #pragma once
 
 #include <span>
@@ -29,9 +29,18 @@ inline constexpr std::int64_t kLagWorthSaying = 100;
 // server/etcdserver/api/v3rpc/maintenance.go (Status), etcdserver/corrupt.go (TriggerCorruptAlarm).
 bool is_called_corrupt(const MemberStatus& member);
 
-// First `preferred` if it answered (may be empty), then members that no alarm calls corrupt, voters
-// before learners, the highest revision, and at equal revisions a follower rather than the leader. The errors together
-// when none answered; kBadSetting when the endpoints belong to different clusters.
+struct MemberWish {
+  std::string preferred = {};    // the endpoint that goes before all others
+  std::string failed_last = {};  // one that is worth another try only when the others are worse
+  std::int64_t lag_allowed = 0;  // revisions behind the most advanced member that make no difference
+};
+
+// Best first, whatever is read: the preferred one, members that no alarm calls corrupt, not the one that failed last,
+// voters, with a leader, the highest revision; then as they are given.
+void sort_best_first(std::vector<MemberStatus>& members, const MemberWish& wish = {});
+
+// For a snapshot: `preferred` may be empty, and at equal revisions a follower goes before the leader. The errors
+// together when none answered; kBadSetting when the endpoints belong to different clusters.
 Result<EndpointChoice> choose_endpoints(std::span<const EndpointState> states, const std::string& preferred);
 
 }  // namespace lifeboat::source
