@@ -46,6 +46,39 @@ TEST(BboltCheckedSink, PassesWhateverTheWriterMakesInPiecesOfAnySize) {
   EXPECT_TRUE(replay(write_database({{"key", {}}}).value(), 4096, 1, out));
 }
 
+Contents many_buckets(int count) {
+  Contents contents;
+  contents["key"] = numbered_records(40, 17, 60);
+  for (int i = 0; i < count; ++i) contents["extra" + std::to_string(1000 + i)] = {{"row", std::string(900, 'v')}};
+  return contents;
+}
+
+TEST(BboltCheckedSink, PassesARootTreeOfManyLeaves) {
+  for (const int buckets : {4, 60, 2'000}) {
+    const Bytes file = write_database(many_buckets(buckets), 4096).value();
+    MemorySink out;
+    const Status passed = replay(file, 4096, 3, out);
+    ASSERT_TRUE(passed) << passed.error().to_string() << " " << buckets;
+    EXPECT_EQ(read_database(out.take()).value().contents, many_buckets(buckets));
+  }
+}
+
+TEST(BboltCheckedSink, StopsARootTreeThatDoesNotFitTogether) {
+  const Bytes sound = write_database(many_buckets(60), 4096).value();
+  const auto root = choose_meta(ByteView(sound).first(2 * 4096), 4096).value().root;
+  const ByteView page = ByteView(sound).subspan(root * 4096, 4096);
+  const auto node = NodeView::parse(page, root).value();
+  ASSERT_FALSE(node.is_leaf());
+  Bytes other_key = sound;
+  const auto second = static_cast<std::size_t>(node.branch(1).key.data() - sound.data());
+  other_key[second + node.branch(1).key.size() - 1] ^= std::byte{1};
+  MemorySink out;
+  const Status stopped = replay(other_key, 4096, 3, out);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().why(),
+            "page " + std::to_string(node.branch(1).child) + ": its parent knows it by another first key");
+}
+
 TEST(BboltCheckedSink, StopsWhatTheReaderWouldRefuse) {
   const Bytes sound = write_database(sample(200), 1024).value();
   std::mt19937 random(3);

@@ -75,6 +75,24 @@ TEST(Export, OfARevisionBelowAManifestHasTheLeasesAndUsersOfThatRevision) {
   EXPECT_THAT(exported.report.users, HasSubstr("captured at revision " + std::to_string(first)));
 }
 
+// A later etcd may have buckets of its own: those of this one fill more than one leaf of the root tree.
+TEST(Export, HasBucketsThatNobodyKnowsHoweverManyThereAre) {
+  RepoWorld w;
+  ASSERT_TRUE(w.init());
+  MvccModel model;
+  for (int i = 0; i < 60; ++i)
+    model.side_rows.push_back({"extra" + std::to_string(100 + i), "row", to_bytes(as_bytes(std::string(900, 'v')))});
+  model.put("/a", "1");
+  ASSERT_TRUE(w.import_model(model));
+
+  const Exported exported = export_of(w, "latest");
+  for (const auto& row : model.side_rows)
+    EXPECT_TRUE(equal(exported.sidecar.value(row.bucket, row.key).value_or(ByteView()), row.value)) << row.bucket;
+  const auto verified = w.verify(3);
+  ASSERT_TRUE(verified) << why_not(verified);
+  EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
+}
+
 TEST(Export, OfAPointHasItsOwnLeasesAndUsers) {
   RepoWorld w;
   ASSERT_TRUE(w.init());

@@ -53,9 +53,12 @@ Status CheckedSink::check_node(Pgid id, ByteView bytes) {
   if (!parsed) return broken(id, parsed.error().why());
   const NodeView& node = *parsed;
   if (!node.is_leaf()) return check_branch(id, node);
-  if (node.has_buckets()) return check_buckets(node);
-  Span span;
-  if (node.count() != 0) span = {to_bytes(node.key(0)), to_bytes(node.key(node.count() - 1))};
+  if (node.has_buckets()) TRY(check_buckets(node));
+  Span span{.first = {}, .last = {}, .of_buckets = node.has_buckets()};
+  if (node.count() != 0) {
+    span.first = to_bytes(node.key(0));
+    span.last = to_bytes(node.key(node.count() - 1));
+  }
   unnamed_.emplace(id, std::move(span));
   return {};
 }
@@ -69,42 +72,44 @@ Status CheckedSink::check_freelist(Pgid id, const PageHeader& header) {
 
 Status CheckedSink::check_branch(Pgid id, const NodeView& node) {
   if (node.count() < 2) return broken(id, "a branch has fewer than two children");
-  Span span{to_bytes(node.key(0)), {}};
+  Span whole;
   for (std::size_t i = 0; i < node.count(); ++i) {
     const auto element = node.branch(i);
-    TRY(adopt(element.child, element.key, &span.last));
+    Span part = TRY(adopt(element.child));
+    if (!equal(part.first, element.key)) return broken(element.child, "its parent knows it by another first key");
+    if (i == 0) {
+      whole = std::move(part);
+      continue;
+    }
+    if (compare(whole.last, part.first) >= 0) return broken(element.child, "its keys do not follow its neighbour's");
+    if (whole.of_buckets != part.of_buckets) return broken(element.child, "it holds buckets and its neighbour rows");
+    whole.last = std::move(part.last);
   }
-  unnamed_.emplace(id, std::move(span));
+  unnamed_.emplace(id, std::move(whole));
   return {};
 }
 
-Status CheckedSink::adopt(Pgid child, ByteView key, Bytes* previous_last) {
+Result<CheckedSink::Span> CheckedSink::adopt(Pgid child) {
   const auto found = unnamed_.find(child);
   if (found == unnamed_.end()) return broken(child, "a parent names it, but it was not written or is named twice");
-  if (previous_last != nullptr) {
-    if (!equal(found->second.first, key)) return broken(child, "its parent knows it by another first key");
-    if (!previous_last->empty() && compare(*previous_last, key) >= 0)
-      return broken(child, "its keys do not follow its neighbour's");
-    *previous_last = std::move(found->second.last);
-  }
+  Span span = std::move(found->second);
   unnamed_.erase(found);
-  return {};
+  return span;
 }
 
-// The root leaf: each bucket's value begins with the page of its root, 0 for an inline one.
-Status CheckedSink::check_buckets(const NodeView& root) {
-  for (std::size_t i = 0; i < root.count(); ++i) {
-    const auto element = root.leaf(i);
-    if (element.value.size() < 16) return broken(root.header().id, "a bucket's row is too short");
+// A leaf of the root tree: each bucket's value begins with the page of its root, 0 for an inline one.
+Status CheckedSink::check_buckets(const NodeView& leaf) {
+  for (std::size_t i = 0; i < leaf.count(); ++i) {
+    const auto element = leaf.leaf(i);
+    if (element.value.size() < 16) return broken(leaf.header().id, "a bucket's row is too short");
     const Pgid at = load_le<Pgid>(element.value.data());
     if (at != 0) {
-      TRY(adopt(at, {}, nullptr));
+      if (TRY(adopt(at)).of_buckets) return broken(at, "a bucket lies in another");
       continue;
     }
     const auto inline_page = NodeView::parse(element.value.subspan(16), 0);
-    if (!inline_page) return broken(root.header().id, inline_page.error().why());
+    if (!inline_page) return broken(leaf.header().id, inline_page.error().why());
   }
-  unnamed_.emplace(root.header().id, Span{});
   return {};
 }
 

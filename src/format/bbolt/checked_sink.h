@@ -8,7 +8,7 @@
 namespace lifeboat::bbolt {
 
 // Independent of the writer: every node parses, every child of a branch was written before, is named once and by its
-// first key, keys ascend across nodes, no branch has fewer than two children, the buckets hang on the root leaf, the
+// first key, keys ascend across nodes, no branch has fewer than two children, the buckets hang on the root tree, the
 // root and the one empty freelist on the metas. kVerifyBeforePublish. Memory: the nodes that no parent has named yet.
 class CheckedSink final : public PageSink {
  public:
@@ -21,13 +21,15 @@ class CheckedSink final : public PageSink {
  private:
   struct Span {
     Bytes first, last;
+    bool of_buckets = false;  // part of the root tree
   };
   Status take_pages(ByteView pages);
   Status check_node(Pgid id, ByteView node);
   Status check_freelist(Pgid id, const PageHeader& header);
   Status check_branch(Pgid id, const NodeView& node);
-  Status check_buckets(const NodeView& root);
-  Status adopt(Pgid child, ByteView key, Bytes* previous_last);
+  Status check_buckets(const NodeView& leaf);
+  // What its parent takes.
+  Result<Span> adopt(Pgid child);
 
   PageSink& next_;
   const std::size_t page_size_;
