@@ -51,6 +51,7 @@ class FaultFile final : public File {
     return inner_->write_at(offset, data);
   }
   Result<std::uint64_t> size() override { return inner_->size(); }
+  Result<FileInfo> info() override { return inner_->info(); }
   Status truncate(std::uint64_t size_bytes) override {
     TRY(script_->change("truncate", path_));
     return inner_->truncate(size_bytes);

@@ -41,6 +41,8 @@ class File {
   // Writes everything or fails; a short file is extended (a hole reads as zeros).
   virtual Status write_at(std::uint64_t offset, ByteView data) = 0;
   virtual Result<std::uint64_t> size() = 0;
+  // Of what is open: where the path was a symlink, of the file that it leads to.
+  virtual Result<FileInfo> info() = 0;
   virtual Status truncate(std::uint64_t size_bytes) = 0;
   // Data and metadata durable. After a failure the descriptor is spent: close it and start over with a new
   // file (a second fsync would report success for pages the kernel already dropped).

@@ -38,6 +38,7 @@ struct MemoryFileSystem::Node {
   ~Node() { *used -= content.size(); }
 
   bool is_directory() const { return kind == FileKind::kDirectory; }
+  FileInfo info() const { return {kind, content.size(), mode, uid, gid, modified}; }
   void resize(std::size_t size) {
     *used -= content.size();
     content.resize(size);
@@ -127,6 +128,12 @@ class MemoryFile final : public File {
     const std::lock_guard lock(fs_.mutex_);
     TRY(check_power());
     return node_->content.size();
+  }
+
+  Result<FileInfo> info() override {
+    const std::lock_guard lock(fs_.mutex_);
+    TRY(check_power());
+    return node_->info();
   }
 
   Status truncate(std::uint64_t size_bytes) override {
@@ -266,7 +273,7 @@ Result<std::unique_ptr<File>> MemoryFileSystem::create_unnamed(const std::string
 Result<FileInfo> MemoryFileSystem::stat(const std::string& path) {
   const std::lock_guard lock(mutex_);
   const NodeRef node = TRY(find(path));
-  return FileInfo{node->kind, node->content.size(), node->mode, node->uid, node->gid, node->modified};
+  return node->info();
 }
 
 Result<std::vector<DirEntry>> MemoryFileSystem::list(const std::string& directory) {

@@ -45,6 +45,15 @@ FileKind kind_of(mode_t mode) {
   return FileKind::kOther;
 }
 
+FileInfo info_of(const struct stat& info) {
+  return {kind_of(info.st_mode),
+          static_cast<std::uint64_t>(info.st_size),
+          static_cast<std::uint32_t>(info.st_mode & 07777),
+          info.st_uid,
+          info.st_gid,
+          to_timestamp(info.st_mtim)};
+}
+
 bool publish_needs_two_steps(int error_number) { return error_number == EINVAL || error_number == ENOSYS; }
 
 class PosixFile final : public File {
@@ -84,10 +93,12 @@ class PosixFile final : public File {
     return {};
   }
 
-  Result<std::uint64_t> size() override {
+  Result<std::uint64_t> size() override { return TRY(info()).size_bytes; }
+
+  Result<FileInfo> info() override {
     struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) return failed("stat", path_);
-    return static_cast<std::uint64_t>(info.st_size);
+    return info_of(info);
   }
 
   Status truncate(std::uint64_t size_bytes) override {
@@ -259,12 +270,7 @@ class PosixFileSystem final : public FileSystem {
   Result<FileInfo> stat(const std::string& path) override {
     struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return failed("stat", path);
-    return FileInfo{kind_of(info.st_mode),
-                    static_cast<std::uint64_t>(info.st_size),
-                    static_cast<std::uint32_t>(info.st_mode & 07777),
-                    info.st_uid,
-                    info.st_gid,
-                    to_timestamp(info.st_mtim)};
+    return info_of(info);
   }
 
   Result<std::vector<DirEntry>> list(const std::string& directory) override {

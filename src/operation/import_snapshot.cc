@@ -125,13 +125,13 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   const auto began = world.clock.monotonic();
   const auto seconds = [&] { return std::chrono::duration<double>(world.clock.monotonic() - began).count(); };
   BackupReport report;
-  const auto info = TRY(world.files.stat(path));
+  auto file = TRY(world.files.open(path, {}));
+  const auto info = TRY(file->info());
   if (info.kind == io::FileKind::kDirectory)
     return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a directory", path), "a snapshot is one file",
                 "name the snapshot file, or <data-dir>/member/snap/db");
-  auto file = TRY(world.files.open(path, {}));
   const auto encoding = TRY(encoding_of(*file));
-  const bool is_bare = encoding == crypto::FileEncoding::kPlain && TRY(file->size()) % kAlignment == 0;
+  const bool is_bare = encoding == crypto::FileEncoding::kPlain && info.size_bytes % kAlignment == 0;
   if (is_bare) TRY(require_at_rest(*file, path, report.warnings));
 
   source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);

@@ -118,6 +118,18 @@ TEST_P(FileSystemConformance, TellsFilesFromDirectories) {
   EXPECT_FALSE(fs.open(at("dir"), {.write = true}));
 }
 
+TEST_P(FileSystemConformance, TellsOfAnOpenFileWhatItTellsOfItsName) {
+  create("file", "12345");
+  const auto file = fs.open(at("file"), {});
+  ASSERT_TRUE(file);
+  const FileInfo named = fs.stat(at("file")).value();
+  const FileInfo open = (*file)->info().value();
+  EXPECT_EQ(open.kind, FileKind::kFile);
+  EXPECT_EQ(open.size_bytes, 5U);
+  EXPECT_EQ(open.mode, named.mode);
+  EXPECT_EQ(open.modified, named.modified);
+}
+
 TEST_P(FileSystemConformance, ListsEntriesByName) {
   for (const char* name : {"b", "a-b", "c", "a"}) create(name);
   ASSERT_TRUE(fs.make_directory(at("aa"), 0700));

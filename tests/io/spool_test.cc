@@ -112,6 +112,7 @@ class ScribblingFileSystem final : public FileSystem {
       return inner->write_at(offset, other);
     }
     Result<std::uint64_t> size() override { return inner->size(); }
+    Result<FileInfo> info() override { return inner->info(); }
     Status truncate(std::uint64_t size_bytes) override { return inner->truncate(size_bytes); }
     Status sync() override { return inner->sync(); }
     void write_behind(std::uint64_t, std::uint64_t) override {}

@@ -60,6 +60,7 @@ class RecordingFileSystem final : public io::FileSystem {
       return inner_->write_at(offset, data);
     }
     Result<std::uint64_t> size() override { return inner_->size(); }
+    Result<io::FileInfo> info() override { return inner_->info(); }
     Status truncate(std::uint64_t size_bytes) override { return inner_->truncate(size_bytes); }
     Status sync() override { return inner_->sync(); }
     void write_behind(std::uint64_t offset, std::uint64_t length) override { inner_->write_behind(offset, length); }
