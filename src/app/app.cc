@@ -57,23 +57,21 @@ Result<repository::Repository::InitReport> App::make_repo(storage::ObjectStore& 
   return repository::Repository::init(objects, world(), credentials, crypto::Argon2Cost{});
 }
 
-Result<std::string> App::read_text(const std::string& setting) {
+Result<crypto::Secret> App::read_pem(const std::string& setting) {
   const std::string& path = settings_.text(setting);
-  if (path.empty()) return std::string();
-  const auto bytes = io::read_whole(world().files, path, kMaxPemBytes);
-  if (bytes) return to_string(*bytes);
+  if (path.empty()) return crypto::Secret();
+  auto content = read_as_secret(world().files, path, kMaxPemBytes);
+  if (content) return content;
   return fail(ErrorCode::kClientCertificateUnusable, fmt::format("--{} {} is not readable", setting, path),
-              bytes.error().why());
+              content.error().why());
 }
 
 Result<std::unique_ptr<source::Client>> App::etcd() {
   source::ClientOptions options;
   options.endpoints = settings_.list("endpoints");
-  options.ca_certificate = TRY(read_text("cacert"));
-  options.client_certificate = TRY(read_text("cert"));
-  std::string key = TRY(read_text("key"));
-  options.client_key = crypto::Secret(as_bytes(key));
-  ::explicit_bzero(key.data(), key.size());
+  options.ca_certificate = to_string(TRY(read_pem("cacert")).view());
+  options.client_certificate = to_string(TRY(read_pem("cert")).view());
+  options.client_key = TRY(read_pem("key"));
   options.user = settings_.text("user");
   if (!settings_.text("password-file").empty()) {
     options.password = TRY(read_secret_file({settings_, surroundings_.environment, world().files, console(), warnings_},

@@ -60,7 +60,8 @@ class App {
  private:
   Result<repository::Repository::InitReport> make_repo(storage::ObjectStore& objects,
                                                        const std::vector<repository::Credential>& credentials);
-  Result<std::string> read_text(const std::string& setting);
+  // Of the PEM file that a setting names; empty without one.
+  Result<crypto::Secret> read_pem(const std::string& setting);
 
   Surroundings surroundings_;
   Settings settings_;

@@ -1,17 +1,22 @@
 #include "app/console.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
+#include <string_view>
+#include <vector>
 
+#include "app/setting_specs.h"
 #include "app/signals.h"
+#include "io/fd.h"
 
 namespace lifeboat::app {
 namespace {
@@ -82,6 +87,52 @@ Result<crypto::Secret> read_up_to(int fd, std::size_t limit, bool one_line, cons
               fmt::format("it has more than {} bytes", limit));
 }
 
+// "ETCDCTL_PASSWORD=…".
+bool holds_a_secret(std::string_view row) {
+  const std::string_view name = row.substr(0, row.find('='));
+  return std::ranges::any_of(setting_specs(), [&](const auto& spec) {
+    return spec.secret && (spec.variable == name || spec.foreign == name);
+  });
+}
+
+// Rows of this process's environment that a command of the user may see; then the null that ends them.
+std::vector<char*> environment_without_secrets() {
+  std::vector<char*> rows;
+  for (char** row = ::environ; row != nullptr && *row != nullptr; ++row)
+    if (!holds_a_secret(*row)) rows.push_back(*row);
+  rows.push_back(nullptr);
+  return rows;
+}
+
+// A shell that runs `command`; what it prints comes through `output`.
+struct Shell {
+  pid_t pid = 0;
+  io::Fd output;
+};
+
+Result<Shell> start_shell(std::string command) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return std::unexpected(system_error(errno, "run the passphrase command"));
+  Shell shell{.pid = 0, .output = io::Fd(ends[0])};
+  const io::Fd printed(ends[1]);
+  std::string name = "sh", flag = "-c";
+  char* argv[] = {name.data(), flag.data(), command.data(), nullptr};
+  std::vector<char*> environment = environment_without_secrets();
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, printed.get(), STDOUT_FILENO);
+  const int error = ::posix_spawn(&shell.pid, "/bin/sh", &actions, nullptr, argv, environment.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return std::unexpected(system_error(error, "run the passphrase command"));
+  return shell;
+}
+
+int wait_for_end(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  return status;
+}
+
 class SystemConsole final : public Console {
  public:
   bool is_terminal(Stream stream) override { return ::isatty(descriptor(stream)) == 1; }
@@ -105,10 +156,10 @@ class SystemConsole final : public Console {
   }
 
   Result<crypto::Secret> output_of(const std::string& command, std::size_t limit) override {
-    std::FILE* pipe = ::popen(command.c_str(), "re");
-    if (pipe == nullptr) return std::unexpected(system_error(errno, "run the passphrase command"));
-    auto secret = read_up_to(::fileno(pipe), limit, false, "the output of the passphrase command");
-    const int status = ::pclose(pipe);
+    Shell shell = TRY(start_shell(command));
+    auto secret = read_up_to(shell.output.get(), limit, false, "the output of the passphrase command");
+    shell.output.close();
+    const int status = wait_for_end(shell.pid);
     if (status != 0) {
       return fail(ErrorCode::kUnreadableInput, "the passphrase command failed",
                   WIFEXITED(status) ? fmt::format("it ended with exit code {}", WEXITSTATUS(status))

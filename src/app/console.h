@@ -22,7 +22,8 @@ class Console {
   virtual Result<crypto::Secret> ask_secret(const std::string& prompt) = 0;
   // Everything on standard input, at most `limit` bytes.
   virtual Result<crypto::Secret> read_input(std::size_t limit) = 0;
-  // What a shell command prints, at most `limit` bytes; kUnreadableInput when it fails.
+  // What a shell command prints, at most `limit` bytes; kUnreadableInput when it fails. It sees no variable that holds
+  // a secret.
   virtual Result<crypto::Secret> output_of(const std::string& command, std::size_t limit) = 0;
 };
 

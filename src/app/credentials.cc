@@ -117,18 +117,24 @@ Status make_key_file(const CredentialSources& sources, io::Random& random, const
 
 }  // namespace
 
+Result<crypto::Secret> read_as_secret(io::FileSystem& files, const std::string& path, std::uint64_t limit_bytes) {
+  Bytes bytes = TRY(io::read_whole(files, path, limit_bytes));
+  crypto::Secret secret{ByteView(bytes)};
+  ::explicit_bzero(bytes.data(), bytes.size());
+  return secret;
+}
+
 Result<crypto::Secret> read_secret_file(const CredentialSources& sources, const std::string& path,
                                         const std::string& what) {
   crypto::Secret secret;
   if (path == "-") {
     secret = without_newline(TRY(sources.console.read_input(kMaxSecretBytes)));
   } else {
-    auto bytes = io::read_whole(sources.files, path, kMaxSecretBytes);
-    if (!bytes) {
-      return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is not readable", what, path), bytes.error().why());
+    auto content = read_as_secret(sources.files, path, kMaxSecretBytes);
+    if (!content) {
+      return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is not readable", what, path), content.error().why());
     }
-    secret = without_newline(crypto::Secret(ByteView(*bytes)));
-    ::explicit_bzero(bytes->data(), bytes->size());
+    secret = without_newline(std::move(*content));
     warn_when_others_can_read(sources, path, what);
   }
   if (secret.empty()) return fail(ErrorCode::kUnreadableInput, fmt::format("{} {} is empty", what, path));

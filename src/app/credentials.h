@@ -30,6 +30,9 @@ Result<repository::Credential> find_credential(const CredentialSources& sources)
 Result<std::vector<repository::Credential>> credentials_for_new_repo(const CredentialSources& sources,
                                                                      io::Random& random, bool new_key);
 
+// Everything in a file, as a secret; what it was read into is wiped.
+Result<crypto::Secret> read_as_secret(io::FileSystem& files, const std::string& path, std::uint64_t limit_bytes);
+
 // The content of a file that holds one secret, without its trailing newline; "-" is standard input.
 Result<crypto::Secret> read_secret_file(const CredentialSources& sources, const std::string& path,
                                         const std::string& what);
