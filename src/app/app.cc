@@ -46,9 +46,16 @@ Result<repository::Repository::InitReport> App::init_repo(bool new_key) {
   const auto credentials = TRY(credentials_for_new_repo(
       {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random, new_key));
   auto report = make_repo(*objects, credentials);
-  if (!report && new_key)
-    static_cast<void>(world().files.remove_file(settings_.text("repo-key-file")));  // it opens nothing
-  return report;
+  if (report || !new_key) return report;
+  const std::string& key_file = settings_.text("repo-key-file");
+  const bool is_anothers = report.error().code() == ErrorCode::kRepoExists;
+  const auto is_there = repository::Repository::exists(*objects);
+  if (is_anothers || (is_there && !*is_there)) {
+    static_cast<void>(world().files.remove_file(key_file));  // it opens nothing
+    return report;
+  }
+  return std::unexpected(report.error().with_fix(fmt::format(
+      "The repo may be in place all the same, so its new key stays in {}: look with `lifeboat status`.", key_file)));
 }
 
 Result<repository::Repository::InitReport> App::make_repo(storage::ObjectStore& objects,

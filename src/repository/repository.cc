@@ -129,6 +129,8 @@ Result<Repository::InitReport> Repository::init(storage::ObjectStore& store, io:
   return report;
 }
 
+Result<bool> Repository::exists(storage::ObjectStore& store) { return TRY(highest_format(store)) != 0; }
+
 Result<std::unique_ptr<Repository>> Repository::open(storage::ObjectStore& store, const Credential& credential) {
   const int version = TRY(highest_format(store));
   if (version == 0) {

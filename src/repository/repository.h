@@ -30,6 +30,9 @@ class Repository {
   static Result<InitReport> init(storage::ObjectStore& store, io::World& world,
                                  const std::vector<Credential>& credentials, crypto::Argon2Cost cost);
 
+  // Whether a format object is there.
+  static Result<bool> exists(storage::ObjectStore& store);
+
   // kRepoNotFound, kRepoVersionUnknown, kRepoFeatureUnknown, kWrongKey, kObjectMissing (no key set is left),
   // kObjectDamaged (the format; or a key set, when no other opens).
   static Result<std::unique_ptr<Repository>> open(storage::ObjectStore& store, const Credential& credential);

@@ -1,0 +1,76 @@
+// Making a repo on a disk that fails: a new key file stays exactly where it opens something.
+#include "app/app.h"
+
+#include <gmock/gmock.h>
+
+#include "io/fault_file_system.h"
+#include "io/memory_file_system.h"
+#include "support/fake_console.h"
+
+namespace lifeboat::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kKeyFile = "/keys/repo.key";
+
+struct Making {
+  App app() {
+    return App({world, console, environment, "/"}, Settings::load({flags, environment, files, "/"}).value());
+  }
+  bool has_key() { return io::exists(memory, kKeyFile).value(); }
+  bool opens() {
+    App other = app();
+    return other.repo().has_value();
+  }
+
+  std::map<std::string, std::string, std::less<>> flags = {{"repo", "/repo"}, {"repo-key-file", kKeyFile}};
+  Environment environment;
+  io::MemoryFileSystem memory;
+  io::FaultFileSystem files{memory};
+  testing::FakeConsole console;
+  std::unique_ptr<io::Clock> clock = io::system_clock();
+  std::unique_ptr<io::Random> random = io::system_random();
+  std::unique_ptr<io::Process> processes = io::system_process();
+  io::World world{files, *clock, *random, *processes};
+};
+
+TEST(InitWithANewKey, CanBeTriedAgainOrHasMadeARepoThatTheKeyOpens) {
+  int failed = 0, made_all_the_same = 0;
+  for (std::uint64_t change = 0;; ++change) {
+    Making w;
+    w.files.arm({.at = change, .and_all_later = false});
+    const auto first = w.app().init_repo(true);
+    if (!w.files.fault_happened()) {
+      EXPECT_TRUE(first) << first.error().to_string();
+      break;
+    }
+    SCOPED_TRACE(w.files.describe(change));
+    w.files.arm({});
+    failed += first ? 0 : 1;
+    if (w.opens()) {
+      if (first) continue;
+      ++made_all_the_same;
+      EXPECT_THAT(first.error().fix(), HasSubstr("its new key stays in /keys/repo.key"));
+      continue;
+    }
+    const auto again = w.app().init_repo(!w.has_key());
+    EXPECT_TRUE(again) << again.error().to_string();
+    EXPECT_TRUE(w.opens());
+  }
+  EXPECT_GT(failed, 5);
+  EXPECT_GT(made_all_the_same, 0);
+}
+
+TEST(InitWithANewKey, LeavesNoneBesideARepoThatWasThereBefore) {
+  Making w;
+  ASSERT_TRUE(w.app().init_repo(true));
+  w.flags["repo-key-file"] = "/keys/other.key";
+  const auto refused = w.app().init_repo(true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kRepoExists);
+  EXPECT_FALSE(io::exists(w.memory, "/keys/other.key").value());
+}
+
+}  // namespace
+}  // namespace lifeboat::app
