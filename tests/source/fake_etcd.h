@@ -48,10 +48,17 @@ inline SnapshotScript well_behaved(std::string database) {
   };
 }
 
+// How a login goes, and a watch from its first request to its end.
+using LoginScript = std::function<grpc::Status(grpc::ServerContext&, etcdserverpb::AuthenticateResponse&)>;
+using WatchStream = grpc::ServerReaderWriter<etcdserverpb::WatchResponse, etcdserverpb::WatchRequest>;
+using WatchScript = std::function<grpc::Status(grpc::ServerContext&, WatchStream&)>;
+
 class FakeEtcd final : public etcdserverpb::Maintenance::Service {
  public:
   etcdserverpb::StatusResponse answer;  // of Status; set before the first call
   SnapshotScript script;
+  LoginScript login;  // set before the first call, as the next
+  WatchScript watch;
   std::atomic<int> snapshot_calls = 0;
 
   explicit FakeEtcd(SnapshotScript snapshot_script = well_behaved("database"),
@@ -66,6 +73,8 @@ class FakeEtcd final : public etcdserverpb::Maintenance::Service {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(listen_on, credentials, &port_);
     builder.RegisterService(this);
+    builder.RegisterService(&auth_);
+    builder.RegisterService(&watches_);
     server_ = builder.BuildAndStart();
   }
   ~FakeEtcd() override {
@@ -90,6 +99,30 @@ class FakeEtcd final : public etcdserverpb::Maintenance::Service {
   }
 
  private:
+  class Auth final : public etcdserverpb::Auth::Service {
+   public:
+    explicit Auth(FakeEtcd& of) : of_(of) {}
+    grpc::Status Authenticate(grpc::ServerContext* context, const etcdserverpb::AuthenticateRequest* request,
+                              etcdserverpb::AuthenticateResponse* response) override {
+      return of_.login ? of_.login(*context, *response) : Service::Authenticate(context, request, response);
+    }
+
+   private:
+    FakeEtcd& of_;
+  };
+  class Watches final : public etcdserverpb::Watch::Service {
+   public:
+    explicit Watches(FakeEtcd& of) : of_(of) {}
+    grpc::Status Watch(grpc::ServerContext* context, WatchStream* stream) override {
+      return of_.watch ? of_.watch(*context, *stream) : Service::Watch(context, stream);
+    }
+
+   private:
+    FakeEtcd& of_;
+  };
+
+  Auth auth_{*this};
+  Watches watches_{*this};
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -14,7 +14,7 @@ namespace lifeboat::source {
 namespace {
 
 // Whether another attempt follows. A member that has not yet applied a login made elsewhere refuses its token: the
-// second attempt may carry one that another thread got from a third member, the third one is this member's own.
+// second attempt may carry one that another thread got from a third member, the last one is this member's own.
 constexpr bool kTokenAttempts[] = {true, true, false};
 
 Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
@@ -50,7 +50,7 @@ Result<std::unique_ptr<Session>> Session::make(ClientOptions options) {
 Session::Session(ClientOptions options, std::vector<Endpoint> endpoints)
     : options_(std::move(options)), security_(material()) {
   for (Endpoint& endpoint : endpoints) {
-    connections_.push_back(std::make_unique<Connection>(std::move(endpoint), security_, options_.dial_timeout));
+    reaches_.push_back(std::make_unique<Reach>(std::move(endpoint), security_, options_.dial_timeout));
   }
 }
 
@@ -58,10 +58,10 @@ TlsMaterial Session::material() const {
   return {options_.ca_certificate, options_.client_certificate, options_.client_key};
 }
 
-Result<Connection*> Session::find(const std::string& endpoint) {
+Result<Session::Reach*> Session::find(const std::string& endpoint) {
   const auto found =
-      std::ranges::find(connections_, endpoint, [](const auto& connection) { return connection->endpoint().text; });
-  if (found != connections_.end()) return found->get();
+      std::ranges::find(reaches_, endpoint, [](const auto& reach) { return reach->connection.endpoint().text; });
+  if (found != reaches_.end()) return found->get();
   return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
 }
 
@@ -70,14 +70,26 @@ Status Session::known(const std::string& endpoint) {
   return {};
 }
 
-RpcResult<std::string> Session::token(Connection& connection, const Token& refused) {
+RpcResult<std::string> Session::token(Reach& reach, const Token& refused) {
   if (options_.user.empty()) return std::string();
-  const std::lock_guard lock(mutex_);
-  if (token_ && token_ != refused) return *token_;
-  auto fresh = authenticate(connection);
+  {
+    const std::lock_guard lock(token_mutex_);
+    if (token_ && token_ != refused) return *token_;
+  }
+  return log_in(reach);
+}
+
+RpcResult<std::string> Session::log_in(Reach& reach) {
+  const unsigned before = reach.logins;
+  const std::lock_guard turn(reach.login_turn);
+  if (reach.logins != before) return reach.own_token;
+  auto fresh = authenticate(reach.connection);
   if (!fresh) return fresh;
+  reach.own_token = *fresh;
+  ++reach.logins;
+  const std::lock_guard lock(token_mutex_);
   token_ = *fresh;
-  return *token_;
+  return fresh;
 }
 
 // A call without a token, made while authentication was off, is refused once it is on.
@@ -110,10 +122,11 @@ Error Session::explain(const Connection& connection, const RpcFailure& failure, 
 
 Result<Bytes> Session::call(const std::string& endpoint, std::string_view method, ByteView request,
                             std::chrono::milliseconds timeout, std::string_view action) {
-  Connection& connection = *TRY(find(endpoint));
+  Reach& reach = *TRY(find(endpoint));
+  Connection& connection = reach.connection;
   Token refused;
   for (bool again : kTokenAttempts) {
-    const auto sent = token(connection, refused);
+    const auto sent = again ? token(reach, refused) : log_in(reach);
     if (!sent) return std::unexpected(explain(connection, sent.error(), "authentication"));
     auto answer = connection.unary(method, request, *sent, timeout);
     if (answer) return std::move(*answer);
@@ -126,17 +139,12 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
 }
 
 Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action) {
-  std::size_t first = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    first = last_good_;
-  }
+  const std::size_t first = last_good_;
   std::vector<Error> errors;
-  for (std::size_t i = 0; i < connections_.size(); ++i) {
-    const std::size_t at = (first + i) % connections_.size();
+  for (std::size_t i = 0; i < reaches_.size(); ++i) {
+    const std::size_t at = (first + i) % reaches_.size();
     auto answer = call(options_.endpoints[at], method, request, options_.call_timeout, action);
     if (answer) {
-      const std::lock_guard lock(mutex_);
       last_good_ = at;
       return answer;
     }
@@ -150,7 +158,8 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
                                    const MessageHandler& handler, const std::function<bool()>& cancelled) {
   const auto found = find(endpoint);
   if (!found) return {found.error()};
-  Connection& connection = **found;
+  Reach& reach = **found;
+  Connection& connection = reach.connection;
   bool started = false;
   const MessageHandler watch_start = [&](std::span<const ByteView> pieces) {
     started = true;
@@ -158,7 +167,7 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   };
   Token refused;
   for (bool again : kTokenAttempts) {
-    const auto sent = token(connection, refused);
+    const auto sent = again ? token(reach, refused) : log_in(reach);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
     const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
@@ -175,10 +184,11 @@ ConversationEnd Session::converse(const std::string& endpoint, const Conversatio
                                   const std::function<bool()>& cancelled) {
   const auto found = find(endpoint);
   if (!found) return {found.error()};
-  Connection& connection = **found;
+  Reach& reach = **found;
+  Connection& connection = reach.connection;
   Token refused;
   for (bool again : {true, false}) {
-    const auto sent = token(connection, refused);
+    const auto sent = again ? token(reach, refused) : log_in(reach);
     if (!sent) return {explain(connection, sent.error(), "authentication")};
     const auto end = connection.converse(terms, *sent, talk, cancelled);
     if (end) return {};

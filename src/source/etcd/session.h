@@ -2,6 +2,7 @@
 // people.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -16,8 +17,9 @@
 
 namespace lifeboat::source {
 
-// Usable from several threads. A token is fetched before the first call when a user is given, and
-// once more when the server says that it is no longer good, or that one is needed by now.
+// Usable from several threads; one that waits for an endpoint holds up nobody who speaks to another. A token is fetched
+// before the first call when a user is given, and once more when the server says that it is no longer good, or that one
+// is needed by now.
 class Session {
  public:
   static Result<std::unique_ptr<Session>> make(ClientOptions options);
@@ -49,10 +51,22 @@ class Session {
  private:
   Session(ClientOptions options, std::vector<Endpoint> endpoints);
   TlsMaterial material() const;
-  Result<Connection*> find(const std::string& endpoint);
-  using Token = std::optional<std::string>;  // empty text: authentication was off when it was asked for
-  // The token to send, fetched at `connection` unless one other than `refused` is at hand.
-  RpcResult<std::string> token(Connection& connection, const Token& refused);
+  // Empty text: authentication was off when it was asked for.
+  using Token = std::optional<std::string>;
+  // An endpoint, and the logins there: one at a time.
+  struct Reach {
+    Reach(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout)
+        : connection(std::move(endpoint), security, dial_timeout) {}
+    Connection connection;
+    std::mutex login_turn;
+    std::atomic<unsigned> logins = 0;
+    std::string own_token;  // what the last of them brought; under login_turn
+  };
+  Result<Reach*> find(const std::string& endpoint);
+  // The token to send, fetched at `reach` unless one other than `refused` is at hand.
+  RpcResult<std::string> token(Reach& reach, const Token& refused);
+  // A fresh one of that endpoint; who waits for the login of another takes what that brings.
+  RpcResult<std::string> log_in(Reach& reach);
   RpcResult<std::string> authenticate(Connection& connection);
   // Whether the call that was made with `sent` may go well with a fresh token.
   bool may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const;
@@ -60,10 +74,10 @@ class Session {
 
   const ClientOptions options_;
   const ChannelSecurity security_;
-  std::vector<std::unique_ptr<Connection>> connections_;
-  std::mutex mutex_;  // of what follows
-  Token token_;       // nullopt: not asked for yet
-  std::size_t last_good_ = 0;
+  std::vector<std::unique_ptr<Reach>> reaches_;
+  std::mutex token_mutex_;  // never held while the network is waited for
+  Token token_;             // the last one fetched; nullopt: not asked for yet
+  std::atomic<std::size_t> last_good_ = 0;
 };
 
 }  // namespace lifeboat::source
