@@ -95,6 +95,18 @@ TEST(Snap, IsRefusedWithoutHarmWhenItsStoreIsNestedForEver) {
             "accepted");
 }
 
+TEST(Snap, ReadsAMemberPastAValueThatIsNestedForEver) {
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const std::string store = R"({"Root":{"Children":{"0":{"Children":{"members":{"Children":{"2a":{"Children":{)"
+                            R"("raftAttributes":{"Value":"{\"peerURLs\":[\"http://a:1\"],\"x\":)" +
+                            deep + R"(}"},"attributes":{"Value":"{\"name\":\"m\",\"x\":)" + deep + R"(}"}}}}}}}}}})";
+  const auto snap = read_snap(snap_of(store, {}));
+  ASSERT_TRUE(snap) << snap.error().to_string();
+  ASSERT_EQ(snap->members.size(), 1u);
+  EXPECT_EQ(snap->members[0].peer_urls, std::vector<std::string>{"http://a:1"});
+  EXPECT_EQ(snap->members[0].name, "m");
+}
+
 // What a restore writes for one member of three.
 struct Restored {
   etcd::Sidecar sidecar;

@@ -150,12 +150,18 @@ const Json* child(const Json* node, const char* name) {
   return at == children->end() ? nullptr : &*at;
 }
 
+// Whatever lies deeper than any v2 store goes is left out while it is parsed: copies and printing recurse.
+Json parse_shallow(std::string_view text) {
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxJsonDepth; };
+  return Json::parse(text, shallow, false);
+}
+
 // The JSON text that a file of the v2 store holds; discarded when it is absent or no object.
 Json file_value(const Json* node) {
   if (node == nullptr || !node->is_object()) return Json::value_t::discarded;
   const auto value = node->find("Value");
   if (value == node->end() || !value->is_string()) return Json::value_t::discarded;
-  Json parsed = Json::parse(value->get_ref<const std::string&>(), nullptr, false);
+  Json parsed = parse_shallow(value->get_ref<const std::string&>());
   return parsed.is_object() ? parsed : Json(Json::value_t::discarded);
 }
 
@@ -176,14 +182,8 @@ Result<etcd::Member> read_member(const std::string& key, const Json& node) {
   return member;
 }
 
-// Whatever lies deeper than any v2 store goes is left out while it is parsed.
-Json parse_store(ByteView store) {
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxJsonDepth; };
-  return Json::parse(as_text(store), shallow, false);
-}
-
 Status read_members(ByteView store, SnapSummary& summary) {
-  const Json json = parse_store(store);
+  const Json json = parse_shallow(as_text(store));
   if (!json.is_object()) return damaged("its store is not a JSON object");
   const auto root = json.find("Root");
   if (root == json.end()) return damaged("its store has no root");
