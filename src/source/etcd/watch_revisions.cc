@@ -52,10 +52,17 @@ class Questions {
 class RevisionWatch final : public WatchConversation {
  public:
   RevisionWatch(const WatchRequest& request, RevisionSink& sink)
-      : WatchConversation(sink), request_(request), joiner_(request.from), questions_(request.progress_interval) {}
+      : WatchConversation(sink),
+        request_(request),
+        next_(request.from),
+        joiner_(request.from),
+        questions_(request.progress_interval) {}
 
+  // Goes on behind what was delivered, which would come twice.
   void begin() override {
     ++attempt_;
+    joiner_ = RevisionJoiner(next_);
+    ahead_since_.reset();
     created_ = requested_ = false;
     questions_ = Questions(request_.progress_interval);
   }
@@ -65,7 +72,7 @@ class RevisionWatch final : public WatchConversation {
     if (!requested_) {
       requested_ = true;
       questions_.asked(now);
-      return watch_create_request(kWatchId, request_.from, request_.fragments);
+      return watch_create_request(kWatchId, next_, request_.fragments);
     }
     if (!created_ || !questions_.is_due(now)) return std::nullopt;
     questions_.asked(now);
@@ -102,7 +109,9 @@ class RevisionWatch final : public WatchConversation {
     if (const Status joined = joiner_.add(message_.events, message_.fragment); !joined)
       return end_with(broken(joined.error()));
     ahead_since_.reset();
-    return joiner_.whole().empty() || keep(sink().revisions(joiner_.whole()));
+    if (joiner_.whole().empty()) return true;
+    next_ = joiner_.reached() + 1;
+    return keep(sink().revisions(joiner_.whole()));
   }
 
   // Every revision has a record, so a true mark names the last revision delivered, or one before
@@ -124,6 +133,7 @@ class RevisionWatch final : public WatchConversation {
   }
 
   const WatchRequest& request_;
+  std::int64_t next_;  // the first revision that was not delivered
   RevisionJoiner joiner_;
   Questions questions_;
   WatchMessage message_;
