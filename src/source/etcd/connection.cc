@@ -120,24 +120,33 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message()};
 }
 
+// A queue that is drained before it goes, as gRPC asks. Declared after what its operations use: that must be there
+// until then.
+class DrainedQueue {
+ public:
+  DrainedQueue() = default;
+  DrainedQueue(const DrainedQueue&) = delete;
+  DrainedQueue& operator=(const DrainedQueue&) = delete;
+  ~DrainedQueue() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) continue;
+  }
+  grpc::CompletionQueue& get() { return queue_; }
+
+ private:
+  grpc::CompletionQueue queue_;
+};
+
 // One server stream driven from the calling thread: every step waits on the queue, so that a stall
 // or a wish to stop is noticed without a second thread.
 class StreamCall {
  public:
   StreamCall(grpc::GenericStub& stub, std::string_view method, std::string_view token) {
     add_token(context_, token);
-    call_ = stub.PrepareCall(&context_, std::string(method), &queue_);
+    call_ = stub.PrepareCall(&context_, std::string(method), &queue_.get());
   }
-  ~StreamCall() {
-    queue_.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
-  }
-  StreamCall(const StreamCall&) = delete;
-  StreamCall& operator=(const StreamCall&) = delete;
-
   void cancel() { context_.TryCancel(); }
 
   void start() { call_->StartCall(nullptr); }
@@ -149,7 +158,7 @@ class StreamCall {
   Wait wait(Clock::time_point until) {
     void* tag = nullptr;
     bool ok = false;
-    if (queue_.AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::TIMEOUT) return Wait::kTimeout;
+    if (queue_.get().AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::TIMEOUT) return Wait::kTimeout;
     return ok ? Wait::kDone : Wait::kRefused;
   }
   void wait_for_end() { wait(Clock::time_point::max()); }
@@ -163,9 +172,9 @@ class StreamCall {
   }
 
  private:
-  grpc::CompletionQueue queue_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  DrainedQueue queue_;
 };
 
 // What ended a wait: the operation itself, or one of our own reasons.
@@ -209,17 +218,8 @@ class TalkCall {
       : stall_timeout_(terms.stall_timeout), pacer_(terms.gather) {
     add_token(context_, token);
     for (const auto& [name, value] : terms.metadata) context_.AddMetadata(name, value);
-    call_ = stub.PrepareCall(&context_, terms.method, &queue_);
+    call_ = stub.PrepareCall(&context_, terms.method, &queue_.get());
   }
-  ~TalkCall() {
-    queue_.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
-  }
-  TalkCall(const TalkCall&) = delete;
-  TalkCall& operator=(const TalkCall&) = delete;
 
   RpcResult<void> run(Conversation& talk, const std::function<bool()>& cancelled) {
     starting_ = true;
@@ -292,7 +292,7 @@ class TalkCall {
   // The flag of the operation that is done, cleared; nullptr when none is by then.
   const bool* take(Clock::time_point until) {
     void* tag = nullptr;
-    if (queue_.AsyncNext(&tag, &ok_, until) != grpc::CompletionQueue::GOT_EVENT) return nullptr;
+    if (queue_.get().AsyncNext(&tag, &ok_, until) != grpc::CompletionQueue::GOT_EVENT) return nullptr;
     bool* flag = static_cast<bool*>(tag);
     *flag = false;
     return flag;
@@ -318,10 +318,10 @@ class TalkCall {
 
   const std::chrono::milliseconds stall_timeout_;
   Pacer pacer_;
-  grpc::CompletionQueue queue_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
   grpc::ByteBuffer message_;
+  DrainedQueue queue_;
   std::vector<ByteView> pieces_;
   Steady::time_point last_message_;
   bool starting_ = false, reading_ = false, writing_ = false, ok_ = false;
