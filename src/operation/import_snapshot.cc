@@ -118,10 +118,14 @@ Result<crypto::FileEncoding> encoding_of(io::File& file) {
   return crypto::detect_encoding({front, count});
 }
 
-}  // namespace
+bool is_of_the_file(ErrorCode code) {
+  return code == ErrorCode::kNotADatabase || code == ErrorCode::kSnapshotTruncated ||
+         code == ErrorCode::kSnapshotChecksum || code == ErrorCode::kDatabaseDamaged ||
+         code == ErrorCode::kUnsupportedContent;
+}
 
-Result<BackupReport> import_snapshot(const repository::Repository& repo, io::World& world, const std::string& path,
-                                     const ImportOptions& options, Progress& progress) {
+Result<BackupReport> import_file(const repository::Repository& repo, io::World& world, const std::string& path,
+                                 const ImportOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
   const auto seconds = [&] { return std::chrono::duration<double>(world.clock.monotonic() - began).count(); };
   BackupReport report;
@@ -140,6 +144,7 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   TrailerSplitter splitter(snapshot);
   TRY(pump(*file, encoding, progress, splitter));
   file.reset();  // and with it the lock
+  TRY(snapshot.check_front());
   const Sha256 sha = TRY(splitter.finish(options.allow_bare_database));
   TRY(snapshot.open());
   report.receive_seconds = seconds();
@@ -156,6 +161,15 @@ Result<BackupReport> import_snapshot(const repository::Repository& repo, io::Wor
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";
   if (options.prove) TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
+  return report;
+}
+
+}  // namespace
+
+Result<BackupReport> import_snapshot(const repository::Repository& repo, io::World& world, const std::string& path,
+                                     const ImportOptions& options, Progress& progress) {
+  auto report = import_file(repo, world, path, options, progress);
+  if (!report && is_of_the_file(report.error().code())) return std::unexpected(report.error().in(path));
   return report;
 }
 

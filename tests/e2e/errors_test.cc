@@ -93,7 +93,7 @@ TEST_F(WithPoint, ImportRefusesWhatIsNotAWholeSnapshot) {
   std::string edited = good;
   edited[good.size() / 2] = static_cast<char>(edited[good.size() / 2] ^ 1);
   expect_import_fails(edited, 6, "LB-E5004");
-  expect_import_fails(std::string(100'000, 'x'), 6, "LB-E5003");
+  expect_import_fails(std::string(100'000, 'x'), 6, "LB-E5002");
   expect_import_fails(std::string(131'072, 'x'), 6, "LB-E5002");
   expect_import_fails("", 6, "LB-E500[23]");
   const RunResult absent = repo_.run_with({"import", repo_.scratch("absent.db")});

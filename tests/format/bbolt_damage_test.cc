@@ -347,7 +347,7 @@ TEST_F(BboltDamage, RefusesTwoBadMetaChecksums) {
 
 TEST_F(BboltDamage, RefusesAFileOfAnotherKind) {
   const Bytes text = to_bytes(std::string(200'000, 'x'));
-  EXPECT_THAT(finding(text), HasSubstr("no meta page at its start (LB-E5002)"));
+  EXPECT_THAT(finding(text), HasSubstr("this is no bbolt database: no meta page stands at its start (LB-E5002)"));
   EXPECT_THAT(finding({}), HasSubstr("LB-E5002"));
 }
 

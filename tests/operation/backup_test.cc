@@ -1,4 +1,5 @@
 // Imports against a model of the cluster: what is stored, which lineage it joins, what is refused.
+#include <gmock/gmock.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -510,6 +511,26 @@ TEST_F(Backup, RefusesBadFilesAndLeavesNothing) {
   EXPECT_EQ(w.import_file("/absent", w.options()).error().code(), ErrorCode::kFileNotFound);
   EXPECT_EQ(w.import_file("/repo", w.options()).error().code(), ErrorCode::kUnreadableInput);
   expect_clean();
+}
+
+TEST_F(Backup, NamesTheFileThatItRefusesAndSaysWhatIsWrong) {
+  const auto sentence = [&](ByteView bytes) { return why_not(w.import_bytes(bytes, w.options())); };
+  write_some(model, random, 100, 20);
+  const Bytes file = model.snapshot_file();
+  EXPECT_THAT(sentence(file).substr(0, 12), "it succeeded");
+  constexpr const char* kNoDatabase =
+      "/snapshot: this is no bbolt database: no meta page stands at its start (LB-E5002)";
+  for (const std::size_t size :
+       {std::size_t{1'100}, std::size_t{108'123}, std::size_t{110'592}, std::size_t{110'624}, std::size_t{1'000'000}})
+    EXPECT_EQ(sentence(to_bytes(std::string(size, 'x'))), kNoDatabase) << size;
+  EXPECT_EQ(sentence(gzip(to_bytes(std::string(108'123, 'x')))), kNoDatabase);
+  EXPECT_THAT(sentence(ByteView(file).first(file.size() - 5)),
+              ::testing::StartsWith("/snapshot: the file is no whole snapshot: its "));
+  EXPECT_THAT(sentence(ByteView(model.database_file()).first(8192)),
+              ::testing::StartsWith("/snapshot: the database is cut short: "));
+  Bytes edited = file;
+  edited.back() ^= std::byte{1};
+  EXPECT_THAT(sentence(edited), ::testing::StartsWith("/snapshot: the snapshot's checksum does not match: "));
 }
 
 // What a progress is told that a stage takes.

@@ -132,12 +132,12 @@ Result<std::size_t> find_page_size(ByteView file_front) {
     if (const auto second = read_valid_meta(page); second && second->page_size == at) return at;
   }
   if (magic_seen) return damaged_meta("neither of the two is valid");
-  return fail(ErrorCode::kNotADatabase, "database file", "no meta page at its start");
+  return fail(ErrorCode::kNotADatabase, "this is no bbolt database", "no meta page stands at its start");
 }
 
 Result<MetaPair> read_metas(ByteView front, std::size_t page_size) {
   if (front.size() < 2 * page_size) {
-    return fail(ErrorCode::kSnapshotTruncated, "database file", "it ends before its second page");
+    return fail(ErrorCode::kSnapshotTruncated, "the database is cut short", "it ends before its second page");
   }
   const ByteView pages[2] = {front.first(page_size), front.subspan(page_size, page_size)};
   const Result<Meta> metas[2] = {read_valid_meta(pages[0]), read_valid_meta(pages[1])};

@@ -154,7 +154,7 @@ Result<Database> Database::open(NodeSource& source, const Meta& meta, std::uint6
   }
   const std::uint64_t pages = file_bytes / meta.page_size;
   if (pages < meta.high_water) {
-    return fail(ErrorCode::kSnapshotTruncated, "database file",
+    return fail(ErrorCode::kSnapshotTruncated, "the database is cut short",
                 "it holds " + count_text(pages) + " of " + count_text(meta.high_water) + " pages");
   }
   auto state = std::make_unique<State>(source, meta);

@@ -83,6 +83,13 @@ Status SnapshotReader::take_pages(ByteView& bytes) {
   return {};
 }
 
+Status SnapshotReader::check_front() const {
+  if (pages_ || front_.size() < bbolt::kMinPageBytes) return {};
+  const auto page_bytes = bbolt::find_page_size(front_.view());
+  if (page_bytes || page_bytes.error().code() != ErrorCode::kNotADatabase) return {};
+  return std::unexpected(page_bytes.error());
+}
+
 Status SnapshotReader::open() {
   if (!pages_) TRY(start_pages());
   if (next_page_ < meta_->high_water)

@@ -70,6 +70,9 @@ class SnapshotReader final : public SnapshotSink {
   Status begin(std::uint64_t file_bytes, const std::string& origin) override;
   Status write(ByteView bytes) override;
 
+  // kNotADatabase when a page came, and what came is no front of one.
+  Status check_front() const;
+
   // The whole file came: chooses the meta, reads every bucket but `key` into the sidecar.
   Status open();
 
