@@ -167,48 +167,51 @@ TEST_F(Backup, AFileWithNothingInCommonBeginsALineageOfTheNamedCluster) {
   EXPECT_NE(second->lineage_reason.find("in common"), std::string::npos) << second->lineage_reason;
 }
 
-// The objects under a prefix, each with one byte turned over.
-void damage_all(RepoWorld& w, const std::string& prefix) {
-  for (const auto& object : w.store->list(prefix).value()) {
-    const std::string path = std::string(kRoot) + "/" + object.name;
-    Bytes bytes = io::read_whole(w.memory, path, 1u << 30).value();
-    bytes[bytes.size() / 2] ^= std::byte{1};
-    w.place(path, bytes);
-  }
+// One byte of it turned over.
+void damage(RepoWorld& w, const std::string& object) {
+  const std::string path = std::string(kRoot) + "/" + object;
+  Bytes bytes = io::read_whole(w.memory, path, 1u << 30).value();
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  w.place(path, bytes);
 }
 
-TEST_F(Backup, WhatCannotBeReadIsLeftBehindAndTheClusterProtectedAnew) {
-  for (const bool missing : {false, true}) {
-    SetUp();
-    auto options = w.options();
-    options.cluster = "prod";
-    write_some(model, random, 60, 9);
-    const auto first = w.import_bytes(model.snapshot_file(), options);
-    ASSERT_TRUE(first) << why_not(first);
-    if (missing) {
-      for (const auto& object : w.store->list("s/").value()) ASSERT_TRUE(w.store->remove(object.name));
-    } else {
-      damage_all(w, "s/");
-    }
-    write_some(model, random, 20, 9);
-    const auto second = w.import_bytes(model.snapshot_file(), options);
-    ASSERT_TRUE(second) << why_not(second);
-    EXPECT_TRUE(second->new_lineage);
-    EXPECT_EQ(second->parent, first->lineage);
-    EXPECT_EQ(second->damage, missing ? ErrorCode::kObjectMissing : ErrorCode::kObjectDamaged);
-    ASSERT_FALSE(second->warnings.empty());
-    EXPECT_THAT(second->warnings.front(), ::testing::HasSubstr("cannot be read whole"));
-    const Catalogue catalogue = w.catalogue();
-    const auto latest = catalogue.resolve("latest", "prod", w.clock.time);
-    ASSERT_TRUE(latest) << why_not(latest);
-    EXPECT_EQ(latest->point->id, second->point);
-    EXPECT_TRUE(same_records(read_target(w, *latest).value(), model.latest_live(model.revision)));
+class LeftBehind : public Backup, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Backup, LeftBehind, ::testing::Bool(),
+                         [](const auto& instance) { return instance.param ? "Missing" : "Damaged"; });
 
-    const auto third = w.import_bytes(model.snapshot_file(), options);
-    ASSERT_TRUE(third) << why_not(third);
-    EXPECT_EQ(third->lineage, second->lineage);
-    EXPECT_FALSE(third->damage);
+TEST_P(LeftBehind, WhatCannotBeReadAndTheClusterProtectedAnew) {
+  const bool missing = GetParam();
+  auto options = w.options();
+  options.cluster = "prod";
+  write_some(model, random, 60, 9);
+  const auto first = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(first) << why_not(first);
+  const auto segments = w.store->list("s/").value();
+  for (const auto& object : segments) {
+    if (missing) {
+      ASSERT_TRUE(w.store->remove(object.name));
+    } else {
+      damage(w, object.name);
+    }
   }
+  write_some(model, random, 20, 9);
+  const auto second = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(second) << why_not(second);
+  EXPECT_TRUE(second->new_lineage);
+  EXPECT_EQ(second->parent, first->lineage);
+  EXPECT_EQ(second->damage, missing ? ErrorCode::kObjectMissing : ErrorCode::kObjectDamaged);
+  ASSERT_FALSE(second->warnings.empty());
+  EXPECT_THAT(second->warnings.front(), ::testing::HasSubstr("cannot be read whole"));
+  const Catalogue catalogue = w.catalogue();
+  const auto latest = catalogue.resolve("latest", "prod", w.clock.time);
+  ASSERT_TRUE(latest) << why_not(latest);
+  EXPECT_EQ(latest->point->id, second->point);
+  EXPECT_TRUE(same_records(read_target(w, *latest).value(), model.latest_live(model.revision)));
+
+  const auto third = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(third) << why_not(third);
+  EXPECT_EQ(third->lineage, second->lineage);
+  EXPECT_FALSE(third->damage);
 }
 
 TEST_F(Backup, AnOlderPointIsNotTakenForANewestThatCannotBeRead) {
@@ -217,8 +220,9 @@ TEST_F(Backup, AnOlderPointIsNotTakenForANewestThatCannotBeRead) {
   write_some(model, random, 20, 9);
   const auto before = names_in(*w.store);
   const auto second = import(model);
-  for (const auto& object : w.store->list("m/").value())
-    if (std::ranges::find(before, object.name) == before.end()) damage_all(w, object.name);
+  const auto manifests = w.store->list("m/").value();
+  for (const auto& object : manifests)
+    if (std::ranges::find(before, object.name) == before.end()) damage(w, object.name);
   const Catalogue catalogue = w.catalogue();
   ASSERT_EQ(catalogue.damaged().size(), 1u);
   const auto find = [&](const std::string& name) {
