@@ -237,11 +237,14 @@ TEST_P(WatchVersions, WaitsForAStartInTheFuture) {
   const auto client = client_of(cluster);
   Following live(*client, 9);
   ASSERT_TRUE(wait_until([&] { return live.recorder.marked == 6; }, 10));
+  sleep_ms(6500);  // idle for longer than a watch may be silent
   for (int i = 5; i < 10; ++i) cluster.etcdctl_ok({"put", "a", std::to_string(i)});
   ASSERT_TRUE(live.wait_for(11)) << why(live.outcome);
   live.end();
   ASSERT_EQ(live.recorder.rows.size(), 3u);
   EXPECT_EQ(live.recorder.rows[0].substr(0, 3), "9.0");
+  EXPECT_GT(live.recorder.marks.size(), 15u) << "etcd was not asked, or did not answer";
+  EXPECT_EQ(live.outcome->end, WatchEnd::kCancelled) << why(live.outcome);
 }
 
 TEST_P(WatchVersions, LogsInAndRenewsItsToken) {

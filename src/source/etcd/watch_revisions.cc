@@ -2,6 +2,7 @@
 #include "source/etcd/watch.h"
 
 #include <deque>
+#include <utility>
 
 #include "source/etcd/revision_joiner.h"
 #include "source/etcd/watch_stream.h"
@@ -11,7 +12,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::int64_t kWatchId = 1;
+constexpr std::int64_t kFirstWatchId = 1;
 // etcd sends each new revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time
 // between two flushes is not missed.
 constexpr std::chrono::milliseconds kGather{10};
@@ -63,7 +64,9 @@ class RevisionWatch final : public WatchConversation {
     ++attempt_;
     joiner_ = RevisionJoiner(next_);
     ahead_since_.reset();
-    created_ = requested_ = false;
+    created_ = requested_ = opened_ = is_early_ = false;
+    id_ = kFirstWatchId;
+    replaced_.reset();
     questions_ = Questions(request_.progress_interval);
   }
 
@@ -72,25 +75,35 @@ class RevisionWatch final : public WatchConversation {
     if (!requested_) {
       requested_ = true;
       questions_.asked(now);
-      return watch_create_request(kWatchId, next_, request_.fragments);
+      return watch_create_request(id_, next_, request_.fragments);
     }
+    if (replaced_) return watch_cancel_request(*std::exchange(replaced_, std::nullopt));
     if (!created_ || !questions_.is_due(now)) return std::nullopt;
     questions_.asked(now);
-    return watch_progress_request();
+    return is_early_ ? replace() : watch_progress_request();
   }
 
   RpcResult<bool> message(std::span<const ByteView> pieces) override {
     const Bytes bytes = join_pieces(pieces);
     if (!parse_watch_message(bytes, message_)) return end_with(broken(unreadable_message()));
+    if (message_.watch_id > 0 && message_.watch_id != id_) return true;  // of one that was replaced
     if (message_.canceled) return refused();
     if (message_.created) return created();
     if (!message_.events.empty()) return deliver();
-    if (message_.watch_id == kWatchId) return mark(std::chrono::nanoseconds::max());
+    if (message_.watch_id == id_) return mark(std::chrono::nanoseconds::max());
     const auto asked = questions_.answered();
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
  private:
+  // etcd answers no question about a watch whose first revision is still to come; its answer to another in its place
+  // tells as much. [etcd v3.6 server/storage/mvcc/watchable_store.go, progressIfSync]
+  Bytes replace() {
+    replaced_ = id_++;
+    created_ = false;
+    return watch_create_request(id_, next_, request_.fragments);
+  }
+
   RpcResult<bool> refused() {
     const WatchRefusal refusal = refusal_of(message_, attempt_);
     if (!refusal.compact_revision) return std::unexpected(refusal.failure);
@@ -99,9 +112,10 @@ class RevisionWatch final : public WatchConversation {
 
   bool created() {
     created_ = true;
+    is_early_ = message_.revision < next_;
     const auto asked = questions_.answered();
     const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term, message_.revision};
-    if (!keep(sink().opened(origin))) return false;
+    if (!std::exchange(opened_, true) && !keep(sink().opened(origin))) return false;
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
@@ -109,6 +123,7 @@ class RevisionWatch final : public WatchConversation {
     if (const Status joined = joiner_.add(message_.events, message_.fragment); !joined)
       return end_with(broken(joined.error()));
     ahead_since_.reset();
+    is_early_ = false;
     if (joiner_.whole().empty()) return true;
     next_ = joiner_.reached() + 1;
     return keep(sink().revisions(joiner_.whole()));
@@ -138,7 +153,10 @@ class RevisionWatch final : public WatchConversation {
   Questions questions_;
   WatchMessage message_;
   int attempt_ = 0;
-  bool requested_ = false, created_ = false;
+  std::int64_t id_ = kFirstWatchId;
+  std::optional<std::int64_t> replaced_;  // to be cancelled
+  bool requested_ = false, created_ = false, opened_ = false;
+  bool is_early_ = false;  // the store had not reached the first revision wanted when the watch was made
   std::optional<Steady::time_point> ahead_since_;  // marks beyond what was delivered, since then
 };
 
