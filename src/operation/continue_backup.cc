@@ -124,6 +124,7 @@ class Continuing {
       auto status = client_.status(endpoint);
       if (!status) {
         error = status.error();
+        report_.warnings.push_back(fmt::format("{} does not answer: {}", endpoint, status.error().why()));
       } else if (!status->is_learner && status->leader != 0) {
         live_.push_back(*std::move(status));
       }

@@ -58,6 +58,9 @@ Asked ask_members(io::World& world, source::Client& client, const manifest::Mani
       out.refusals.push_back(fmt::format("{}: {}", endpoint, answer.error().why()));
       continue;
     }
+    const std::string member_id = fmt::format("{:x}", answer->member_id);
+    const auto same = [&](const auto& other) { return other.member_id == member_id; };
+    if (std::ranges::any_of(out.answers, same)) continue;  // asked at another address
     if (!repository::can_compute(coverage, answer->compact_revision, manifest.revision)) {
       out.refusals.push_back(fmt::format(
           "{}: its hash reaches back to revision {}, the log only to {} (etcd answers a compacted revision from a "
@@ -66,7 +69,7 @@ Asked ask_members(io::World& world, source::Client& client, const manifest::Mani
           coverage.empty() ? manifest.revision : coverage.back().from));
       continue;
     }
-    out.answers.push_back({.member_id = fmt::format("{:x}", answer->member_id),
+    out.answers.push_back({.member_id = member_id,
                            .endpoint = endpoint,
                            .compact_revision = answer->compact_revision,
                            .live = answer->hash,
