@@ -266,6 +266,11 @@ constexpr ErrorEntry kRestoreErrors[] = {
     {ErrorCode::kEtcdBinaryMissing, ExitCode::kUsage, "no etcd binary found",
      "Verification level 4 starts an etcd and found none on PATH. Lower levels do not need one.",
      "Pass --etcd /path/to/etcd of the cluster's version, or use --level 3."},
+    {ErrorCode::kForeignWal, ExitCode::kRefused, "write-ahead log of another member",
+     "The folder named by --wal-dir holds the write-ahead log of a member that the data directory does not know, or "
+     "one that cannot be read. Swapping the two together would take the log from the member that it belongs to, and "
+     "leave this one with its old entries. Nothing was changed.",
+     "Pass the --wal-dir that this etcd runs with; its process or unit names it."},
 };
 
 constexpr ErrorEntry kOwnErrors[] = {

@@ -85,6 +85,7 @@ enum class ErrorCode : std::uint16_t {
   kNothingToUndo = 6007,
   kSandboxFailed = 6008,
   kEtcdBinaryMissing = 6009,
+  kForeignWal = 6010,
 
   kInternal = 9001,
   kInterrupted = 9002,

@@ -4,14 +4,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
+#include <set>
 
 #include "base/shell_word.h"
+#include "base/text.h"
+#include "format/wal/wal.h"
 #include "operation/database_sidecar.h"
 #include "operation/in_place_swap.h"
 #include "operation/workspace.h"
 
 namespace lifeboat::operation {
 namespace {
+
+constexpr std::uint64_t kMaxSnapBytes = 64ull << 20;
 
 std::unexpected<Error> not_a_member(const std::string& data_dir, std::string why, std::string fix) {
   return fail(ErrorCode::kUsage, "cannot swap the data in " + data_dir, std::move(why), std::move(fix));
@@ -29,22 +35,118 @@ Status require_folder(io::FileSystem& files, const std::string& data_dir, const 
                       "Pass the folder itself.");
 }
 
-Result<bool> holds_wal(io::FileSystem& files, const std::string& folder) {
-  if (!TRY(io::exists(files, folder))) return false;
+// Its locks are taken, and it is kept, by its name: neither reaches what a link leads to.
+Status require_no_link(io::FileSystem& files, const std::string& data_dir, const std::string& path) {
+  const auto info = files.stat(path);
+  if (!info || info->kind != io::FileKind::kSymlink) return {};
+  return not_a_member(data_dir, path + " is a symbolic link, which a swap cannot follow",
+                      "Move what it leads to here, in place of the link, or restore into a new directory.");
+}
+
+// The names of the files of a write-ahead log, ascending, which is by age.
+Result<std::vector<std::string>> wal_files(io::FileSystem& files, const std::string& folder) {
+  std::vector<std::string> names;
+  if (!TRY(io::exists(files, folder))) return names;
   for (const io::DirEntry& entry : TRY(files.list(folder))) {
-    if (entry.name.ends_with(".wal")) return true;
+    if (entry.name.ends_with(".wal")) names.push_back(entry.name);
   }
-  return false;
+  return names;
 }
 
 // The WAL must be where we are told: a new database beside an old WAL would be neither state.
 Status require_member(io::FileSystem& files, const MemberLayout& live) {
   TRY(require_folder(files, live.data_dir(), live.data_dir()));
   TRY(require_folder(files, live.data_dir(), live.member()));
+  for (const std::string& folder : {live.snap(), live.behind_gate()}) {
+    TRY(require_no_link(files, live.data_dir(), folder));
+    TRY(require_no_link(files, live.data_dir(), io::join(folder, "db")));
+  }
   if (live.wal_is_elsewhere()) TRY(require_folder(files, live.data_dir(), live.wal()));
-  if (TRY(holds_wal(files, live.wal()))) return {};
+  if (!TRY(wal_files(files, live.wal())).empty()) return {};
   return not_a_member(live.data_dir(), "there is no write-ahead log in " + live.wal(),
                       "Pass the --wal-dir that this etcd runs with, or restore into a new directory.");
+}
+
+std::unexpected<Error> foreign_wal(const MemberLayout& live, std::string why) {
+  return fail(ErrorCode::kForeignWal,
+              fmt::format("the write-ahead log in {} is not that of {}", live.wal(), live.data_dir()), std::move(why),
+              "Pass the --wal-dir that this etcd runs with, or restore into a new directory.");
+}
+
+Result<wal::WalMetadata> read_wal_metadata(io::FileSystem& files, const std::string& path) {
+  const auto file = TRY(files.open(path, {}));
+  Bytes front(wal::kWalFrontBytes);
+  front.resize(TRY(file->read_at(0, front)));
+  auto metadata = wal::read_wal_metadata(front);
+  if (!metadata) return std::unexpected(metadata.error().in(path));
+  return metadata;
+}
+
+// Of the newest file that can be read: what a crash or a bad disk left need not be whole.
+Result<wal::WalMetadata> wal_metadata(io::FileSystem& files, const MemberLayout& live) {
+  std::string why = "it has no file";
+  std::vector<std::string> names = TRY(wal_files(files, live.wal()));
+  for (const std::string& name : std::views::reverse(names)) {
+    const auto metadata = read_wal_metadata(files, io::join(live.wal(), name));
+    if (metadata) return metadata;
+    why = metadata.error().to_string();
+  }
+  return foreign_wal(live, "whose it is cannot be read: " + why);
+}
+
+void add_ids_in_database(io::FileSystem& files, const MemberLayout& live, std::set<std::string>& ids) {
+  const auto database = find_database(files, live);
+  if (!database || database->empty()) return;
+  const auto file = files.open(*database, {});
+  const auto sidecar = file ? read_database_sidecar(**file) : std::unexpected(file.error());
+  if (!sidecar) return;
+  for (const char* bucket : {"members", "members_removed"}) {
+    const etcd::BucketRows* rows = sidecar->find(bucket);
+    if (rows == nullptr) continue;
+    for (const etcd::BucketRow& row : rows->rows) ids.insert(printable(row.key));
+  }
+}
+
+void add_ids_in_snapshots(io::FileSystem& files, const MemberLayout& live, std::set<std::string>& ids) {
+  for (const std::string& folder : {live.snap(), live.behind_gate()}) {
+    const auto entries = files.list(folder);
+    if (!entries) continue;
+    for (const io::DirEntry& entry : *entries) {
+      if (!entry.name.ends_with(".snap")) continue;
+      const auto bytes = io::read_whole(files, io::join(folder, entry.name), kMaxSnapBytes);
+      const auto snap = bytes ? wal::read_snap(*bytes) : std::unexpected(bytes.error());
+      if (!snap) continue;
+      for (const std::uint64_t id : snap->voters) ids.insert(etcd::member_key(id));
+      for (const etcd::Member& member : snap->members) ids.insert(etcd::member_key(member.id));
+    }
+  }
+}
+
+// Every member that is known here, those that left too: the one that ran here may be among them. etcd 3.4 leaves those
+// of the old cluster in the database that it restores; only raft's snapshot beside it has the new ones.
+std::set<std::string> known_members(io::FileSystem& files, const MemberLayout& live) {
+  std::set<std::string> ids;
+  add_ids_in_database(files, live, ids);
+  add_ids_in_snapshots(files, live, ids);
+  return ids;
+}
+
+// A WAL folder elsewhere is only as right as what was typed; with another member's, both would be taken from their
+// clusters. The cluster's id is not compared: what it was made of is not kept where members came and went.
+Status require_own_wal(io::FileSystem& files, const MemberLayout& live, std::vector<std::string>& warnings) {
+  if (!live.wal_is_elsewhere()) return {};
+  const wal::WalMetadata metadata = TRY(wal_metadata(files, live));
+  const std::string owner = fmt::format("member {:x} of cluster {:x}", metadata.node_id, metadata.cluster_id);
+  const std::set<std::string> known = known_members(files, live);
+  if (known.contains(etcd::member_key(metadata.node_id))) return {};
+  if (!known.empty()) {
+    return foreign_wal(
+        live, fmt::format("it is that of {}, and the members known here are {}", owner, fmt::join(known, ", ")));
+  }
+  warnings.push_back(fmt::format(
+      "Nothing in {} tells its members, so whether {} is its write-ahead log is not known: it is that of {}.",
+      live.data_dir(), live.wal(), owner));
+  return {};
 }
 
 // Name and peer URLs of the only member, when the options leave them open.
@@ -162,6 +264,8 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   }
   TRY(require_member(world.files, live));
   TRY(require_stopped(world.files, live));
+  std::vector<std::string> warnings;
+  TRY(require_own_wal(world.files, live, warnings));
 
   // The plan, and room for it.
   TRY(take_identity(world.files, live, options));
@@ -169,6 +273,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   RestorePlan plan = TRY(make_plan(world, source, options));
   TRY(require_space(world, live.data_dir(), source, options, plan, progress));
   RestoreReport report = report_of(plan, source, options, true);
+  report.warnings.insert(report.warnings.end(), warnings.begin(), warnings.end());
   TRY(warn_of_link(world.files, live, report));
   warn_of_fewer(world.files, live, plan, report);
   if (options.dry_run) return report;

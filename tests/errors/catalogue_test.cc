@@ -451,6 +451,13 @@ Outcome plan_of_another_cluster() {
   EXPECT_EQ(host("first", "1").exit, 0);
   return error_of(host("second", "2"));
 }
+Outcome swap_with_the_log_of_another_member() {
+  const Scene scene;
+  const std::string data = stopped_member(scene);
+  const std::string other = scene.repo.scratch("other"), wal = scene.repo.scratch("wal");
+  EXPECT_EQ(scene.restore(other, {"--wal-dir", wal}).exit, 0);
+  return error_of(scene.restore(data, {"--in-place", "--wal-dir", wal, "--dry-run"}));
+}
 Outcome undo_without_a_swap() {
   const Scene scene;
   const std::string data = stopped_member(scene);
@@ -551,6 +558,7 @@ constexpr Provocation kProvocations[] = {
     {ErrorCode::kNothingToUndo, undo_without_a_swap},
     {ErrorCode::kSandboxFailed, etcd_that_does_not_boot},
     {ErrorCode::kEtcdBinaryMissing, no_etcd_on_the_path},
+    {ErrorCode::kForeignWal, swap_with_the_log_of_another_member},
     {ErrorCode::kInternal, no_memory_for_a_thread},
     {ErrorCode::kInterrupted, ctrl_c},
 };

@@ -110,6 +110,20 @@ TEST(Wal, IsSummarisedAsWritten) {
             (std::vector<std::uint64_t>{0x28a36d23fcf1305b, 0x4c412db3f9c299ec, 0x4d9d9e8b0337a31b}));
 }
 
+TEST(Wal, TellsWhoseItIsByItsFirstBytes) {
+  const Bytes file = fresh();
+  const auto metadata = read_wal_metadata(ByteView(file).first(100));
+  ASSERT_TRUE(metadata) << metadata.error().to_string();
+  EXPECT_EQ(metadata->node_id, 0x28a36d23fcf1305b);
+  EXPECT_EQ(metadata->cluster_id, three_members().id);
+  for (const Bytes& none :
+       {Bytes(), Bytes(64), to_bytes("something else entirely"), to_bytes(ByteView(file).first(20))})
+    EXPECT_FALSE(read_wal_metadata(none));
+  Bytes turned = file;
+  turned[30] ^= std::byte{1};
+  EXPECT_FALSE(read_wal_metadata(turned));
+}
+
 TEST(Wal, RecordsCarryTheRunningChecksumsOfARealRestore) {
   const auto records = read_wal(fresh());
   ASSERT_TRUE(records);

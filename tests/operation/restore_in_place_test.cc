@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "operation/in_place_swap.h"
 #include "operation/restore_etcd.h"
 #include "operation/restore_support.h"
+#include "support/temp_dir.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -137,6 +140,101 @@ TEST_P(RestoreInPlace, RefusesWhenTheWalIsNotWhereItIsSaidToBe) {
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code(), ErrorCode::kUsage);
   EXPECT_EQ(view().cluster_id, old_cluster);
+}
+
+// Another stopped member, whose WAL lies elsewhere too.
+void make_other_member(MemoryWorld& m) {
+  NoProgress progress;
+  RestoreOptions options;
+  options.data_dir = "/srv/other";
+  options.wal_dir = "/fast/other";
+  options.name = "n9";
+  options.initial_cluster = "n9=http://10.0.0.9:2380";
+  options.initial_advertise_peer_urls = "http://10.0.0.9:2380";
+  ASSERT_TRUE(restore_fresh(m.world, small_source(), options, progress));
+}
+
+TEST_P(RestoreInPlace, RefusesTheWriteAheadLogOfAnotherMember) {
+  make_other_member(m);
+  RestoreOptions wrong = options();
+  wrong.wal_dir = "/fast/other";
+  m.files.arm({});
+  const auto report = run(wrong);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::kForeignWal) << report.error().to_string();
+  EXPECT_NE(report.error().why().find("and the members known here are"), std::string::npos);
+  EXPECT_EQ(m.files.changes(), 0u);
+}
+
+TEST_P(RestoreInPlace, TakesTheMemberIdsOfRaftsSnapshotWhereTheDatabaseIsDamaged) {
+  make_other_member(m);
+  const std::string database = "/srv/etcd/member/snap/db";
+  ASSERT_TRUE(m.memory.remove_file(database));
+  ASSERT_TRUE(io::publish_file(m.memory, database, as_bytes("no database"), 0600));
+  RestoreOptions named = options();
+  named.name = "n1";
+  named.initial_cluster = "n1=http://10.0.0.1:2380";
+  named.initial_advertise_peer_urls = "http://10.0.0.1:2380";
+  named.wal_dir = "/fast/other";
+  const auto foreign = run(named);
+  ASSERT_FALSE(foreign);
+  EXPECT_EQ(foreign.error().code(), ErrorCode::kForeignWal) << foreign.error().to_string();
+  named.wal_dir = options().wal_dir;
+  const auto own = run(named);
+  ASSERT_TRUE(own) << own.error().to_string();
+}
+
+TEST_P(RestoreInPlace, WarnsWhereNothingTellsWhoseLogItIs) {
+  if (!GetParam()) GTEST_SKIP() << "a log inside is swapped with its member";
+  ASSERT_TRUE(io::remove_tree(m.memory, "/srv/etcd/member/snap"));
+  RestoreOptions named = options();
+  named.name = "n1";
+  named.initial_cluster = "n1=http://10.0.0.1:2380";
+  named.initial_advertise_peer_urls = "http://10.0.0.1:2380";
+  named.dry_run = true;
+  const auto report = run(named);
+  ASSERT_TRUE(report) << report.error().to_string();
+  ASSERT_FALSE(report->warnings.empty());
+  EXPECT_NE(report->warnings.front().find("whether /fast/wal is its write-ahead log"), std::string::npos);
+}
+
+TEST_P(RestoreInPlace, RefusesALogElsewhereThatCannotBeRead) {
+  if (!GetParam()) GTEST_SKIP() << "a log inside is swapped with its member";
+  for (const io::DirEntry& entry : entries(m.files, "/fast/wal")) {
+    const std::string path = "/fast/wal/" + entry.name;
+    ASSERT_TRUE(m.memory.remove_file(path));
+    ASSERT_TRUE(io::publish_file(m.memory, path, Bytes(4096, std::byte{0x5a}), 0600));
+  }
+  const auto report = run(options());
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::kForeignWal) << report.error().to_string();
+}
+
+// Where a database or its folder is a link, etcd runs on what it leads to.
+TEST(RestoreInPlaceLinks, AreRefusedBeforeAnythingIsWritten) {
+  for (const std::string linked : {"member/snap/db", "member/snap"}) {
+    const lifeboat::testing::TempDir directory;
+    const auto files = io::posix_file_system();
+    const auto processes = io::system_process();
+    restore_testing::FakeClock clock;
+    restore_testing::CountingRandom random;
+    io::World world{*files, clock, random, *processes};
+    NoProgress progress;
+    RestoreOptions options;
+    options.data_dir = directory / "etcd";
+    ASSERT_TRUE(restore_fresh(world, small_source(), options, progress));
+    const std::string place = options.data_dir + "/" + linked;
+    std::filesystem::rename(place, directory / "real");
+    std::filesystem::create_symlink("../../" + std::string(linked == "member/snap" ? "" : "../") + "real", place);
+    const auto before = files->list(options.data_dir).value().size();
+    const auto report = restore_in_place(world, other_source(), options, progress);
+    ASSERT_FALSE(report) << linked;
+    EXPECT_EQ(report.error().code(), ErrorCode::kUsage);
+    EXPECT_NE(report.error().why().find(place + " is a symbolic link"), std::string::npos) << report.error().why();
+    EXPECT_TRUE(std::filesystem::is_symlink(place));
+    EXPECT_EQ(files->list(options.data_dir).value().size(), before);
+    EXPECT_EQ(files->list(directory.path().string()).value().size(), 2u) << "nothing is kept beside it";
+  }
 }
 
 TEST_P(RestoreInPlace, WritesNothingInADryRun) {

@@ -302,4 +302,17 @@ Result<WalSummary> summarise_wal(ByteView file, std::uint32_t crc_before) {
   return summary;
 }
 
+Result<WalMetadata> read_wal_metadata(ByteView front) {
+  Reader reader(front, 0);
+  RecordView record;
+  for (std::size_t offset = 0; TRY(reader.next(record)); offset = reader.offset()) {
+    if (record.type == RecordType::kCrc) continue;
+    std::uint64_t ids[2] = {};
+    const bool parses = record.type == RecordType::kMetadata && parse_scalars(record.data, ids);
+    if (!parses) return damaged(offset, "it is not the metadata that a file begins with");
+    return WalMetadata{.node_id = ids[0], .cluster_id = ids[1]};
+  }
+  return damaged(0, "the file has no metadata");
+}
+
 }  // namespace lifeboat::wal

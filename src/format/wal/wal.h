@@ -49,6 +49,15 @@ struct WalSummary {
 Result<std::vector<WalRecord>> read_wal(ByteView file, std::uint32_t crc_before = 0);
 Result<WalSummary> summarise_wal(ByteView file, std::uint32_t crc_before = 0);
 
+// Whose log a file is part of: every file repeats it behind its first record.
+struct WalMetadata {
+  std::uint64_t node_id = 0;
+  std::uint64_t cluster_id = 0;
+};
+inline constexpr std::uint64_t kWalFrontBytes = 4096;  // more than the two records need
+// `front` is a file's first bytes, at most kWalFrontBytes of them. kWalDamaged when they are no WAL's.
+Result<WalMetadata> read_wal_metadata(ByteView front);
+
 struct SnapSummary {
   std::uint64_t index = 0, term = 0;
   std::vector<std::uint64_t> voters;
