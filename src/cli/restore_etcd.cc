@@ -42,11 +42,16 @@ Status read_owner(const std::string& text, RestoreOptions& options) {
   return {};
 }
 
-Status read_version(const std::string& text, RestoreOptions& options) {
-  if (text.empty()) return {};
-  options.target_version = etcd::parse_minor(text);
+// The versions whose database can be written.
+Status read_version(const Arguments& arguments, RestoreOptions& options) {
+  if (!arguments.has("--etcd-version")) return {};
+  const std::string text = arguments.text("--etcd-version");
+  for (const std::string_view known : {"3.4", "3.5", "3.6", "3.7"}) {
+    if (text == known) options.target_version = etcd::parse_minor(text);
+  }
   if (options.target_version) return {};
-  return fail(ErrorCode::kUsage, fmt::format("--etcd-version {} is not a version", text), "it takes such as 3.5");
+  return fail(ErrorCode::kUsage, fmt::format("--etcd-version {} is not one that can be restored for", text),
+              "it takes 3.4, 3.5, 3.6 or 3.7, without the patch version");
 }
 
 Status read_auth(const Arguments& arguments, RestoreOptions& options) {
@@ -111,7 +116,7 @@ Result<RestoreOptions> read_options(const Context& context) {
   }
   TRY(read_bump(arguments, options));
   TRY(read_owner(arguments.text("--owner"), options));
-  TRY(read_version(arguments.text("--etcd-version"), options));
+  TRY(read_version(arguments, options));
   TRY(read_auth(arguments, options));
   return options;
 }
@@ -245,7 +250,7 @@ std::vector<Parameter> parameters() {
       {.name = "--keep-alarms", .value = "", .help = "keep the alarms that were raised"},
       {.name = "--etcd-version",
        .value = "3.N",
-       .help = "etcd that will run on it (default: the one that was backed up)"},
+       .help = "etcd that will run on it, 3.4 to 3.7 (default: the one that was backed up)"},
       {.name = "--plan",
        .value = "FILE",
        .help = "share one plan between hosts: written by the first, read by the others; it also decides what "

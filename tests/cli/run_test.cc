@@ -98,6 +98,17 @@ TEST_F(Program, NeedsARepoAndAKey) {
   EXPECT_THAT(errors(), HasSubstr("LB-E1005"));
 }
 
+TEST_F(Program, RestoresForTheVersionsOfEtcdThatItKnowsAlone) {
+  make_repo();
+  for (const char* version : {"3.3", "3.8", "3.10", "4.0", "3.5.1", "v3.5", "3", "", "new"}) {
+    EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--etcd-version", version}), 2) << version;
+    EXPECT_THAT(errors(), HasSubstr("3.4, 3.5, 3.6 or 3.7")) << version;
+  }
+  for (const char* version : {"3.4", "3.5", "3.6", "3.7"}) {
+    EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--etcd-version", version}), 10) << errors();
+  }
+}
+
 TEST_F(Program, WritesErrorsAsJsonWhenAnswersAreJson) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"ls", "-o", "json"}, {"ls", "--output=json"}, {"nonsense", "-o", "json"}}) {
