@@ -13,18 +13,23 @@ namespace {
 constexpr std::int64_t kDefaultLimit = 1000;
 constexpr std::int64_t kMaxLimit = 10'000'000;
 
-bool is_of_cluster(const repository::Point& point, const std::string& cluster) {
-  const manifest::Source& source = point.manifest.source;
-  return cluster.empty() || source.cluster == cluster || source.cluster_id == cluster;
+// Of a lineage that the name means, or made under it.
+std::vector<const repository::Point*> points_of(const Catalogue& catalogue, const std::string& cluster) {
+  const auto lineages = catalogue.lineages_of(cluster);
+  std::vector<const repository::Point*> points;
+  for (const repository::Point& point : catalogue.points()) {
+    const manifest::Source& source = point.manifest.source;
+    const bool is_so_called = source.cluster == cluster || source.cluster_id == cluster;
+    const auto has_it = [&](const auto* info) { return info->lineage.id == point.manifest.lineage.id; };
+    if (is_so_called || std::ranges::any_of(lineages, has_it)) points.push_back(&point);
+  }
+  return points;
 }
 
 Result<ExitCode> list_points(Context& context) {
   const repository::Repository* repo = TRY(context.app.repo());
   const Catalogue catalogue = TRY(Catalogue::load(*repo));
-  std::vector<const repository::Point*> points;
-  for (const repository::Point& point : catalogue.points()) {
-    if (is_of_cluster(point, context.app.settings().text("cluster"))) points.push_back(&point);
-  }
+  const auto points = points_of(catalogue, context.app.settings().text("cluster"));
   // A name that nothing bears is an error that lists the names, not an empty repo.
   if (points.empty() && !catalogue.points().empty()) TRY(find_target(context, catalogue, "latest"));
   answer(context, points_text(catalogue, points, context.style), points_json(catalogue, points));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/text.h"
 #include "base/version.h"
 #include "format/etcd/cluster.h"
 #include "operation/snapshot_origin.h"
@@ -132,7 +133,9 @@ class Commit {
   bool may_continue(const Point& head) const {
     const auto& source = head.manifest.source;
     if (request_.live && !source.cluster_id.empty()) return source.cluster_id == request_.source.cluster_id;
-    return request_.source.cluster.empty() || source.cluster == request_.source.cluster;
+    const repository::LineageInfo* const info = catalogue_.lineage(head.manifest.lineage.id);
+    return request_.source.cluster.empty() || source.cluster == request_.source.cluster ||
+           (info != nullptr && info->names.contains(request_.source.cluster));
   }
 
   // Rule 7: in one history the raft position ascends with the revision.
@@ -178,7 +181,18 @@ class Commit {
     lineage_ = head.manifest.lineage;
     report_.previous_revision = head.manifest.revision;
     if (request_.source.cluster.empty()) request_.source.cluster = head.manifest.source.cluster;
+    warn_of_new_name(head.manifest.source.cluster);
     return revision_ >= head.manifest.revision ? TRY(extend(head.manifest)) : TRY(add_older(head));
+  }
+
+  // One mistyped --cluster would name the whole history anew, unseen.
+  void warn_of_new_name(const std::string& before) {
+    const std::string& now = request_.source.cluster;
+    if (before.empty() || before == now) return;
+    report_.warnings.push_back(
+        fmt::format("this cluster was called {0} in the repo and is called {1} from here on; both names find all its "
+                    "points. If that is a mistake, run the same command with --cluster {0}.",
+                    printable(as_bytes(before)), printable(as_bytes(now))));
   }
 
   Result<std::string> begin_backup_segment(const Point& point, const SnapshotMatch& match) {

@@ -26,7 +26,8 @@ std::set<LineageId> relatives(const Catalogue& catalogue, const manifest::Manife
     grown = false;
     for (const repository::LineageInfo& info : catalogue.lineages()) {
       const LineageId& parent = info.lineage.parent;
-      const bool same_name = !info.cluster.empty() && info.cluster == manifest.source.cluster;
+      const std::string& name = manifest.source.cluster;
+      const bool same_name = !name.empty() && info.names.contains(name);
       const bool descends = !parent.is_zero() && related.contains(parent);
       if (same_name || descends) grown |= related.insert(info.lineage.id).second;
       if (related.contains(info.lineage.id) && !parent.is_zero()) grown |= related.insert(parent).second;

@@ -150,12 +150,6 @@ ClusterStatus status_of(const repository::Repository& repo, const Catalogue& cat
   return out;
 }
 
-bool is_of(const Catalogue& catalogue, const repository::LineageInfo& info, const std::string& cluster) {
-  if (cluster.empty() || info.cluster == cluster) return true;
-  const Point* newest = catalogue.newest_of(info.lineage.id);
-  return newest != nullptr && newest->manifest.source.cluster_id == cluster;
-}
-
 void describe_repo(const Catalogue& catalogue, const std::vector<storage::ObjectInfo>& objects, StatusReport& out) {
   for (const auto& object : objects) {
     ++out.objects;
@@ -181,10 +175,9 @@ Result<StatusReport> status(const repository::Repository& repo, const Catalogue&
   StatusReport out;
   describe_repo(catalogue, TRY(repo.store().list("")), out);
   std::set<std::string> names;
-  for (const auto& info : catalogue.lineages()) {
-    if (!is_of(catalogue, info, cluster)) continue;
-    out.lineages.push_back(info);
-    names.insert(info.cluster);
+  for (const auto* info : catalogue.lineages_of(cluster)) {
+    out.lineages.push_back(*info);
+    names.insert(info->cluster);
   }
   if (names.empty() && !catalogue.points().empty()) TRY(catalogue.resolve("latest", cluster, now));
   for (const auto& name : names) {

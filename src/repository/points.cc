@@ -118,8 +118,17 @@ std::map<LineageId, std::int64_t> history_ends(const std::vector<StoredManifest>
   return ends;
 }
 
+// By lineage, the names that its manifests give the cluster.
+std::map<LineageId, std::set<std::string>> names_in(const std::vector<StoredManifest>& manifests) {
+  std::map<LineageId, std::set<std::string>> names;
+  for (const StoredManifest& stored : manifests)
+    names[stored.manifest.lineage.id].insert(stored.manifest.source.cluster);
+  return names;
+}
+
 std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::vector<Point>& wider,
-                                   const std::map<LineageId, std::int64_t>& ends) {
+                                   const std::map<LineageId, std::int64_t>& ends,
+                                   const std::map<LineageId, std::set<std::string>>& names) {
   std::map<LineageId, LineageInfo> by_id;
   std::map<LineageId, Timestamp> newest;
   const auto add = [&](const Point& point) {
@@ -139,6 +148,7 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
   std::vector<LineageInfo> lineages;
   for (auto& [id, info] : by_id) {
     if (const auto end = ends.find(id); end != ends.end()) info.history_from = end->second;
+    if (const auto own = names.find(id); own != names.end()) info.names = own->second;
     lineages.push_back(std::move(info));
   }
   return lineages;
@@ -225,6 +235,7 @@ std::string point_id(const LineageId& lineage, std::int64_t revision) {
 Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
                            std::vector<DamagedObject> damaged, std::vector<CapturedSegment> captured) {
   const auto ends = history_ends(manifests);
+  const auto names = names_in(manifests);
   Grouped grouped = group(std::move(manifests));
   Catalogue catalogue;
   catalogue.points_ = std::move(grouped.points);
@@ -234,7 +245,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<ma
   std::ranges::sort(catalogue.captured_names_);
   catalogue.captured_ = without_contained(std::move(captured));
   catalogue.attestations_ = std::move(attestations);
-  catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_, ends);
+  catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_, ends, names);
   catalogue.add_captured();
 
   std::vector<Point>& points = catalogue.points_;

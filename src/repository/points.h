@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,7 +45,8 @@ std::string point_id(const LineageId& lineage, std::int64_t revision);
 
 struct LineageInfo {
   manifest::Lineage lineage;
-  std::string cluster;
+  std::string cluster;             // its name of now
+  std::set<std::string> names;     // every name that one of its points has
   std::vector<Coverage> coverage;  // ascending; what lies between is a gap
   std::int64_t history_from = 0;   // older revisions are kept only as points: a merge ended their history; 0: none did
   std::vector<Coverage> captured;  // of it, what captured segments give, each from the point that it continues
@@ -85,6 +87,9 @@ class Catalogue {
   // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
   // the nearest points).
   Result<Target> resolve(const std::string& text, const std::string& cluster, Timestamp now) const;
+  // Those that a cluster's name or etcd id means, all when it is empty: which have it now; where none has, which had
+  // it. A renamed one that took the place of one of them is among them.
+  std::vector<const LineageInfo*> lineages_of(const std::string& cluster) const;
   // What `latest` names in the cluster of exactly this name; null: there is none.
   const Point* latest_of(const std::string& cluster_name) const;
   // The same for a revision of one lineage; nullopt where the lineage does not cover it.

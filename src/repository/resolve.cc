@@ -89,9 +89,7 @@ class PointResolver {
 
   Status choose_lineages() {
     if (catalogue_.points_.empty()) return no_points();
-    for (const LineageInfo& info : catalogue_.lineages_) {
-      if (cluster_.empty() || is_of_cluster(info)) chosen_.push_back(&info);
-    }
+    chosen_ = catalogue_.lineages_of(cluster_);
     if (!chosen_.empty()) return {};
     return fail(ErrorCode::kPointNotFound, fmt::format("the repo has no point of cluster \"{}\"", shown(cluster_)),
                 fmt::format("it has points of: {}", clusters_of(all_lineages())));
@@ -465,6 +463,37 @@ class PointResolver {
   std::string cluster_;
   std::vector<const LineageInfo*> chosen_;
 };
+
+namespace {
+
+bool has_now(const Catalogue& catalogue, const LineageInfo& info, const std::string& cluster) {
+  if (cluster.empty() || info.cluster == cluster) return true;
+  const Point* newest = catalogue.newest_of(info.lineage.id);
+  return newest != nullptr && newest->manifest.source.cluster_id == cluster;
+}
+
+// Nothing was seen of `parent` since the other was parted from it.
+bool took_the_place(const Catalogue& catalogue, const LineageInfo& info, const LineageInfo& parent) {
+  const manifest::Lineage& own = info.lineage;
+  const Point* head = catalogue.newest_of(parent.lineage.id);
+  return own.parent == parent.lineage.id && head != nullptr && revision_of(*head) <= own.parent_revision &&
+         head->last_seen <= own.parent_seen;
+}
+
+}  // namespace
+
+std::vector<const LineageInfo*> Catalogue::lineages_of(const std::string& cluster) const {
+  std::vector<const LineageInfo*> found;
+  for (const LineageInfo& info : lineages_)
+    if (has_now(*this, info, cluster)) found.push_back(&info);
+  const bool none = found.empty();
+  for (const LineageInfo& info : lineages_) {
+    if (!info.names.contains(cluster) || std::ranges::find(found, &info) != found.end()) continue;
+    const auto took_its_place = [&](const LineageInfo* other) { return took_the_place(*this, info, *other); };
+    if (none || std::ranges::any_of(found, took_its_place)) found.push_back(&info);
+  }
+  return found;
+}
 
 Result<Catalogue::Target> Catalogue::resolve(const std::string& text, const std::string& cluster, Timestamp now) const {
   const PointName name = TRY(parse_point_name(text));

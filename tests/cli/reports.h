@@ -134,8 +134,10 @@ inline operation::StatusReport status() {
   report.stored_bytes = 86'800'000;
   report.objects = 21;
   report.clusters = {cluster};
-  report.lineages = {
-      {{lineage_id(7), lineage_id(6), 12, "the cluster id changed"}, "prod", {{900, 1000}, {2000, 48211907}}}};
+  report.lineages = {{{lineage_id(7), lineage_id(6), 12, "the cluster id changed"},
+                      "prod",
+                      {"prod"},
+                      {{900, 1000}, {2000, 48211907}}}};
   report.findings = {"revisions 1001 to 1999 cannot be restored"};
   return report;
 }
@@ -156,7 +158,7 @@ inline operation::StatusReport status_of_two() {
   staging.cluster = "staging";
   staging.last_verified.reset();
   report.clusters.push_back(staging);
-  report.lineages.push_back({{lineage_id(8), {}, 0, "first backup"}, "staging", {{1, 300}}});
+  report.lineages.push_back({{lineage_id(8), {}, 0, "first backup"}, "staging", {"staging"}, {{1, 300}}});
   report.points = 4;
   return report;
 }

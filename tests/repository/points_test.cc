@@ -367,6 +367,55 @@ TEST_F(Resolve, AClusterIsAlsoKnownByItsEtcdId) {
   EXPECT_EQ(found(catalogue_of(all), "latest", "cdf818194e3a8c32"), "180@180");
 }
 
+TEST_F(Resolve, AClusterIsFoundByEveryNameThatItHad) {
+  auto all = points_of_a();
+  all.back().source.cluster = "prdo";
+  const Catalogue renamed = catalogue_of(all);
+  for (const char* name : {"prod", "prdo"}) {
+    EXPECT_EQ(found(renamed, "latest", name), "180@180") << name;
+    EXPECT_EQ(found(renamed, "rev:160", name), "180@160") << name;
+    EXPECT_EQ(found(renamed, point_id(kA, 100), name), "100@100") << name;
+  }
+}
+
+TEST_F(Resolve, AClusterIsFoundByANameThatOnlyAnOlderManifestOfItsPointHas) {
+  auto all = points_of_a();
+  all.erase(all.begin(), all.end() - 1);
+  manifest::Manifest again = all.back();
+  again.source.cluster = "prdo";
+  again.latest = at_minute(50);
+  all.push_back(again);
+  EXPECT_EQ(found(catalogue_of(all), "latest", "prod"), "180@180");
+}
+
+TEST_F(Resolve, AFormerNameIsThatOfTheClusterThatHasItNow) {
+  auto all = points_of_a();
+  all.back().source.cluster = "old";  // it made way for another, and lives on
+  manifest::Manifest b = manifest_of(kB, 20, {segment_ref(kB, 0, 170, 150)});
+  b.lineage.parent = kA;
+  b.lineage.parent_revision = 150;
+  b.lineage.parent_seen = all[1].latest;
+  all.push_back(b);
+  EXPECT_EQ(found(catalogue_of(all), "latest", "prod"), "170@170");
+  EXPECT_EQ(found(catalogue_of(all), "latest", "old"), "180@180");
+}
+
+TEST_F(Resolve, AHistoryThatTookTheNamesPlaceAndWasRenamedIsNotPassedOverInSilence) {
+  auto all = points_of_a();
+  manifest::Manifest b = manifest_of(kB, 40, {segment_ref(kB, 0, 190, 150)});
+  b.lineage.parent = kA;
+  b.lineage.parent_revision = 180;
+  b.lineage.parent_seen = all.back().latest;
+  manifest::Manifest mistyped = b;
+  mistyped.source.cluster = "prdo";
+  mistyped.latest = at_minute(50);
+  all.push_back(b);
+  all.push_back(mistyped);
+  const Error refused = error(catalogue_of(all), "latest", "prod");
+  EXPECT_EQ(refused.code(), ErrorCode::kPointAmbiguous);
+  EXPECT_THAT(refused.why(), AllOf(HasSubstr("prod (last seen"), HasSubstr("prdo (last seen")));
+}
+
 TEST_F(Resolve, AnUnknownClusterListsTheKnown) {
   const Error refused = error(one_, "latest", "produ");
   EXPECT_EQ(refused.code(), ErrorCode::kPointNotFound);
