@@ -25,6 +25,7 @@ inline constexpr std::string_view kPointsTopic =
     "  \"@2026-11-21 09:00\"        without a zone it is local time, with --utc UTC; a day alone is its beginning\n"
     "  @-15m                      a quarter of an hour ago; also s, h, d, w and 1h30m\n"
     "  rev:48211907               one etcd revision\n"
+    "  rev:48211907@5d0e11c2      the same in one history of several: the first digits of its lineage, at least 4\n"
     "  before-delete:KEY          the revision before the last deletion of KEY; KEY#2: the one before\n"
     "With points of several clusters in one repo, --cluster NAME chooses among them.\n"
     "Every answer says which point, revision and time it is about.\n";

@@ -31,7 +31,8 @@ std::unexpected<Error> other_point(const SharedPlan& plan, const PointFacts& fac
                           facts.point, facts.revision),
               fmt::format("On a further host of that restore pass --to {}; for another restore name another --plan "
                           "file, and keep this one.",
-                          is_its_own ? plan.point : fmt::format("rev:{}", plan.revision)));
+                          is_its_own ? plan.point
+                                     : fmt::format("rev:{}@{}", plan.revision, plan.lineage.text().substr(0, 12))));
 }
 
 // Names become folder names.

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kGrammar =
     "A point is `latest`, an id of at least 4 hex digits, `@2026-11-21T09:00:00Z`, "
-    "`@-15m`, `rev:N` or `before-delete:KEY`; `lifeboat ls` lists the points.";
+    "`@-15m`, `rev:N`, `rev:N@LINEAGE` or `before-delete:KEY`; `lifeboat ls` lists the points.";
 
 std::unexpected<Error> not_a_point(std::string_view text, std::string why) {
   return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not name a point", printable(as_bytes(text))), std::move(why),
@@ -36,9 +36,24 @@ Result<PointName> parse_instant(std::string_view text) {
   return PointName{.kind = PointName::Kind::kTime, .id_prefix = {}, .time = *time};
 }
 
+// Hex digits in lower case.
+Result<std::string> parse_prefix(std::string_view text, std::string_view digits, std::string_view not_hex) {
+  std::string prefix(digits);
+  std::ranges::transform(prefix, prefix.begin(),
+                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+  if (prefix.find_first_not_of("0123456789abcdef") != std::string::npos) return not_a_point(text, std::string(not_hex));
+  if (prefix.size() < kMinIdDigits)
+    return not_a_point(text, fmt::format("an id needs at least {} digits", kMinIdDigits));
+  return prefix;
+}
+
 Result<PointName> parse_revision(std::string_view text) {
-  const std::string_view digits = text.substr(text.find(':') + 1);
+  std::string_view digits = text.substr(text.find(':') + 1);
   PointName name{.kind = PointName::Kind::kRevision, .id_prefix = {}, .time = {}};
+  if (const std::size_t at = digits.find('@'); at != std::string_view::npos) {
+    name.lineage_prefix = TRY(parse_prefix(text, digits.substr(at + 1), "what follows @ is not the id of a lineage"));
+    digits = digits.substr(0, at);
+  }
   const char* const end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, name.revision);
   if (error != std::errc{} || stop != end || name.revision < 1) {
@@ -48,16 +63,9 @@ Result<PointName> parse_revision(std::string_view text) {
 }
 
 Result<PointName> parse_id(std::string_view text) {
-  PointName name{.kind = PointName::Kind::kId, .id_prefix = std::string(text), .time = {}};
-  std::ranges::transform(name.id_prefix, name.id_prefix.begin(),
-                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
-  if (name.id_prefix.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    return not_a_point(text, "it is none of the forms that a point can have");
-  }
-  if (text.size() < kMinIdDigits) {
-    return not_a_point(text, fmt::format("an id needs at least {} digits", kMinIdDigits));
-  }
-  return name;
+  return PointName{.kind = PointName::Kind::kId,
+                   .id_prefix = TRY(parse_prefix(text, text, "it is none of the forms that a point can have")),
+                   .time = {}};
 }
 
 }  // namespace

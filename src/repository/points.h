@@ -83,9 +83,9 @@ class Catalogue {
     std::int64_t revision = 0;
     std::shared_ptr<const Point> made = nullptr;  // keeps *point, when it was made for this target
   };
-  // `latest`, an id prefix of at least 4, `@TIME`, `@-15m`, `rev:N`. `cluster` (a name or an etcd cluster id) narrows
-  // to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices), kRevisionInGap (with
-  // the nearest points).
+  // `latest`, an id prefix of at least 4, `@TIME`, `@-15m`, `rev:N`, `rev:N@LINEAGE`. `cluster` (a name or an etcd
+  // cluster id) narrows to one cluster when not empty. kUsage, kPointNotFound, kPointAmbiguous (with the choices),
+  // kRevisionInGap (with the nearest points).
   Result<Target> resolve(const std::string& text, const std::string& cluster, Timestamp now) const;
   // Those that a cluster's name or etcd id means, all when it is empty: which have it now; where none has, which had
   // it. A renamed one that took the place of one of them is among them.

@@ -15,6 +15,7 @@ namespace lifeboat::repository {
 namespace {
 
 constexpr std::size_t kMaxChoices = 8;
+constexpr std::size_t kLineageDigits = 8;
 
 std::string shown(std::string_view text) { return printable(as_bytes(text)); }
 
@@ -62,6 +63,7 @@ class PointResolver {
       case PointName::Kind::kAgo:
         return at(Timestamp{now.ns - std::min(name.ago_ns, now.ns)});
       case PointName::Kind::kRevision:
+        TRY(choose_lineage(name.lineage_prefix));
         return by_revision(name.revision);
     }
     return fail(ErrorCode::kInternal, "a point was named in an unknown way");
@@ -106,10 +108,33 @@ class PointResolver {
                 "`lifeboat verify --all` says what is damaged.");
   }
 
-  bool is_of_cluster(const LineageInfo& info) const {
-    if (info.cluster == cluster_) return true;
-    const Point* newest = catalogue_.newest_of(info.lineage.id);
-    return newest != nullptr && newest->manifest.source.cluster_id == cluster_;
+  // Narrows what was chosen to the one lineage whose id begins so, when one is named.
+  Status choose_lineage(const std::string& prefix) {
+    if (prefix.empty()) return {};
+    const std::vector<const LineageInfo*> all = chosen_;
+    std::erase_if(chosen_, [&](const LineageInfo* info) { return !info->lineage.id.text().starts_with(prefix); });
+    if (chosen_.size() == 1) return {};
+    std::vector<std::string> ids;
+    for (const LineageInfo* info : chosen_.empty() ? all : chosen_) ids.push_back(short_id(*info));
+    if (!chosen_.empty()) {
+      return fail(ErrorCode::kPointAmbiguous,
+                  fmt::format("{} lineages have an id that begins with {}", ids.size(), prefix),
+                  join_choices(std::move(ids)), "Give more digits of the id.");
+    }
+    return fail(ErrorCode::kPointNotFound, fmt::format("no lineage has an id that begins with {}", prefix),
+                "there are " + join_choices(std::move(ids)));
+  }
+
+  // So many digits of a lineage's id, at least eight, that no other has them.
+  std::string short_id(const LineageInfo& info) const {
+    const std::string id = info.lineage.id.text();
+    std::size_t digits = kLineageDigits;
+    for (const LineageInfo& other : catalogue_.lineages_) {
+      if (other.lineage.id == info.lineage.id) continue;
+      const auto differs = std::ranges::mismatch(id, other.lineage.id.text()).in1 - id.begin();
+      digits = std::max(digits, static_cast<std::size_t>(differs) + 1);
+    }
+    return id.substr(0, digits);
   }
 
   std::vector<const LineageInfo*> all_lineages() const {
@@ -365,14 +390,15 @@ class PointResolver {
     for (const Candidate& c : candidates) {
       choices.push_back(clusters_tell ? fmt::format("`rev:{} --cluster {}` (in point {})", revision,
                                                     shown(c.lineage->cluster), c.target.point->id)
-                                      : describe(*c.target.point));
+                                      : fmt::format("`rev:{}@{}` (in point {})", revision, short_id(*c.lineage),
+                                                    describe(*c.target.point)));
     }
     return fail(ErrorCode::kPointAmbiguous,
                 fmt::format("revision {} exists in {} histories", revision, candidates.size()),
                 join_choices(std::move(choices)),
-                clusters_tell ? "Name the cluster with --cluster."
-                              : "Give the id of one of these points, or name the cluster with "
-                                "--cluster.");
+                clusters_tell ? std::string("Name the cluster with --cluster.")
+                              : fmt::format("Name the history with its lineage, such as `rev:{}@{}`.", revision,
+                                            short_id(*candidates.front().lineage)));
   }
 
   // ---- rev:N that nothing covers

@@ -41,10 +41,23 @@ TEST(PointName, ReadsARevision) {
   EXPECT_EQ(name->revision, 42);
 }
 
+TEST(PointName, ReadsARevisionOfOneLineage) {
+  const auto name = parse_point_name("rev:42@5D0e11c2");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->kind, PointName::Kind::kRevision);
+  EXPECT_EQ(name->revision, 42);
+  EXPECT_EQ(name->lineage_prefix, "5d0e11c2");
+}
+
 TEST(PointName, RefusesEverythingElseAndShowsTheForms) {
-  for (const char* text :
-       {"", "abc", "abcg", "Latest", "@", "@noon", "@-", "@-15", "@+15m", "rev:", "rev:0", "rev:-1", "rev:1x", "rev: 1",
-        "rev:9223372036854775808", "rev:1:2", "before-delete:pod/a/b", "\x1b[2J"}) {
+  for (const char* text : {"",           "abc",       "abcg",
+                           "Latest",     "@",         "@noon",
+                           "@-",         "@-15",      "@+15m",
+                           "rev:",       "rev:0",     "rev:-1",
+                           "rev:1x",     "rev: 1",    "rev:9223372036854775808",
+                           "rev:1:2",    "rev:1@",    "rev:1@abc",
+                           "rev:1@prod", "rev:@abcd", "before-delete:pod/a/b",
+                           "\x1b[2J"}) {
     const auto name = parse_point_name(text);
     ASSERT_FALSE(name) << text;
     EXPECT_EQ(name.error().code(), ErrorCode::kUsage) << text;

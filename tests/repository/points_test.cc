@@ -342,6 +342,21 @@ TEST_F(Resolve, ARevisionOfTwoHistoriesOfOneClusterListsTheirPoints) {
   EXPECT_THAT(refused.why(), AllOf(HasSubstr(point_id(kA, 180)), HasSubstr(point_id(kB, 170))));
 }
 
+TEST_F(Resolve, ARevisionOfTwoHistoriesOfOneClusterIsNamedWithItsLineage) {
+  const Catalogue both = with_b("prod");
+  const std::string a = "rev:160@" + kA.text(), b = "rev:160@" + kB.text();
+  const Error refused = error(both, "rev:160");
+  EXPECT_THAT(refused.why(), AllOf(HasSubstr("`" + a + "`"), HasSubstr("`" + b + "`"))) << "so many digits tell them";
+  EXPECT_THAT(refused.fix(), HasSubstr("`" + a + "`"));
+  EXPECT_EQ(found(both, a), "180@160");
+  EXPECT_EQ(found(both, b), "170@160");
+  EXPECT_EQ(found(both, b, "prod"), "170@160");
+  EXPECT_EQ(found(both, "rev:160@ee00"), ambiguous_) << "both begin so";
+  EXPECT_THAT(error(both, "rev:160@ee00").fix(), HasSubstr("more digits"));
+  EXPECT_THAT(error(both, "rev:160@1234").why(), AllOf(HasSubstr(kA.text()), HasSubstr(kB.text())));
+  EXPECT_EQ(found(with_b("prod", kA, 165), b), "170@160") << "also where the parent would speak";
+}
+
 TEST_F(Resolve, ARevisionThatAChildSharesWithItsParentIsNotAmbiguous) {
   const Catalogue forked = with_b("prod", kA, 160);
   EXPECT_EQ(found(forked, "rev:160"), "180@160");
