@@ -38,7 +38,7 @@ Command import_command() {
           "The file is an etcd snapshot, plain, .gz or .zst, or a bare member/snap/db, which is all that is left "
           "after a lost quorum: stop its etcd first, also before copying it. Writes that stood only in the "
           "write-ahead log are not in it. The file is only read. A file older than the newest point becomes a point "
-          "of its own.",
+          "of its own, and `latest` stays with the history of which a running cluster was seen last.",
       .examples = {{"lifeboat import snapshot.db --cluster prod", "the time of the point is the file's"},
                    {"lifeboat import old.db.gz --time 2026-03-01T02:00:00Z",
                     "when it was taken, if the file's own time is not right"},

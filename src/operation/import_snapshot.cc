@@ -112,6 +112,33 @@ void warn_of_bare_database(std::vector<std::string>& warnings) {
       "stop of etcd puts what it has applied into it");
 }
 
+// When the state in the file was current. A point of the future would be the newest one until then.
+Result<Timestamp> time_of(io::World& world, const io::FileInfo& info, const ImportOptions& options,
+                          std::vector<std::string>& warnings) {
+  const Timestamp now = world.clock.now();
+  if (options.taken && *options.taken > now) {
+    return fail(ErrorCode::kUsage, fmt::format("the time {} lies in the future", rfc3339(*options.taken)),
+                fmt::format("it is {} by the clock of this machine", rfc3339(now)),
+                "Pass --time with the time at which the snapshot was taken.");
+  }
+  if (options.taken || info.modified <= now) return options.taken.value_or(info.modified);
+  warnings.push_back(fmt::format("the time of the file, {}, lies in the future: the point gets the time of the import",
+                                 rfc3339(info.modified)));
+  return now;
+}
+
+// Who imports a file may expect to restore it by `latest`.
+void warn_of_latest(const repository::Repository& repo, BackupReport& report) {
+  const auto catalogue = repository::Catalogue::load(repo);
+  if (!catalogue) return;
+  const repository::Point* const latest = catalogue->latest_of(report.cluster);
+  if (latest == nullptr || latest->id == report.point) return;
+  report.warnings.push_back(fmt::format(
+      "`latest` of cluster {} is point {} at revision {}, last seen at {}, not this one: name this one by its id, {}",
+      printable(as_bytes(report.cluster)), latest->id, latest->manifest.revision, rfc3339(latest->last_seen),
+      report.point));
+}
+
 Result<crypto::FileEncoding> encoding_of(io::File& file) {
   std::byte front[16];
   const std::size_t count = TRY(file.read_at(0, front));
@@ -134,6 +161,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   if (info.kind == io::FileKind::kDirectory)
     return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a directory", path), "a snapshot is one file",
                 "name the snapshot file, or <data-dir>/member/snap/db");
+  const Timestamp taken = TRY(time_of(world, info, options, report.warnings));
   const auto encoding = TRY(encoding_of(*file));
   const bool is_bare = encoding == crypto::FileEncoding::kPlain && info.size_bytes % kAlignment == 0;
   if (is_bare) TRY(require_at_rest(*file, path, report.warnings));
@@ -151,12 +179,13 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   if (splitter.bare()) warn_of_bare_database(report.warnings);
 
   CommitRequest request;
-  request.source.kind = "import";
+  request.source.kind = manifest::kImported;
   request.source.cluster = options.cluster;
   request.source.file_sha256 = sha.text();
-  request.earliest = request.latest = options.taken.value_or(info.modified);
+  request.earliest = request.latest = taken;
   const auto committed = TRY(commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress));
   report.leases = committed.manifest.leases;
+  warn_of_latest(repo, report);
   report.total_seconds = seconds();
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";

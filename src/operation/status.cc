@@ -55,9 +55,10 @@ void describe_points(const ClusterPoints& of, Timestamp now, ClusterStatus& out)
   out.points = of.points.size();
   out.newest_point = latest.id;
   out.newest_revision = latest.manifest.revision;
-  out.newest_time = out.oldest_time = latest.last_seen;
+  // The time of a file that was imported since shows no loss to be smaller.
+  out.newest_time = out.oldest_time = latest.live_seen.ns != 0 ? latest.live_seen : latest.last_seen;
   for (const Point* point : of.points) out.oldest_time = std::min(out.oldest_time, point->first_seen);
-  out.rpo_seconds = std::max(0.0, seconds_between(latest.last_seen, now));
+  out.rpo_seconds = std::max(0.0, seconds_between(out.newest_time, now));
   out.proof = latest.proof;
   out.proof_reason = latest.proof_reason;
 }
@@ -103,7 +104,7 @@ void find_two_under_one_name(const Catalogue& catalogue, ClusterStatus& out) {
     if (ours == nullptr || theirs == nullptr || info.lineage.parent_seen.ns == 0) continue;
     const std::string &our_id = ours->manifest.source.cluster_id, &their_id = theirs->manifest.source.cluster_id;
     if (our_id.empty() || their_id.empty() || our_id == their_id) continue;
-    if (theirs->last_seen <= info.lineage.parent_seen) continue;
+    if (theirs->live_seen <= info.lineage.parent_seen) continue;  // an imported file shows no cluster
     out.findings.push_back(
         fmt::format("two clusters are backed up under this name, with the ids {} (last seen {}) and {} (last seen {}): "
                     "give one of them another with --cluster",

@@ -195,6 +195,7 @@ Point Catalogue::point_behind(const Point& start, std::int64_t revision) const {
   const Moment moment = moment_of(flushes_of(before.lineage.id), revision, start);
   point.manifest.earliest = point.first_seen = moment.earliest;
   point.manifest.latest = point.last_seen = point.certain_from = moment.latest;
+  point.live_seen = moment.latest;
   point.changes = changes_between(captured, before.revision, revision);
   return point;
 }

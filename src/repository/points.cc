@@ -34,6 +34,7 @@ Point make_point(std::vector<StoredManifest>& all, std::size_t begin, std::size_
     point.first_seen = std::min(point.first_seen, m.earliest);
     point.last_seen = std::max(point.last_seen, m.latest);
     point.certain_from = std::min(point.certain_from, m.latest);
+    if (m.source.kind != manifest::kImported) point.live_seen = std::max(point.live_seen, m.latest);
     point.added_bytes += all[i].stored_bytes;
   }
   StoredManifest& speaker = all[end - 1];

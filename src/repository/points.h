@@ -33,6 +33,7 @@ struct Point {
   std::vector<manifest::SidecarChange> changes;  // beside the keys since `object`, in order
   std::uint64_t added_bytes = 0;                 // stored by this point beyond what its predecessor needs
   Timestamp first_seen, last_seen;               // the state was current at both
+  Timestamp live_seen;     // when a running cluster showed it last; 0: never, it was imported from files
   Timestamp certain_from;  // by then the state had been reached for certain; ascends with the revision
   Proof proof = Proof::kUnproven;
   std::string proof_reason;                         // why it is not proven

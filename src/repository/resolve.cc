@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <compare>
 #include <optional>
 #include <ranges>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -189,21 +191,43 @@ class PointResolver {
 
   // ---- latest
 
-  // Within a lineage the revision decides, between lineages the time, but for one that ended when another took its
-  // place: clocks do not order one history.
+  // Within a lineage the revision decides, between lineages when each was seen, but for one that ended when another
+  // took its place: clocks do not order one history.
   Result<Target> latest() const {
     TRY(require_one_cluster());
     const Point* newest = nullptr;
+    std::pair<Seen, std::int64_t> best;
     for (const LineageInfo* info : chosen_) {
       const Point* head = catalogue_.newest_of(info->lineage.id);
       if (head == nullptr || is_succeeded(*head)) continue;
-      if (newest == nullptr ||
-          std::pair(newest->last_seen, revision_of(*newest)) < std::pair(head->last_seen, revision_of(*head))) {
-        newest = head;
-      }
+      const std::pair rank(seen(*head, Timestamp{INT64_MAX}), revision_of(*head));
+      if (newest == nullptr || best < rank) std::tie(newest, best) = std::pair(head, rank);
     }
     if (newest == nullptr) return no_points();
     return whole(*newest);
+  }
+
+  // When a lineage was seen last, up to `until`, as far as it reaches to `head`. A running cluster was there at the
+  // time that is told; an imported file has one that every copying changes, so where a lineage of the choice was ever
+  // seen live, that orders, and those from files come after.
+  struct Seen {
+    bool live = false;
+    Timestamp at;
+    auto operator<=>(const Seen&) const = default;
+  };
+  Seen seen(const Point& head, Timestamp until) const {
+    const Timestamp live = live_seen(head);
+    return live.ns != 0 ? Seen{true, std::min(live, until)} : Seen{false, std::min(head.last_seen, until)};
+  }
+
+  // 0: never.
+  Timestamp live_seen(const Point& head) const {
+    Timestamp live = head.live_seen;
+    for (const Point& point : catalogue_.points_) {
+      const bool counts = lineage_of(point) == lineage_of(head) && revision_of(point) <= revision_of(head);
+      if (counts) live = std::max(live, point.live_seen);
+    }
+    return live;
   }
 
   // The same cluster went on in a lineage parted from this one, of which nothing was seen since: no revision, nor that
@@ -212,7 +236,7 @@ class PointResolver {
     return std::ranges::any_of(chosen_, [&](const LineageInfo* info) {
       const manifest::Lineage& child = info->lineage;
       if (child.parent != lineage_of(head) || revision_of(head) > child.parent_revision) return false;
-      if (head.last_seen > child.parent_seen) return false;
+      if (seen(head, Timestamp{INT64_MAX}).at > child.parent_seen) return false;
       const Point* successor = catalogue_.newest_of(info->lineage.id);
       const std::string& cluster_id = head.manifest.source.cluster_id;
       return successor != nullptr && !cluster_id.empty() && successor->manifest.source.cluster_id == cluster_id;
@@ -284,9 +308,7 @@ class PointResolver {
     for (const LineageInfo* info : chosen_) {
       std::optional<Target> reached = last_reached(*info, time);
       if (!reached) continue;
-      if (!best || std::min(best->point->last_seen, time) < std::min(reached->point->last_seen, time)) {
-        best = std::move(reached);
-      }
+      if (!best || seen(*best->point, time) < seen(*reached->point, time)) best = std::move(reached);
     }
     if (!best) return nothing_before(time);
     return *std::move(best);

@@ -410,7 +410,7 @@ TEST_F(Backup, TwoBackupsAtOnceBothMakeTheirPoint) {
     io::World world{w.files, other_writer.clock, other_writer.random, other_writer.processes};
     NoProgress quiet;
     ImportOptions options = w.options();
-    options.taken = taken;
+    options.taken = other_writer.clock.time = taken;
     const auto report = import_snapshot(*w.repo, world, "/b", options, quiet);
     EXPECT_TRUE(report) << why_not(report);
   });
@@ -487,6 +487,25 @@ TEST_F(Backup, TakesASnapshotFileThatSomebodyHolds) {
   ASSERT_TRUE(reader->try_lock().value());
   const auto report = w.import_file("/snapshot", w.options());
   ASSERT_TRUE(report) << why_not(report);
+}
+
+TEST_F(Backup, RefusesATimeOfTheFutureAndTakesNoneFromAFile) {
+  write_some(model, random, 30, 8);
+  w.place("/snapshot", model.snapshot_file());
+  ImportOptions options = w.options();
+  options.taken = Timestamp{w.clock.time.ns + 3'600'000'000'000};
+  const auto refused = import_snapshot(*w.repo, w.world, "/snapshot", options, w.progress);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUsage);
+  EXPECT_EQ(count_under(w, "m/"), 0u);
+
+  w.memory.set_time(*options.taken);
+  w.place("/snapshot", model.snapshot_file());
+  const auto report = import_snapshot(*w.repo, w.world, "/snapshot", w.options(), w.progress);
+  ASSERT_TRUE(report) << why_not(report);
+  ASSERT_EQ(report->warnings.size(), 1u);
+  EXPECT_NE(report->warnings.front().find("lies in the future"), std::string::npos) << report->warnings.front();
+  EXPECT_EQ(w.catalogue().points().front().last_seen, w.clock.time);
 }
 
 TEST_F(Backup, RefusesBadFilesAndLeavesNothing) {

@@ -9,6 +9,7 @@ namespace lifeboat::operation {
 namespace {
 
 using namespace backup_testing;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -25,6 +26,12 @@ MvccModel restored_from(const MvccModel& lost, std::int64_t at) {
   out.index = 5;
   out.member_id = 0x99;
   return out;
+}
+
+std::string all_of(const std::vector<std::string>& sentences) {
+  std::string text;
+  for (const std::string& sentence : sentences) text += sentence + "\n";
+  return text;
 }
 
 class RestoredCluster : public ::testing::Test {
@@ -160,6 +167,57 @@ TEST_F(RestoredCluster, AnImportedFileOfAnotherClusterLendsALiveOneNothing) {
   const auto compacted = backup(other, "cccc");
   EXPECT_TRUE(compacted.new_lineage);
   EXPECT_EQ(compacted.cluster, "cccc");
+}
+
+TEST_F(RestoredCluster, KeepsLatestWhenTheFileItWasRestoredFromIsImportedAnew) {
+  MvccModel lost;
+  write_some(lost, random, 40, 8);
+  backup(lost, "aa", "prod");
+  MvccModel live = restored_from(lost, lost.revision);
+  live.put("/after", "1");
+  const auto newest = backup(live, "bb", "prod");
+  EXPECT_EQ(latest("prod"), newest.point);
+  lost.put("/unsaved", "1");  // the file has more than the last backup had
+  for (const bool touched : {false, true}) {
+    ImportOptions options = w.options();
+    options.cluster = "prod";
+    w.clock.time.ns += 60'000'000'000;
+    options.taken = touched ? w.clock.time : Timestamp{w.clock.time.ns - 600'000'000'000};
+    const auto imported = w.import_bytes(lost.snapshot_file(), options);
+    ASSERT_TRUE(imported) << why_not(imported);
+    EXPECT_EQ(latest("prod"), newest.point) << touched;
+    EXPECT_THAT(all_of(imported->warnings), HasSubstr("`latest` of cluster prod is point " + newest.point));
+  }
+}
+
+TEST_F(RestoredCluster, IsTheNewestPointAlsoByAFileOfItself) {
+  MvccModel live;
+  write_some(live, random, 40, 8);
+  backup(live, "aa", "prod");
+  live.put("/more", "1");
+  const auto imported = w.import_model(live);
+  ASSERT_TRUE(imported) << why_not(imported);
+  EXPECT_EQ(latest("prod"), imported->point);
+  EXPECT_THAT(imported->warnings, IsEmpty());
+}
+
+TEST_F(RestoredCluster, IsToldOfANewNameAndKnownByBoth) {
+  MvccModel live;
+  write_some(live, random, 40, 8);
+  EXPECT_THAT(backup(live, "aa", "prod").warnings, IsEmpty());
+  live.put("/more", "1");
+  const auto mistyped = backup(live, "aa", "prdo");
+  EXPECT_FALSE(mistyped.new_lineage);
+  EXPECT_THAT(all_of(mistyped.warnings),
+              AllOf(HasSubstr("was called prod in the repo and is called prdo"), HasSubstr("--cluster prod")));
+  EXPECT_EQ(latest("prod"), mistyped.point);
+  EXPECT_EQ(latest("prdo"), mistyped.point);
+  EXPECT_THAT(backup(live, "aa", "prdo").warnings, IsEmpty()) << "it is called so by now";
+  ImportOptions options = w.options();
+  options.cluster = "prod";
+  const auto imported = w.import_bytes(live.snapshot_file(), options);
+  ASSERT_TRUE(imported) << why_not(imported);
+  EXPECT_EQ(imported->lineage, mistyped.lineage);
 }
 
 }  // namespace

@@ -246,6 +246,41 @@ TEST_F(Resolve, LatestIsOfAnIdleClusterThatWasSeenAfterItsCopy) {
   EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
 }
 
+TEST_F(Resolve, AnImportedFileDoesNotTakeTheNewestPlaceFromALiveCluster) {
+  const auto with_import = [](std::int64_t minute, bool b_is_live) {
+    auto all = points_of_a();
+    manifest::Manifest b = manifest_of(kB, 40, {segment_ref(kB, 0, 190, 150)});
+    if (!b_is_live) b.source.kind = manifest::kImported;
+    manifest::Manifest file = all.back();
+    file.source.kind = manifest::kImported;
+    file.earliest = file.latest = at_minute(minute);
+    all.push_back(b);
+    all.push_back(file);
+    return catalogue_of(all);
+  };
+  EXPECT_EQ(found(with_import(55, true), "latest"), "190@190") << "copying a file makes it no newer";
+  EXPECT_EQ(found(with_import(55, true), at(57)), "190@190");
+  EXPECT_EQ(found(with_import(55, true), at(35)), "180@180");
+  EXPECT_EQ(found(with_import(55, false), "latest"), "180@180") << "nor does the other file";
+}
+
+TEST_F(Resolve, ImportedFilesAreOrderedByTheirTimesWhereNothingElseIs) {
+  auto all = points_of_a();
+  all.push_back(manifest_of(kB, 40, {segment_ref(kB, 0, 190, 150)}));
+  for (auto& m : all) m.source.kind = manifest::kImported;
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "190@190");
+  all.pop_back();
+  all.push_back(manifest_of(kB, 25, {segment_ref(kB, 0, 190, 150)}));
+  all.back().source.kind = manifest::kImported;
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
+}
+
+TEST_F(Resolve, AnImportedFileOfTheRunningClusterIsTheNewestPoint) {
+  auto all = points_of_a();
+  all.back().source.kind = manifest::kImported;
+  EXPECT_EQ(found(catalogue_of(all), "latest"), "180@180");
+}
+
 TEST_F(Resolve, AnIdPrefixNamesItsPoint) {
   const std::string id = point_id(kA, 150);
   EXPECT_EQ(found(one_, id), "150@150");

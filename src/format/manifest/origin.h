@@ -21,8 +21,10 @@ struct Lineage {
   bool operator==(const Lineage&) const = default;
 };
 
+inline constexpr char kImported[] = "import";
+
 struct Source {
-  std::string kind;        // "snapshot" (live), "import"
+  std::string kind;        // "snapshot" and "watch" (live), kImported
   std::string cluster;     // the cluster's name, for people
   std::string cluster_id;  // hex; empty when unknown (import)
   std::string member_id;   // hex; empty when unknown
