@@ -113,6 +113,12 @@ std::string taken_sentence(const AuthReport& report, std::int64_t revision) {
   return what + fmt::format(", as of revision {}.", revision);
 }
 
+// What tells two states of one revision apart.
+std::string captured_at(const AuthChoices& choices, const AuthState& state) {
+  return choices.as_of.revision == choices.latest.revision ? fmt::format(", captured at {}", rfc3339(state.latest))
+                                                           : "";
+}
+
 // A manifest that cannot be read hides its point; it may have been the newest.
 Result<AuthState> read_newest(const repository::Repository& repo, const repository::Catalogue& catalogue,
                               const Point& newest) {
@@ -168,11 +174,14 @@ void take_auth(const etcd::Sidecar& from, etcd::Sidecar& into) {
 }
 
 Result<AuthChoices> auth_choices(const repository::Repository& repo, const repository::Catalogue& catalogue,
-                                 const LineageId& lineage, std::int64_t revision) {
-  const Around found = around(catalogue, lineage, revision);
+                                 const repository::Catalogue::Target& target) {
+  const std::int64_t revision = target.revision;
+  const Around found = around(catalogue, target.point->manifest.lineage.id, revision);
   if (found.newest == nullptr)
     return fail(ErrorCode::kPointNotFound, "the lineage has no point", "no manifest of it can be read");
-  const Point& own = found.at_or_below != nullptr ? *found.at_or_below : *found.above;
+  const Point& nearest = found.at_or_below != nullptr ? *found.at_or_below : *found.above;
+  const bool is_meant = !target.point->captured && target.point->id == nearest.id;
+  const Point& own = is_meant ? *target.point : nearest;
   AuthChoices choices;
   choices.as_of = TRY(read_state(repo, own));
   choices.interval.from = own.manifest.revision;
@@ -204,9 +213,10 @@ std::vector<std::string> auth_sentences(const AuthReport& report, std::int64_t r
             ? "Nothing newer is known of them."
             : fmt::format("The newest known ones, of revision {}, are the same.", choices.latest.revision));
   } else {
-    sentences.push_back(fmt::format("The newest known ones, of revision {}, differ from those as of revision {}: {}.",
-                                    choices.latest.revision, revision,
-                                    fmt::join(difference_words(choices.difference), "; ")));
+    sentences.push_back(
+        fmt::format("The newest known ones, of revision {}{}, differ from those as of revision {}{}: {}.",
+                    choices.latest.revision, captured_at(choices, choices.latest), revision,
+                    captured_at(choices, choices.as_of), fmt::join(difference_words(choices.difference), "; ")));
     if (report.mode == AuthMode::kAsOf)
       sentences.push_back("These changes are undone by the restore; --auth latest keeps them.");
   }

@@ -59,9 +59,10 @@ struct AuthChoices {
   AuthDifference difference;        // from as_of to latest
   std::optional<Error> unreadable;  // why there is no `latest`
 };
-// Of one lineage, at a revision. kPointNotFound when no manifest of it can be read.
+// Of the target's lineage, at its revision. Where several manifests tell of that, the target's own is asked.
+// kPointNotFound when no manifest of the lineage can be read.
 Result<AuthChoices> auth_choices(const repository::Repository& repo, const repository::Catalogue& catalogue,
-                                 const LineageId& lineage, std::int64_t revision);
+                                 const repository::Catalogue::Target& target);
 // The state that one manifest of the lineage holds; kPlanMismatch when it is of another lineage.
 Result<AuthState> read_auth(const repository::Repository& repo, const LineageId& lineage, const std::string& object);
 

@@ -89,9 +89,10 @@ void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
 }
 
 // The sidecar is that of the manifest that the point is cut from, or continues; users may have been captured nearer.
-Status add_auth(const Repository& repo, const Catalogue& catalogue, RestoreSource& source) {
+Status add_auth(const Repository& repo, const Catalogue& catalogue, const Catalogue::Target& target,
+                RestoreSource& source) {
   const LineageId lineage = source.facts.lineage;
-  source.auth = TRY(auth_choices(repo, catalogue, lineage, source.facts.revision));
+  source.auth = TRY(auth_choices(repo, catalogue, target));
   source.facts.auth_as_of = source.auth->as_of.object;
   source.facts.auth_latest = source.auth->latest.object;
   take_auth(source.auth->as_of.rows, source.sidecar);
@@ -134,7 +135,7 @@ Result<RestoreSource> source_of(const Repository& repo, io::World& world, const 
   }
   add_size(repo, world, catalogue, target, source);
   describe_proof(target, source);
-  TRY(add_auth(repo, catalogue, source));
+  TRY(add_auth(repo, catalogue, target, source));
   source.build = [&repo, &world, target](const BuildOptions& build, const SidecarFor& sidecar_for,
                                          bbolt::PageSink& sink, Progress& progress) {
     return build_database(repo, world, target, build, sidecar_for, sink, progress);

@@ -45,9 +45,28 @@ Point make_point(std::vector<StoredManifest>& all, std::size_t begin, std::size_
 }
 
 struct Grouped {
-  std::vector<Point> points;  // by lineage, then revision
-  std::vector<Point> wider;   // see Catalogue::wider_
+  std::vector<Point> points;   // by lineage, then revision
+  std::vector<Point> wider;    // see Catalogue::wider_
+  std::vector<Point> earlier;  // see Catalogue::earlier_
 };
+
+// Adds the group's older manifests that hold other rows beside the keys than the one before. The records are the same,
+// and read from the segments of the point, which are those that merges keep.
+void keep_earlier(const std::vector<StoredManifest>& all, std::size_t begin, std::size_t end, const Point& point,
+                  std::vector<Point>& earlier) {
+  std::string_view before;
+  for (std::size_t i = begin; i + 1 < end; ++i) {
+    const manifest::Manifest& m = all[i].manifest;
+    if (!before.empty() && m.sidecar_digest == before) continue;
+    before = m.sidecar_digest;
+    Point other = point;
+    other.object = all[i].object;
+    other.manifest = m;
+    other.manifest.segments = point.manifest.segments;
+    other.manifest.records = point.manifest.records;
+    earlier.push_back(std::move(other));
+  }
+}
 
 // Adds the group's older manifests that cover what its point does not.
 void keep_wider(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end, const Point& point,
@@ -72,6 +91,7 @@ Grouped group(std::vector<StoredManifest> all) {
     };
     while (end < all.size() && same(all[end].manifest)) ++end;
     grouped.points.push_back(make_point(all, begin, end));
+    keep_earlier(all, begin, end, grouped.points.back(), grouped.earlier);
     keep_wider(all, begin, end, grouped.points.back(), grouped.wider);
   }
   return grouped;
@@ -213,9 +233,9 @@ void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& at
   }
 }
 
-// Wider manifests show the proof of the point they belong to.
-void copy_proofs(const std::vector<Point>& points, std::vector<Point>& wider) {
-  for (Point& other : wider) {
+// A point's other manifests show its proof.
+void copy_proofs(const std::vector<Point>& points, std::vector<Point>& others) {
+  for (Point& other : others) {
     const auto point = std::ranges::find(points, other.id, &Point::id);
     if (point == points.end()) continue;
     other.proof = point->proof;
@@ -241,6 +261,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<ma
   Catalogue catalogue;
   catalogue.points_ = std::move(grouped.points);
   catalogue.wider_ = std::move(grouped.wider);
+  catalogue.earlier_ = std::move(grouped.earlier);
   catalogue.damaged_ = std::move(damaged);
   for (const CapturedSegment& segment : captured) catalogue.captured_names_.push_back(segment.ref.object);
   std::ranges::sort(catalogue.captured_names_);
@@ -259,6 +280,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<ma
   attach(points, catalogue.attestations_);
   for (Point& point : points) relate_to_proofs(point, catalogue.attestations_);
   copy_proofs(points, catalogue.wider_);
+  copy_proofs(points, catalogue.earlier_);
   std::ranges::sort(points, {}, [](const Point& p) {
     return std::make_tuple(p.last_seen, p.manifest.revision, std::string_view(p.id));
   });

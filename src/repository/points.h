@@ -117,6 +117,8 @@ class Catalogue {
   std::vector<Point> points_;
   // Manifests that share a revision with a newer one and still cover more: targets for rev:N only.
   std::vector<Point> wider_;
+  // Older manifests of a point that tell something else beside the keys: targets for times only. By point, then time.
+  std::vector<Point> earlier_;
   std::vector<LineageInfo> lineages_;
   std::vector<DamagedObject> damaged_;
   std::vector<CapturedSegment> captured_;            // by lineage, then lo

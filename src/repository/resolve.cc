@@ -326,7 +326,19 @@ class PointResolver {
         return owning(*std::move(point));
       }
     }
-    return reached == nullptr ? std::nullopt : std::optional(whole(*reached));
+    return reached == nullptr ? std::nullopt : std::optional(told_by(*reached, time));
+  }
+
+  // Of a point's manifests the newest one at or before `time`, else the first: users, roles and leases may have changed
+  // between them while the revision stood still.
+  Target told_by(const Point& point, Timestamp time) const {
+    if (point.manifest.latest <= time) return whole(point);
+    const Point* telling = nullptr;
+    for (const Point& other : catalogue_.earlier_) {
+      if (other.id != point.id) continue;
+      if (telling == nullptr || other.manifest.latest <= time) telling = &other;
+    }
+    return whole(telling == nullptr ? point : *telling);
   }
 
   // The last captured revision that a flush says was certainly reached by then; 0: none.

@@ -15,6 +15,7 @@ namespace {
 
 using backup_testing::RepoWorld;
 using backup_testing::why_not;
+using repository::Catalogue;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -85,21 +86,25 @@ struct AuthRepo : RepoWorld {
     EXPECT_TRUE(init());
     lineage.bytes[0] = std::byte{5};
   }
-  std::string publish(std::int64_t revision, const etcd::Sidecar& sidecar) {
+  std::string publish(std::int64_t revision, const etcd::Sidecar& sidecar, std::int64_t at_seconds = 0) {
     manifest::Manifest manifest;
     manifest.lineage.id = lineage;
     manifest.lineage.reason = "made by hand";
     manifest.source.kind = "snapshot";
     manifest.source.cluster = "prod";
     manifest.revision = revision;
-    manifest.earliest = manifest.latest = Timestamp{revision * 1'000'000'000};
+    manifest.earliest = manifest.latest = Timestamp{(at_seconds == 0 ? revision : at_seconds) * 1'000'000'000};
     manifest.writer = std::to_string(++written);
     const auto object = repository::publish_manifest(*repo, world, manifest, sidecar.encode());
     EXPECT_TRUE(object) << why_not(object);
     return object.value_or("");
   }
   AuthChoices choices(std::int64_t revision) {
-    auto found = auth_choices(*repo, catalogue(), lineage, revision);
+    const Catalogue points = catalogue();
+    return choices(points, {points.newest_of(lineage), revision});
+  }
+  AuthChoices choices(const Catalogue& points, const Catalogue::Target& target) {
+    auto found = auth_choices(*repo, points, target);
     EXPECT_TRUE(found) << why_not(found);
     return found.value_or(AuthChoices());
   }
@@ -127,6 +132,24 @@ TEST(AuthChoices, TakeWhatWasCapturedAtTheRevisionOrBefore) {
   EXPECT_EQ(r.choices(25).interval, (AuthInterval{.from = 20, .is_above = false, .same_until = 0, .changed_by = 30}));
   EXPECT_EQ(r.choices(30).as_of.object, last);
   EXPECT_TRUE(r.choices(99).difference.empty());
+}
+
+TEST(AuthChoices, OfATimeAreThoseCapturedByThenWhereTheRevisionStoodStill) {
+  AuthRepo r;
+  const std::string first = r.publish(10, kOld, 10);
+  const std::string second = r.publish(10, kNew, 20);
+  const Catalogue points = r.catalogue();
+  const auto target_of = [&](const std::string& name) { return points.resolve(name, "", {}).value(); };
+  const Catalogue::Target then = target_of("@1970-01-01T00:00:15Z");
+  EXPECT_EQ(then.point->object, first);
+  EXPECT_THAT(repository::read_sidecar_at(*r.repo, then)->user_names(), ElementsAre("alice", "bob"));
+  const AuthChoices found = r.choices(points, then);
+  EXPECT_EQ(found.as_of.object, first);
+  EXPECT_EQ(found.latest.object, second);
+  EXPECT_THAT(auth_sentences({.mode = AuthMode::kAsOf, .choices = found, .planned = {}}, 10).at(1),
+              HasSubstr("of revision 10, captured at 1970-01-01T00:00:20Z, differ"));
+  EXPECT_EQ(r.choices(points, target_of("@1970-01-01T00:00:25Z")).as_of.object, second);
+  EXPECT_EQ(r.choices(points, target_of("latest")).as_of.object, second);
 }
 
 TEST(AuthChoices, SayWhenNothingWasCapturedSoEarly) {

@@ -323,6 +323,37 @@ TEST_F(Resolve, ATimeWithinAnIdleSpanTakesThePointSeenBeforeAndAfter) {
   EXPECT_EQ(found(catalogue_of(all), at(12)), "100@100");
 }
 
+TEST_F(Resolve, ATimeTakesTheManifestThatToldOfTheRevisionByThen) {
+  auto all = points_of_a();
+  const auto told_again = [&](std::int64_t minute, std::string digest) {
+    manifest::Manifest again = all[2];
+    again.earliest = at_minute(minute);
+    again.latest = at_minute(minute + 1);
+    again.sidecar_digest = std::move(digest);
+    return again;
+  };
+  all[2].sidecar_digest = "one";
+  all.push_back(told_again(35, "one"));
+  all.push_back(told_again(40, "two"));
+  all.push_back(told_again(45, "three"));
+  const Catalogue catalogue = catalogue_of(all);
+  const auto digest_at = [&](const std::string& name) {
+    const auto target = catalogue.resolve(name, "", at_minute(60));
+    EXPECT_TRUE(target) << name;
+    EXPECT_EQ(target->point->id, point_id(kA, 180)) << name;
+    EXPECT_EQ(target->point->last_seen, at_minute(46)) << "it is one point";
+    return target->point->manifest.sidecar_digest;
+  };
+  EXPECT_EQ(digest_at(at(31)), "one");
+  EXPECT_EQ(digest_at(at(39)), "one");
+  EXPECT_EQ(digest_at(at(41)), "two");
+  EXPECT_EQ(digest_at(at(44)), "two");
+  EXPECT_EQ(digest_at(at(46)), "three");
+  EXPECT_EQ(digest_at("@-17m"), "two");
+  for (const std::string& name : {std::string("latest"), std::string("rev:180"), point_id(kA, 180)})
+    EXPECT_EQ(digest_at(name), "three");
+}
+
 TEST_F(Resolve, ATimeNeverTakesALaterRevisionThatAClockPutEarlier) {
   auto all = points_of_a();
   all[1].earliest = all[1].latest = at_minute(5);  // its clock was behind
