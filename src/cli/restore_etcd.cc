@@ -197,6 +197,22 @@ Status require_undo_alone(const Arguments& arguments) {
   return {};
 }
 
+// Once more where the plan file appeared meanwhile, made by a host to which --to named something else. In place that
+// is not what was confirmed.
+Result<RestoreReport> restore_by_plan(Context& context, const RestoreOptions& options, Resolved& resolved,
+                                      std::string decided) {
+  const bool in_place = context.arguments.has("--in-place");
+  const auto operation = in_place ? operation::restore_etcd_in_place : operation::restore_etcd;
+  auto report = operation(resolved.repo, context.app.world(), resolved.target, options, context.progress);
+  if (!report && report.error().code() == ErrorCode::kPlanMismatch && decided.empty() && !in_place) {
+    decided = TRY(follow_plan(context, options, resolved));
+    if (!decided.empty())
+      report = operation(resolved.repo, context.app.world(), resolved.target, options, context.progress);
+  }
+  if (report && !decided.empty()) report->warnings.insert(report->warnings.begin(), decided);
+  return report;
+}
+
 Result<ExitCode> undo(Context& context) {
   TRY(require_undo_alone(context.arguments));
   const std::string data_dir = path_of(context, "--data-dir");
@@ -217,9 +233,7 @@ Result<ExitCode> run(Context& context) {
   context.progress.note(echo_of(resolved.target, context.style));
   if (options.bump) options.live_revision = live_revision(context);
   if (in_place && !options.dry_run) TRY(confirm(context, resolved, options));
-  const auto operation = in_place ? operation::restore_etcd_in_place : operation::restore_etcd;
-  RestoreReport report = TRY(operation(resolved.repo, context.app.world(), resolved.target, options, context.progress));
-  if (!decided.empty()) report.warnings.insert(report.warnings.begin(), decided);
+  RestoreReport report = TRY(restore_by_plan(context, options, resolved, decided));
   const RestoreKind kind = in_place ? RestoreKind::kInPlace : RestoreKind::kFresh;
   answer(context, restore_text(report, kind, context.style), restore_json(report, kind));
   return ExitCode::kOk;

@@ -76,6 +76,21 @@ std::optional<Catalogue::Target> target_of_plan(const Catalogue& catalogue, cons
   return catalogue.target_in(plan.lineage, plan.revision);
 }
 
+// Whether what the plan restores went on to the point: in its lineage, or in one that was parted from that, such as the
+// one of the cluster that the plan itself founded, once its first hosts run and are backed up.
+bool goes_on_to(const Catalogue& catalogue, const SharedPlan& plan, const Point& point) {
+  const auto founded = etcd::new_cluster(plan.members, plan.token);
+  if (founded && point.manifest.source.cluster_id == etcd::member_key(founded->id)) return true;
+  LineageId at = point.manifest.lineage.id;
+  for (std::size_t steps = 0; steps <= catalogue.lineages().size(); ++steps) {
+    if (at == plan.lineage) return true;
+    const repository::LineageInfo* info = catalogue.lineage(at);
+    if (info == nullptr || info->lineage.parent.is_zero()) return false;
+    at = info->lineage.parent;
+  }
+  return false;
+}
+
 void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
   const Point& point = *target.point;
   const bool agreed = point.hash_proof && point.hash_proof->agreed;
@@ -148,15 +163,14 @@ Result<std::optional<PlannedTarget>> planned_target(const Repository& repo, io::
                                                     const std::string& plan_file) {
   if (plan_file.empty()) return std::nullopt;
   const std::optional<SharedPlan> plan = TRY(read_plan_file(world.files, plan_file));
-  if (!plan || plan->repo != repo.format().repo || plan->lineage != named.point->manifest.lineage.id ||
-      plan->revision == named.revision) {
-    return std::nullopt;
-  }
+  if (!plan || plan->repo != repo.format().repo || !goes_on_to(catalogue, *plan, *named.point)) return std::nullopt;
+  const bool says_the_same = plan->lineage == named.point->manifest.lineage.id && plan->revision == named.revision;
+  if (says_the_same) return std::nullopt;
   std::optional<Catalogue::Target> target = target_of_plan(catalogue, *plan);
   if (!target) return std::nullopt;
   std::string sentence = fmt::format(
       "The plan file {} decides: point {} at revision {}, last seen at {}, not point {} at revision {}, which is what "
-      "--to names by now.",
+      "--to names by now. For another restore name another --plan file.",
       plan_file, target->point->id, plan->revision, rfc3339(target->point->last_seen), named.point->id, named.revision);
   return PlannedTarget{*std::move(target), std::move(sentence)};
 }

@@ -10,7 +10,8 @@
 
 namespace lifeboat::operation {
 
-// What a plan file that exists restores, when that is another revision of the lineage that `named` is of.
+// What a plan file that exists restores, when that is another revision of the lineage that `named` is of, or of one
+// that it descends from.
 struct PlannedTarget {
   repository::Catalogue::Target target;
   std::string sentence;  // for people: what is restored, and in place of what

@@ -252,6 +252,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
     return fail(ErrorCode::kUsage, "which member is to be swapped?", "--in-place takes one member's --data-dir",
                 "Pass --data-dir DIR, and --name with --plan for a member of several.");
   }
+  const RestoreOptions asked = options;
   TRY(settle_wal_dir(options, true));
   const MemberLayout live(options.data_dir, options.wal_dir);
 
@@ -277,7 +278,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   TRY(warn_of_link(world.files, live, report));
   warn_of_fewer(world.files, live, plan, report);
   if (options.dry_run) return report;
-  TRY(settle_plan(world, options, plan));
+  if (!TRY(settle_plan(world, options, plan))) return restore_in_place(world, source, asked, progress);
 
   // Built inside the data directory: there the exchange stays within one file system, wherever disks are mounted.
   const Workspace workspace = TRY(Workspace::create(world, live.data_dir(), kWorkspacePrefixInside));

@@ -217,13 +217,10 @@ Status require_space(io::World& world, const std::string& directory, const Resto
                           size_text(free), free));
 }
 
-Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan) {
-  if (options.plan_file.empty()) return {};
-  if (TRY(io::exists(world.files, options.plan_file))) return {};
-  const SharedPlan settled = TRY(publish_plan_file(world.files, options.plan_file, plan.shared));
-  if (settled == plan.shared) return {};
-  return fail(ErrorCode::kPlanMismatch, "another host wrote the plan file at the same moment",
-              "its plan is not the one made here", "Run the same command again: it takes the plan that is there.");
+Result<bool> settle_plan(io::World& world, const RestoreOptions& options, const RestorePlan& plan) {
+  if (options.plan_file.empty()) return true;
+  const std::optional<SharedPlan> there = TRY(read_plan_file(world.files, options.plan_file));
+  return (there ? *there : TRY(publish_plan_file(world.files, options.plan_file, plan.shared))) == plan.shared;
 }
 
 Status build_members(io::World& world, const RestoreSource& source, const RestorePlan& plan,
@@ -265,7 +262,7 @@ Result<RestoreReport> restore_fresh(io::World& world, const RestoreSource& sourc
   if (options.dry_run) return report;
 
   // The plan is durable before anything is built by it.
-  TRY(settle_plan(world, options, plan));
+  if (!TRY(settle_plan(world, options, plan))) return restore_fresh(world, source, std::move(options), progress);
   Placement placement;
   placement.layouts = TRY(target.prepare(options.owner));
   placement.closed_gate = target.needs_gate();

@@ -36,8 +36,9 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
 // kNotEnoughSpace with both figures. Where the plan's size does not fit, it is measured first.
 Status require_space(io::World& world, const std::string& directory, const RestoreSource& source,
                      const RestoreOptions& options, RestorePlan& plan, Progress& progress);
-// Writes the plan file when the options name one that does not exist; `plan` becomes the one that is there.
-Status settle_plan(io::World& world, const RestoreOptions& options, RestorePlan& plan);
+// Writes the plan file when the options name one that does not exist. False when another host wrote one at the same
+// moment: `plan` is not what is restored, and the restore begins anew by the one that is there.
+Result<bool> settle_plan(io::World& world, const RestoreOptions& options, const RestorePlan& plan);
 
 struct Placement {
   std::vector<MemberLayout> layouts;  // where each member of the plan is built

@@ -4,6 +4,7 @@
 #include "operation/plan_file.h"
 #include "operation/restore_etcd.h"
 #include "repository/captured_support.h"
+#include "repository/manifest_store.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -96,6 +97,76 @@ TEST_F(SharedPlanFile, LeavesATargetAsItIsNamedWithoutAPlanOrInAnotherHistory) {
   const Catalogue::Target latest = resolve(catalogue, "latest");
   ASSERT_NE(latest.point->manifest.lineage.id, lineage);
   EXPECT_FALSE(planned_for(latest));
+}
+
+// The quorum of the first two hosts runs and is backed up before the third is restored.
+TEST_F(SharedPlanFile, DecidesAlsoOnceTheClusterThatItFoundedIsBackedUp) {
+  const auto first = restore("m1", "latest");
+  ASSERT_TRUE(first) << why_not(first);
+  ASSERT_TRUE(restore("m2", "latest"));
+  manifest::Manifest founded = w.catalogue().newest_of(lineage)->manifest;
+  const std::int64_t revision = founded.revision;
+  founded.lineage = {};
+  founded.lineage.id.bytes[0] = std::byte{0x77};
+  founded.lineage.reason = "the cluster id changed";
+  founded.source.kind = "snapshot";
+  founded.source.cluster_id = etcd::member_key(first->cluster_id);
+  founded.earliest = founded.latest = Timestamp{w.clock.time.ns + 1};
+  const auto sidecar = repository::read_sidecar(*w.repo, w.catalogue().newest_of(lineage)->object);
+  const auto publish = [&] { ASSERT_TRUE(repository::publish_manifest(*w.repo, w.world, founded, sidecar->encode())); };
+  publish();  // by the id alone
+  const auto planned_for_latest = [&] {
+    const Catalogue catalogue = w.catalogue();
+    const Catalogue::Target latest = resolve(catalogue, "latest");
+    EXPECT_EQ(latest.point->manifest.lineage.id, founded.lineage.id);
+    const auto planned = planned_target(*w.repo, w.world, catalogue, latest, kPlan);
+    EXPECT_TRUE(planned) << why_not(planned);
+    return planned && *planned ? (*planned)->target.point->id : std::string("nothing is planned");
+  };
+  EXPECT_EQ(planned_for_latest(), first->point);
+
+  founded.lineage.id.bytes[0] = std::byte{0x78};
+  founded.lineage.parent = lineage;
+  founded.lineage.parent_revision = revision;
+  founded.source.cluster_id = "1234";
+  founded.latest.ns += 1;
+  publish();  // by descent alone
+  EXPECT_EQ(planned_for_latest(), first->point);
+}
+
+// Writes a file at the first random bytes that are drawn: a plan file that another host was quicker with.
+class OvertakingRandom final : public io::Random {
+ public:
+  OvertakingRandom(RepoWorld& w, std::function<void()> work) : w_(w), work_(std::move(work)) {}
+  void fill(MutableByteView out) override {
+    if (work_) std::exchange(work_, {})();
+    w_.random.fill(out);
+  }
+
+ private:
+  RepoWorld& w_;
+  std::function<void()> work_;
+};
+
+TEST_F(SharedPlanFile, OfAHostThatWasQuickerIsTakenByTheOther) {
+  const auto first = restore("m1", "latest");
+  ASSERT_TRUE(first) << why_not(first);
+  const Bytes plan = io::read_whole(w.files, kPlan, 1 << 20).value();
+  ASSERT_TRUE(w.memory.remove_file(kPlan));
+  OvertakingRandom drawn(w, [&] { w.place(kPlan, plan); });
+  io::World world{w.files, w.clock, drawn, w.processes};
+  RestoreOptions options;
+  options.data_dir = "/m2";
+  options.name = "m2";
+  options.initial_cluster = kThree;
+  options.plan_file = kPlan;
+  options.spool_directory = "/";
+  options.threads = 1;
+  const Catalogue catalogue = w.catalogue();
+  const auto second = restore_etcd(*w.repo, world, resolve(catalogue, "latest"), options, w.progress);
+  ASSERT_TRUE(second) << why_not(second);
+  EXPECT_EQ(second->cluster_id, first->cluster_id);
+  EXPECT_EQ(second->token, first->token);
 }
 
 TEST_F(SharedPlanFile, RefusesAHostThatWouldGetOtherLeases) {
