@@ -48,9 +48,9 @@ bool names_cluster(const RestoreOptions& options) {
   return !options.initial_cluster.empty() && options.initial_cluster != RestoreOptions{}.initial_cluster;
 }
 
-// A host to which nobody copied the plan would found a cluster of its own.
+// A named host to which nobody copied the plan would found a cluster of its own.
 Status require_founder(const RestoreOptions& options) {
-  if (options.plan_file.empty() || names_cluster(options)) return {};
+  if (options.plan_file.empty() || names_cluster(options) || has_default_identity(options)) return {};
   return fail(ErrorCode::kUsage, "there is no plan file " + options.plan_file,
               "without it this is the first host of the restore, which has to name all members of the cluster",
               "Bring the file that the first host wrote, or, on the first host, pass --initial-cluster NAME=URL,….");

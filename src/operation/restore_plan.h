@@ -71,7 +71,7 @@ struct RestorePlan {
 Result<std::int64_t> bump_increment(const RestoreOptions& options, const PointFacts& facts);
 
 // The first run's decisions. `fresh_token` is used when the options have none. kUsage when a plan file is to be written
-// and the cluster is not named.
+// for a named member of a cluster that is not named.
 Result<SharedPlan> decide(const RestoreOptions& options, const PointFacts& facts, const std::string& fresh_token);
 
 // kPlanMismatch when a plan that was read contradicts the point or an option that was given.

@@ -208,6 +208,11 @@ class LocalStore final : public ObjectStore {
     if (mark_ && mark_->name == name) mark_.reset();
   }
 
+  bool has_mark() {
+    const std::lock_guard lock(mutex_);
+    return mark_.has_value();
+  }
+
   Status check_root() {
     std::optional<ObjectInfo> mark;
     {
@@ -234,6 +239,7 @@ class LocalStore final : public ObjectStore {
   }
 
   std::unexpected<Error> missing_here(const std::string& name) {
+    if (!has_mark()) return missing(name);  // no repo was found here yet
     if (const Status root = check_root(); !root) return std::unexpected(root.error());
     return missing(name);
   }

@@ -67,7 +67,7 @@ TEST_F(Looking, EveryLevelFindsAGoodRepoClean) {
   const Json booted = repo_.json({"verify", "latest", "--level", "4", "--etcd", etcd});
   EXPECT_TRUE(booted.at("clean")) << booted;
   EXPECT_THAT(run_ok({"verify", "--level", "3"}).out, HasSubstr("no findings"));
-  EXPECT_EQ(repo_.json({"status"}).at("verification").at("level"), 3);
+  EXPECT_EQ(repo_.json({"status"}).at("verification").at("level"), 4);
   EXPECT_THAT(tree(repo_.spool()), ::testing::IsEmpty());
 }
 

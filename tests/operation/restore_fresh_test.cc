@@ -230,7 +230,10 @@ TEST_F(RestoreFresh, WritesNothingInADryRun) {
   options.dry_run = true;
   options.plan_file = "/plan.json";
   m.files.arm({});
-  const auto alone = run(options);
+  RestoreOptions second = options;
+  second.name = "m2";
+  second.initial_cluster.clear();
+  const auto alone = run(second);
   ASSERT_FALSE(alone) << "a host without the plan, which does not name the others";
   EXPECT_EQ(alone.error().code(), ErrorCode::kUsage);
   options.initial_cluster = "default=http://10.0.0.1:2380,m2=http://10.0.0.2:2380";

@@ -12,7 +12,8 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::int64_t kFirstWatchId = 1;
+constexpr std::int64_t kWatchId = 1;
+constexpr std::int64_t kNeverReached = std::int64_t{1} << 62;  // a revision
 // etcd sends each new revision by itself, and a wake-up costs more than reading its 2 KB. A hundredth of the time
 // between two flushes is not missed.
 constexpr std::chrono::milliseconds kGather{10};
@@ -64,9 +65,10 @@ class RevisionWatch final : public WatchConversation {
     ++attempt_;
     joiner_ = RevisionJoiner(next_);
     ahead_since_.reset();
-    created_ = requested_ = opened_ = is_early_ = false;
-    id_ = kFirstWatchId;
-    replaced_.reset();
+    created_ = requested_ = is_early_ = false;
+    probe_ = kWatchId;
+    probing_ = false;
+    probed_.reset();
     questions_ = Questions(request_.progress_interval);
   }
 
@@ -75,33 +77,44 @@ class RevisionWatch final : public WatchConversation {
     if (!requested_) {
       requested_ = true;
       questions_.asked(now);
-      return watch_create_request(id_, next_, request_.fragments);
+      return watch_create_request(kWatchId, next_, request_.fragments);
     }
-    if (replaced_) return watch_cancel_request(*std::exchange(replaced_, std::nullopt));
-    if (!created_ || !questions_.is_due(now)) return std::nullopt;
+    if (probed_) return watch_cancel_request(*std::exchange(probed_, std::nullopt));
+    if (!created_ || probing_ || !questions_.is_due(now)) return std::nullopt;
     questions_.asked(now);
-    return is_early_ ? replace() : watch_progress_request();
+    return is_early_ ? probe() : watch_progress_request();
   }
 
   RpcResult<bool> message(std::span<const ByteView> pieces) override {
     const Bytes bytes = join_pieces(pieces);
     if (!parse_watch_message(bytes, message_)) return end_with(broken(unreadable_message()));
-    if (message_.watch_id > 0 && message_.watch_id != id_) return true;  // of one that was replaced
+    const bool refuses_probe = probing_ && message_.canceled && message_.watch_id != kWatchId;  // names no watch
+    if (refuses_probe || message_.watch_id > kWatchId) return answered_probe();
     if (message_.canceled) return refused();
     if (message_.created) return created();
     if (!message_.events.empty()) return deliver();
-    if (message_.watch_id == id_) return mark(std::chrono::nanoseconds::max());
+    if (message_.watch_id == kWatchId) return mark(std::chrono::nanoseconds::max());
     const auto asked = questions_.answered();
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
  private:
-  // etcd answers no question about a watch whose first revision is still to come; its answer to another in its place
-  // tells as much. [etcd v3.6 server/storage/mvcc/watchable_store.go, progressIfSync]
-  Bytes replace() {
-    replaced_ = id_++;
-    created_ = false;
-    return watch_create_request(id_, next_, request_.fragments);
+  // etcd answers no question about a watch whose first revision is still to come. Its answer to a further watch, of
+  // nothing, tells as much. [etcd v3.6 server/storage/mvcc/watchable_store.go, progressIfSync]
+  Bytes probe() {
+    probing_ = true;
+    return watch_create_request(++probe_, kNeverReached);
+  }
+
+  // A refusal is an answer, too: the watch that is there goes on, also where another would need a user by now.
+  bool answered_probe() {
+    if (!probing_ || (message_.watch_id > kWatchId && message_.watch_id != probe_)) return true;
+    probing_ = false;
+    const auto asked = questions_.answered();
+    if (message_.canceled) return true;
+    probed_ = probe_;
+    if (message_.revision >= next_) is_early_ = false;
+    return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
   RpcResult<bool> refused() {
@@ -115,7 +128,7 @@ class RevisionWatch final : public WatchConversation {
     is_early_ = message_.revision < next_;
     const auto asked = questions_.answered();
     const WatchOrigin origin{message_.cluster_id, message_.member_id, message_.raft_term, message_.revision};
-    if (!std::exchange(opened_, true) && !keep(sink().opened(origin))) return false;
+    if (!keep(sink().opened(origin))) return false;
     return mark(asked ? Steady::now() - *asked : std::chrono::nanoseconds::max());
   }
 
@@ -153,9 +166,10 @@ class RevisionWatch final : public WatchConversation {
   Questions questions_;
   WatchMessage message_;
   int attempt_ = 0;
-  std::int64_t id_ = kFirstWatchId;
-  std::optional<std::int64_t> replaced_;  // to be cancelled
-  bool requested_ = false, created_ = false, opened_ = false;
+  std::int64_t probe_ = kWatchId;       // the last one's id
+  bool probing_ = false;                // it was not answered yet
+  std::optional<std::int64_t> probed_;  // one that was, and is to be cancelled
+  bool requested_ = false, created_ = false;
   bool is_early_ = false;  // the store had not reached the first revision wanted when the watch was made
   std::optional<Steady::time_point> ahead_since_;  // marks beyond what was delivered, since then
 };
