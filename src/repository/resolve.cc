@@ -120,8 +120,8 @@ class PointResolver {
     for (const LineageInfo* info : chosen_.empty() ? all : chosen_) ids.push_back(short_id(*info));
     if (!chosen_.empty()) {
       return fail(ErrorCode::kPointAmbiguous,
-                  fmt::format("{} lineages have an id that begins with {}", ids.size(), prefix),
-                  join_choices(std::move(ids)), "Give more digits of the id.");
+                  fmt::format("{} lineages have an id that begins with {}", ids.size(), prefix), join_choices(ids),
+                  "Give more digits of the id.");
     }
     return fail(ErrorCode::kPointNotFound, fmt::format("no lineage has an id that begins with {}", prefix),
                 "there are " + join_choices(std::move(ids)));
