@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 #include <set>
 
@@ -94,11 +95,17 @@ Result<wal::WalMetadata> wal_metadata(io::FileSystem& files, const MemberLayout&
   return foreign_wal(live, "whose it is cannot be read: " + why);
 }
 
-void add_ids_in_database(io::FileSystem& files, const MemberLayout& live, std::set<std::string>& ids) {
+// Of the old database; nothing when there is none that can be read.
+std::optional<etcd::Sidecar> old_sidecar(io::FileSystem& files, const MemberLayout& live) {
   const auto database = find_database(files, live);
-  if (!database || database->empty()) return;
+  if (!database || database->empty()) return std::nullopt;
   const auto file = files.open(*database, {});
-  const auto sidecar = file ? read_database_sidecar(**file) : std::unexpected(file.error());
+  auto sidecar = file ? read_database_sidecar(**file) : std::unexpected(file.error());
+  return sidecar ? std::optional(*std::move(sidecar)) : std::nullopt;
+}
+
+void add_ids_in_database(io::FileSystem& files, const MemberLayout& live, std::set<std::string>& ids) {
+  const auto sidecar = old_sidecar(files, live);
   if (!sidecar) return;
   for (const char* bucket : {"members", "members_removed"}) {
     const etcd::BucketRows* rows = sidecar->find(bucket);
@@ -175,11 +182,9 @@ Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOpt
 
 // The members that are not in the new cluster may still run on the old one's data.
 void warn_of_fewer(io::FileSystem& files, const MemberLayout& live, const RestorePlan& plan, RestoreReport& report) {
-  const auto database = find_database(files, live);
-  if (!database || database->empty()) return;
-  const auto file = files.open(*database, {});
-  const auto sidecar = file ? read_database_sidecar(**file) : std::unexpected(file.error());
-  const auto members = sidecar ? sidecar->members() : std::unexpected(sidecar.error());
+  const auto sidecar = old_sidecar(files, live);
+  if (!sidecar) return;
+  const auto members = sidecar->members();
   if (!members || members->size() <= plan.cluster.members.size()) return;
   std::vector<std::string> names;
   for (const etcd::Member& member : *members) names.push_back(member.name);

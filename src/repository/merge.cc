@@ -101,17 +101,19 @@ std::vector<manifest::SegmentRef> refs_of(const Parts& parts) {
 
 std::int64_t window_of(Timestamp time, std::int64_t width) { return time.ns / width - (time.ns % width < 0 ? 1 : 0); }
 
+std::vector<manifest::Flush> last_of_windows(const std::vector<manifest::Flush>& flushes, std::int64_t width) {
+  std::vector<manifest::Flush> kept;
+  for (const manifest::Flush& flush : flushes) {
+    if (!kept.empty() && window_of(kept.back().latest, width) == window_of(flush.latest, width)) kept.pop_back();
+    kept.push_back(flush);
+  }
+  return kept;
+}
+
 // The last of each span stays, then every second one goes, never the last of all: times become coarser, none becomes
 // wrong.
 void thin_out(std::vector<manifest::Flush>& flushes, std::chrono::seconds spacing) {
-  const std::int64_t width = std::chrono::nanoseconds(spacing).count();
-  std::vector<manifest::Flush> last_of_spans;
-  for (std::size_t i = 0; width > 0 && i < flushes.size(); ++i) {
-    const bool last =
-        i + 1 == flushes.size() || window_of(flushes[i].latest, width) != window_of(flushes[i + 1].latest, width);
-    if (last) last_of_spans.push_back(flushes[i]);
-  }
-  if (width > 0) flushes = std::move(last_of_spans);
+  if (spacing.count() > 0) flushes = last_of_windows(flushes, std::chrono::nanoseconds(spacing).count());
   while (flushes.size() > kMaxFlushes) {
     std::vector<manifest::Flush> kept;
     for (std::size_t i = (flushes.size() + 1) % 2; i < flushes.size(); i += 2) kept.push_back(flushes[i]);

@@ -1,5 +1,4 @@
 #include "repository/points.h"
-#include "repository/layout.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 
 #include "base/endian.h"
 #include "io/pipeline.h"
+#include "repository/layout.h"
 #include "repository/read_cache.h"
 
 namespace lifeboat::repository {

@@ -38,6 +38,12 @@ std::string join_choices(std::vector<std::string> choices) {
 const LineageId& lineage_of(const Point& point) { return point.manifest.lineage.id; }
 std::int64_t revision_of(const Point& point) { return point.manifest.revision; }
 
+// Of the lineage that ends at `head`, seen last at `seen`, no revision and no sighting came since `child` was parted
+// from it.
+bool nothing_since(const Point& head, Timestamp seen, const manifest::Lineage& child) {
+  return child.parent == lineage_of(head) && revision_of(head) <= child.parent_revision && seen <= child.parent_seen;
+}
+
 // What gives a wanted revision in one lineage.
 struct Candidate {
   const LineageInfo* lineage = nullptr;
@@ -235,8 +241,7 @@ class PointResolver {
   bool is_succeeded(const Point& head) const {
     return std::ranges::any_of(chosen_, [&](const LineageInfo* info) {
       const manifest::Lineage& child = info->lineage;
-      if (child.parent != lineage_of(head) || revision_of(head) > child.parent_revision) return false;
-      if (seen(head, Timestamp{INT64_MAX}).at > child.parent_seen) return false;
+      if (!nothing_since(head, seen(head, Timestamp{INT64_MAX}).at, child)) return false;
       const Point* successor = catalogue_.newest_of(info->lineage.id);
       const std::string& cluster_id = head.manifest.source.cluster_id;
       return successor != nullptr && !cluster_id.empty() && successor->manifest.source.cluster_id == cluster_id;
@@ -536,8 +541,7 @@ bool has_now(const Catalogue& catalogue, const LineageInfo& info, const std::str
 bool took_the_place(const Catalogue& catalogue, const LineageInfo& info, const LineageInfo& parent) {
   const manifest::Lineage& own = info.lineage;
   const Point* head = catalogue.newest_of(parent.lineage.id);
-  return own.parent == parent.lineage.id && head != nullptr && revision_of(*head) <= own.parent_revision &&
-         head->last_seen <= own.parent_seen;
+  return head != nullptr && nothing_since(*head, head->last_seen, own);
 }
 
 }  // namespace
