@@ -271,17 +271,6 @@ TEST(CapturedPoints, RowsBesideTheKeysAreThoseOfTheRevision) {
   EXPECT_EQ(*base, read_sidecar(*c.t.repo, c.base.object).value());
 }
 
-manifest::Attestation proof_at(std::int64_t compaction, std::int64_t revision, std::uint32_t live = 7,
-                               std::uint32_t computed = 7) {
-  manifest::Attestation proof;
-  proof.lineage = lineage_id(1);
-  proof.revision = revision;
-  proof.kind = "hashkv";
-  proof.agreed = live == computed;
-  proof.members = {{"1", "http://a", compaction, live, computed}};
-  return proof;
-}
-
 TEST(CapturedPoints, AreProvenBetweenTwoProofsOfWhichTheUpperTakesInAllSinceTheLower) {
   Captures c;
   const std::int64_t from = c.start();

@@ -10,19 +10,9 @@ namespace lifeboat::repository {
 namespace {
 
 using testing::lineage_id;
+using testing::proof_at;
 using testing_model::MvccModel;
 using testing_model::write_some;
-
-manifest::Attestation proof_at(std::int64_t compaction, std::int64_t revision, std::uint32_t live = 7,
-                               std::uint32_t computed = 7) {
-  manifest::Attestation a;
-  a.lineage = lineage_id(1);
-  a.revision = revision;
-  a.kind = "hashkv";
-  a.agreed = live == computed;
-  a.members = {{"1", "http://a", compaction, live, computed}};
-  return a;
-}
 
 TEST(Proofs, OneProvesTheStateAtItsRevisionAlone) {
   const Proofs proofs({proof_at(4, 10)}, lineage_id(1));

@@ -160,4 +160,16 @@ inline StoredManifest stored(const manifest::Manifest& m, std::uint64_t bytes = 
   return out;
 }
 
+// A hash of one member at (compaction, revision), and what the log gave.
+inline manifest::Attestation proof_at(std::int64_t compaction, std::int64_t revision, std::uint32_t live = 7,
+                                      std::uint32_t computed = 7) {
+  manifest::Attestation a;
+  a.lineage = lineage_id(1);
+  a.revision = revision;
+  a.kind = "hashkv";
+  a.agreed = live == computed;
+  a.members = {{"1", "http://a", compaction, live, computed}};
+  return a;
+}
+
 }  // namespace lifeboat::repository::testing
