@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "operation/member_source.h"
+#include "operation/raft_position.h"
 #include "source/etcd/refusals.h"
 
 namespace lifeboat::operation {
@@ -78,6 +79,14 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
                                                   record->key.revision.main));
 }
 
+Result<Continuation> compare_records(source::Client& client, const CaptureHead& head) {
+  if (head.last.empty()) return compare_record(client, head, nullptr);
+  for (const KeptRecord& record : head.last)
+    if (auto found = TRY(compare_record(client, head, &record)); found.answer != Continuation::Answer::kContinues)
+      return found;
+  return Continuation{};
+}
+
 // How many of the lineages a lineage descends from.
 std::size_t depth_of(const std::vector<CaptureHead>& heads, const CaptureHead& head) {
   std::size_t depth = 0;
@@ -123,25 +132,21 @@ Result<CaptureHead> load_capture_head(const repository::Repository& repo, const 
 
 Result<Continuation> continues(source::Client& client, const CaptureHead& head,
                                const std::vector<source::MemberStatus>& live) {
-  std::uint64_t index = 0, term = 0;
+  RaftPosition position;
+  std::uint64_t term = 0;
   for (const auto& status : live) {
     const std::string id = etcd_id_text(status.cluster_id);
     if (id != head.cluster_id)
       return differs(Difference::kClusterId, fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
-    index = std::max(index, status.raft_index);
+    position.index = std::max(position.index, status.raft_index);
+    position.revision = std::max(position.revision, status.revision);
     term = std::max(term, status.raft_term);
   }
-  if (head.last.empty()) {
-    if (auto found = TRY(compare_record(client, head, nullptr)); found.answer != Continuation::Answer::kContinues)
-      return found;
-  }
-  for (const KeptRecord& record : head.last) {
-    if (auto found = TRY(compare_record(client, head, &record)); found.answer != Continuation::Answer::kContinues)
-      return found;
-  }
-  if (index < head.raft_index || term < head.raft_term)
+  auto found = TRY(compare_records(client, head));
+  if (found.answer == Continuation::Answer::kDiffers) return found;
+  if (term < head.raft_term || !raft_position_follows({head.revision, head.raft_index}, position))
     return differs(Difference::kRaftPosition, "the raft index went back: the cluster was restored");
-  return Continuation{};
+  return found;
 }
 
 }  // namespace lifeboat::operation

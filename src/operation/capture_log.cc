@@ -53,11 +53,17 @@ void CaptureLog::begin(CaptureHead head, SidecarWatch* sidecar) {
   durable_ = head.revision;
   durable_time_ = latest_ = head.latest;
   head_ = std::move(head);
+  ahead_ = {};
 }
 
-void CaptureLog::note_raft_position(std::uint64_t index, std::uint64_t term) {
-  head_.raft_index = std::max(head_.raft_index, index);
+void CaptureLog::note_raft_position(const RaftPosition& position, std::uint64_t term) {
+  if (position.revision > ahead_.revision) ahead_ = position;
   head_.raft_term = std::max(head_.raft_term, term);
+  see_raft_position();
+}
+
+void CaptureLog::see_raft_position() {
+  if (ahead_.revision <= head_.revision) head_.raft_index = std::max(head_.raft_index, ahead_.index);
 }
 
 Status CaptureLog::add(std::span<const etcd::Record> records) {
@@ -147,6 +153,7 @@ void CaptureLog::note_last(std::span<const etcd::Record> records) {
       std::ranges::find_if(records, [&](const auto& record) { return record.key.revision.main == main; });
   for (auto at = first; at != records.end() && head_.last.size() < kComparedRecords; ++at)
     head_.last.push_back({at->key, to_bytes(at->value)});
+  see_raft_position();
 }
 
 bool CaptureLog::is_due() const {

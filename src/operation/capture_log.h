@@ -8,6 +8,7 @@
 #include "operation/capture_head.h"
 #include "operation/capture_sidecar.h"
 #include "operation/key_versions.h"
+#include "operation/raft_position.h"
 
 namespace lifeboat::operation {
 
@@ -23,8 +24,8 @@ class CaptureLog {
   // Who delivers what comes next: goes into the commits.
   void set_source(manifest::Source source) { source_ = std::move(source); }
 
-  // The cluster had come so far in its raft log when it was asked.
-  void note_raft_position(std::uint64_t index, std::uint64_t term);
+  // What a member told of itself: known of the log's head once it has the revision, too.
+  void note_raft_position(const RaftPosition& position, std::uint64_t term);
 
   // The end of what was received; its `revision` is the last one added.
   const CaptureHead& head() const { return head_; }
@@ -60,6 +61,7 @@ class CaptureLog {
   void see_leases(std::span<const etcd::Record> records);
   void note_arrival(std::int64_t revision);
   void note_last(std::span<const etcd::Record> records);
+  void see_raft_position();
   Timestamp bound_below(std::int64_t revision) const;
   bool store(std::span<const etcd::Record> records);
   manifest::CaptureCommit commit_to(std::int64_t hi);
@@ -73,6 +75,7 @@ class CaptureLog {
   const CaptureListener& listener_;
   SidecarWatch* sidecar_ = nullptr;
   CaptureHead head_;
+  RaftPosition ahead_;  // the furthest that was told, where the head has not reached it
   manifest::Source source_;
   KeyVersions versions_;
   std::int64_t durable_ = 0;

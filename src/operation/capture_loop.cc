@@ -165,7 +165,8 @@ class Capture {
       base_wanted_ = true;
       return {};
     }
-    for (const auto& status : live) log_.note_raft_position(status.raft_applied_index, status.raft_term);
+    for (const auto& status : live)
+      log_.note_raft_position({status.revision, status.raft_applied_index}, status.raft_term);
     log_.set_source(source_of(member));
     expected_ = member.revision;
     CaptureFollower follower(log_, *sidecar_, world_, client_, member.endpoint);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "format/etcd/cluster.h"
+#include "operation/raft_position.h"
 #include "operation/snapshot_origin.h"
 #include "repository/coverage.h"
 #include "repository/fresh_plan.h"
@@ -140,13 +141,14 @@ class Commit {
 
   // Rule 7: in one history the raft position ascends with the revision.
   bool raft_position_fits(const Point& head, std::int64_t revision) const {
-    const std::uint64_t index = snapshot_.sidecar().consistent_index();
+    const RaftPosition ours{revision, snapshot_.sidecar().consistent_index()};
     for (const auto& point : catalogue_.points()) {
-      if (point.manifest.lineage.id != head.manifest.lineage.id) continue;
-      const auto& known = point.manifest;
-      if (known.source.kind == "watch") continue;  // tells a bound, not the position
-      if (known.revision < revision && known.source.consistent_index > index) return false;
-      if (known.revision > revision && known.source.consistent_index < index) return false;
+      const manifest::Manifest& known = point.manifest;
+      if (known.lineage.id != head.manifest.lineage.id) continue;
+      if (known.source.kind == "watch") continue;  // of entries that no database has, too
+      const RaftPosition theirs{known.revision, known.source.consistent_index};
+      if (known.revision < revision && !raft_position_follows(theirs, ours)) return false;
+      if (known.revision > revision && !raft_position_follows(ours, theirs)) return false;
     }
     return true;
   }

@@ -228,15 +228,7 @@ TEST(Capture, BeginsANewLineageWhenASnapshotWasRestored) {
   cluster.etcdctl_ok({"snapshot", "save", scratch / "snapshot"});
   for (int i = 0; i < 5; ++i) cluster.etcdctl_ok({"put", "c", std::to_string(i)});
   ASSERT_TRUE(run.wait_durable(16)) << run.story();
-  auto& member = cluster.member();
-  member.stop();
-  std::filesystem::remove_all(member.data_dir());
-  const auto restored = lifeboat::testing::etcdutl(
-      "3.6", {"snapshot", "restore", scratch / "snapshot", "--name", member.name(), "--data-dir", member.data_dir(),
-              "--initial-cluster", cluster.initial_cluster(), "--initial-advertise-peer-urls", member.peer_url(),
-              "--initial-cluster-token", cluster.config().token});
-  ASSERT_TRUE(restored.ok()) << restored.err;
-  member.start();
+  restore_member(cluster, scratch / "snapshot");
   for (int i = 0; i < 8; ++i) cluster.etcdctl_ok({"put", "c", "again " + std::to_string(i)});
   ASSERT_TRUE(run.wait_for(Kind::kNewLineage)) << run.story();
   ASSERT_TRUE(run.wait_durable(19)) << run.story();

@@ -225,4 +225,28 @@ inline void expect_same_hash(CaptureRepo& r, Recorded& recorded) {
   EXPECT_EQ(hash->hash, live->hash) << "at revision " << now;
 }
 
+// The one member begins again from an older snapshot, as etcdutl restores it, under the ids that it had.
+inline void restore_member(EtcdCluster& cluster, const std::string& snapshot, std::vector<std::string> more = {}) {
+  auto& member = cluster.member();
+  member.stop();
+  std::filesystem::remove_all(member.data_dir());
+  std::vector<std::string> arguments{"snapshot",
+                                     "restore",
+                                     snapshot,
+                                     "--name",
+                                     member.name(),
+                                     "--data-dir",
+                                     member.data_dir(),
+                                     "--initial-cluster",
+                                     cluster.initial_cluster(),
+                                     "--initial-advertise-peer-urls",
+                                     member.peer_url(),
+                                     "--initial-cluster-token",
+                                     cluster.config().token};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const auto restored = lifeboat::testing::etcdutl("3.6", arguments);
+  ASSERT_TRUE(restored.ok()) << restored.err;
+  member.start();
+}
+
 }  // namespace lifeboat::operation::capture_testing
