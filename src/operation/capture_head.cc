@@ -29,12 +29,12 @@ Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo,
   return last;
 }
 
-Result<CaptureHead> head_of(const repository::Repository& repo, const Point& newest) {
+Result<CaptureHead> head_of(const repository::Repository& repo, const Point& newest, const std::string& cluster_id) {
   const manifest::Manifest& manifest = newest.manifest;
   CaptureHead head;
   head.lineage = manifest.lineage;
   head.cluster = manifest.source.cluster;
-  head.cluster_id = manifest.source.cluster_id;
+  head.cluster_id = cluster_id;
   head.revision = manifest.revision;
   head.latest = manifest.latest;
   head.raft_index = manifest.source.consistent_index;
@@ -117,8 +117,8 @@ Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository
   std::vector<CaptureHead> heads;
   for (const auto& lineage : catalogue.lineages()) {
     const Point* newest = catalogue.newest_of(lineage.lineage.id);
-    if (newest == nullptr || newest->manifest.source.cluster_id != cluster_id) continue;
-    heads.push_back(TRY(head_of(repo, *newest)));
+    if (newest == nullptr || lineage.cluster_id != cluster_id) continue;
+    heads.push_back(TRY(head_of(repo, *newest, cluster_id)));
   }
   sort_newest_first(heads);
   return heads;
@@ -126,7 +126,9 @@ Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository
 
 Result<CaptureHead> load_capture_head(const repository::Repository& repo, const LineageId& lineage) {
   const Catalogue catalogue = TRY(Catalogue::load(repo));
-  if (const Point* newest = catalogue.newest_of(lineage)) return head_of(repo, *newest);
+  const repository::LineageInfo* const info = catalogue.lineage(lineage);
+  const Point* const newest = catalogue.newest_of(lineage);
+  if (info != nullptr && newest != nullptr) return head_of(repo, *newest, info->cluster_id);
   return fail(ErrorCode::kPointNotFound, "the lineage has no point", "no manifest of it can be read");
 }
 

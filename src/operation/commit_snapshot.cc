@@ -24,6 +24,7 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
+constexpr std::string_view kBeforeTheFile = "the cluster has not reached the revision of the file that was imported";
 constexpr int kBaseZstd = 1;  // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
@@ -126,17 +127,24 @@ class Commit {
     return heads;
   }
 
+  const repository::LineageInfo& lineage_of(const Point& head) const {
+    return *catalogue_.lineage(head.manifest.lineage.id);  // every point's is there
+  }
+
   bool is_same_cluster(const Point& head) const {
-    const std::string& id = head.manifest.source.cluster_id;
+    const std::string& id = lineage_of(head).cluster_id;
     return request_.live && !id.empty() && id == request_.source.cluster_id;
   }
 
   bool may_continue(const Point& head) const {
-    const auto& source = head.manifest.source;
-    if (request_.live && !source.cluster_id.empty()) return source.cluster_id == request_.source.cluster_id;
-    const repository::LineageInfo* const info = catalogue_.lineage(head.manifest.lineage.id);
-    return request_.source.cluster.empty() || source.cluster == request_.source.cluster ||
-           (info != nullptr && info->names.contains(request_.source.cluster));
+    const repository::LineageInfo& info = lineage_of(head);
+    if (request_.live && !info.cluster_id.empty()) return info.cluster_id == request_.source.cluster_id;
+    return request_.source.cluster.empty() || info.names.contains(request_.source.cluster);
+  }
+
+  // A file was saved before it was imported: a cluster that goes on from it is never behind it.
+  bool is_behind_a_file(const Point& head, std::int64_t revision) const {
+    return request_.live && head.manifest.source.kind == manifest::kImported && revision < head.manifest.revision;
   }
 
   // Rule 7: in one history the raft position ascends with the revision.
@@ -176,6 +184,10 @@ class Commit {
     }
     if (!raft_position_fits(head, match.snapshot_revision)) {
       remember_parent(head, match, std::string(kRestored));
+      return false;
+    }
+    if (is_behind_a_file(head, match.snapshot_revision)) {
+      remember_parent(head, match, std::string(kBeforeTheFile));
       return false;
     }
     TRY(census_->finish());
@@ -238,8 +250,7 @@ class Commit {
   // Older than the head. What the lineage covers needs nothing stored; else, where its history is about to go, or
   // where the chain is long, the snapshot stands alone in it.
   Result<bool> add_older(const Point& head) {
-    const repository::LineageInfo* const info = catalogue_.lineage(lineage_.id);
-    const bool goes = info != nullptr && info->history_from > revision_;
+    const bool goes = lineage_of(head).history_from > revision_;
     for (const auto& segment : head.manifest.segments)
       if (segment.lo < revision_) segments_.push_back(segment);
     const bool is_long = catalogue_.is_long(segments_, options_.chain_max);
@@ -279,7 +290,7 @@ class Commit {
     }
     const SnapshotOrigin origin = TRY(found);
     if (origin.head != nullptr) {
-      take_parent(*origin.head, origin.match, changed_id(origin.head->manifest.source.cluster_id));
+      take_parent(*origin.head, origin.match, changed_id(lineage_of(*origin.head).cluster_id));
       report_.warnings.push_back(fmt::format(
           "the cluster id is new and the records are those of {0}: it counts as {0}, restored; if it runs beside {0}, "
           "name it with --cluster",
@@ -320,7 +331,7 @@ class Commit {
     const Point& head = *catalogue_.newest_of(lineage_.parent);
     lineage_.parent_revision = head.manifest.revision;
     lineage_.parent_seen = head.last_seen;
-    lineage_.reason = changed_id(newest->manifest.source.cluster_id);
+    lineage_.reason = changed_id(lineage_of(head).cluster_id);
   }
 
   // The cluster's id: known when live, else what its first members would have given it.

@@ -102,7 +102,7 @@ void find_two_under_one_name(const Catalogue& catalogue, ClusterStatus& out) {
     const Point* ours = catalogue.newest_of(info.lineage.id);
     const Point* theirs = catalogue.newest_of(parent->lineage.id);
     if (ours == nullptr || theirs == nullptr || info.lineage.parent_seen.ns == 0) continue;
-    const std::string &our_id = ours->manifest.source.cluster_id, &their_id = theirs->manifest.source.cluster_id;
+    const std::string &our_id = info.cluster_id, &their_id = parent->cluster_id;
     if (our_id.empty() || their_id.empty() || our_id == their_id) continue;
     if (theirs->live_seen <= info.lineage.parent_seen) continue;  // an imported file shows no cluster
     out.findings.push_back(

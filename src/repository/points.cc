@@ -151,7 +151,7 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
                                    const std::map<LineageId, std::int64_t>& ends,
                                    const std::map<LineageId, std::set<std::string>>& names) {
   std::map<LineageId, LineageInfo> by_id;
-  std::map<LineageId, Timestamp> newest;
+  std::map<LineageId, Timestamp> newest, newest_live;
   const auto add = [&](const Point& point) {
     const manifest::Manifest& m = point.manifest;
     LineageInfo& info = by_id[m.lineage.id];
@@ -159,6 +159,10 @@ std::vector<LineageInfo> summarize(const std::vector<Point>& points, const std::
       info.lineage = m.lineage;
       info.cluster = m.source.cluster;
       newest[m.lineage.id] = m.latest;
+    }
+    if (!m.source.cluster_id.empty() && m.latest >= newest_live[m.lineage.id]) {
+      info.cluster_id = m.source.cluster_id;
+      newest_live[m.lineage.id] = m.latest;
     }
     std::vector<Coverage> own = coverage_of(m.segments);
     own.insert(own.end(), info.coverage.begin(), info.coverage.end());

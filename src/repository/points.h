@@ -47,6 +47,7 @@ std::string point_id(const LineageId& lineage, std::int64_t revision);
 struct LineageInfo {
   manifest::Lineage lineage;
   std::string cluster;             // its name of now
+  std::string cluster_id;          // etcd's, hex, as a running cluster showed it last; empty: files alone are known
   std::set<std::string> names;     // every name that one of its points has
   std::vector<Coverage> coverage;  // ascending; what lies between is a gap
   std::int64_t history_from = 0;   // older revisions are kept only as points: a merge ended their history; 0: none did

@@ -242,9 +242,8 @@ class PointResolver {
     return std::ranges::any_of(chosen_, [&](const LineageInfo* info) {
       const manifest::Lineage& child = info->lineage;
       if (!nothing_since(head, seen(head, Timestamp{INT64_MAX}).at, child)) return false;
-      const Point* successor = catalogue_.newest_of(info->lineage.id);
-      const std::string& cluster_id = head.manifest.source.cluster_id;
-      return successor != nullptr && !cluster_id.empty() && successor->manifest.source.cluster_id == cluster_id;
+      const LineageInfo* const own = catalogue_.lineage(lineage_of(head));
+      return own != nullptr && !own->cluster_id.empty() && info->cluster_id == own->cluster_id;
     });
   }
 
@@ -531,10 +530,8 @@ class PointResolver {
 
 namespace {
 
-bool has_now(const Catalogue& catalogue, const LineageInfo& info, const std::string& cluster) {
-  if (cluster.empty() || info.cluster == cluster) return true;
-  const Point* newest = catalogue.newest_of(info.lineage.id);
-  return newest != nullptr && newest->manifest.source.cluster_id == cluster;
+bool has_now(const LineageInfo& info, const std::string& cluster) {
+  return cluster.empty() || info.cluster == cluster || info.cluster_id == cluster;
 }
 
 // Nothing was seen of `parent` since the other was parted from it.
@@ -549,7 +546,7 @@ bool took_the_place(const Catalogue& catalogue, const LineageInfo& info, const L
 std::vector<const LineageInfo*> Catalogue::lineages_of(const std::string& cluster) const {
   std::vector<const LineageInfo*> found;
   for (const LineageInfo& info : lineages_)
-    if (has_now(*this, info, cluster)) found.push_back(&info);
+    if (has_now(info, cluster)) found.push_back(&info);
   const bool none = found.empty();
   for (const LineageInfo& info : lineages_) {
     if (!info.names.contains(cluster) || std::ranges::find(found, &info) != found.end()) continue;

@@ -220,5 +220,62 @@ TEST_F(RestoredCluster, IsToldOfANewNameAndKnownByBoth) {
   EXPECT_EQ(imported->lineage, mistyped.lineage);
 }
 
+// As etcd's own tools restore: no raised revision, and the file's history stays.
+MvccModel rolled_back(const MvccModel& lost, std::int64_t at) {
+  MvccModel out = lost;
+  std::erase_if(out.database, [&](const auto& item) { return item.first.main > at; });
+  out.revision = at;
+  out.index = 5;
+  return out;
+}
+
+TEST_F(RestoredCluster, IsNotTakenForAnOlderStateOfTheFileOfTheOneThatItReplaces) {
+  write_some(model, random, 60, 8);
+  const std::int64_t at = model.revision;
+  const auto first = backup(model, "aa", "prod");
+  write_some(model, random, 30, 8);
+  model.compact(model.revision);
+  ASSERT_TRUE(w.import_model(model));  // what was left of it
+  MvccModel restored = rolled_back(model, at);
+  restored.compacted = at;
+  restored.put("/after", "1");
+  const auto next = backup(restored, "bb", "prod");
+  EXPECT_TRUE(next.new_lineage);
+  EXPECT_EQ(next.parent, first.lineage);
+  EXPECT_EQ(next.lineage_reason, "the cluster id changed from aa to bb");
+  EXPECT_EQ(latest("prod"), next.point);
+}
+
+TEST_F(RestoredCluster, BehindAFileIsAHistoryOfItsOwnWhereFilesAloneAreKnown) {
+  write_some(model, random, 60, 8);
+  const std::int64_t at = model.revision;
+  write_some(model, random, 30, 8);
+  model.compact(model.revision);
+  ImportOptions options = w.options();
+  options.cluster = "prod";
+  const auto imported = w.import_bytes(model.snapshot_file(), options);
+  ASSERT_TRUE(imported) << why_not(imported);
+  MvccModel restored = rolled_back(model, at);
+  restored.compacted = at;
+  const auto next = backup(restored, "bb", "prod");
+  EXPECT_TRUE(next.new_lineage);
+  EXPECT_EQ(next.parent, imported->lineage);
+  EXPECT_THAT(next.lineage_reason, HasSubstr("has not reached the revision of the file"));
+  EXPECT_EQ(latest("prod"), next.point);
+}
+
+TEST_F(RestoredCluster, GoesOnBehindAFileOfItself) {
+  MvccModel live;
+  write_some(live, random, 40, 8);
+  const auto first = backup(live, "aa", "prod");
+  live.put("/more", "1");
+  ASSERT_TRUE(w.import_model(live));
+  live.put("/more", "2");
+  const auto next = backup(live, "aa", "prod");
+  EXPECT_EQ(next.lineage, first.lineage);
+  EXPECT_EQ(latest("prod"), next.point);
+  EXPECT_EQ(latest("aa"), next.point) << "by etcd's id";
+}
+
 }  // namespace
 }  // namespace lifeboat::operation
