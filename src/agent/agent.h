@@ -8,9 +8,9 @@
 #include "agent/clients.h"
 #include "agent/log.h"
 #include "base/ids.h"
-#include "operation/capture.h"
-#include "repository/history_end.h"
-#include "repository/merge.h"
+#include "operation/capture/capture.h"
+#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/merge.h"
 #include "storage/tail_store.h"
 
 namespace lifeboat::agent {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "operation/prove_point.h"
+#include "operation/backup/prove_point.h"
 
 namespace lifeboat::agent {
 

@@ -3,8 +3,8 @@
 
 #include "agent/log.h"
 #include "agent/state.h"
-#include "operation/backup_types.h"
-#include "repository/read_cache.h"
+#include "operation/backup/backup_types.h"
+#include "repository/store/read_cache.h"
 #include "source/etcd/client.h"
 
 namespace lifeboat::agent {

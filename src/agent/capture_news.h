@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "agent/log.h"
-#include "operation/capture.h"
+#include "operation/capture/capture.h"
 
 namespace lifeboat::agent {
 

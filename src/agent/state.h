@@ -13,9 +13,9 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "io/world.h"
-#include "operation/capture.h"
-#include "repository/merge.h"
-#include "repository/points.h"
+#include "operation/capture/capture.h"
+#include "repository/catalogue/points.h"
+#include "repository/upkeep/merge.h"
 #include "storage/tail_store.h"
 #include "web/metrics.h"
 

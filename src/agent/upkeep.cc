@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
-#include "repository/attestations.h"
+#include "repository/upkeep/attestations.h"
 
 namespace lifeboat::agent {
 namespace {

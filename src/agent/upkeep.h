@@ -5,8 +5,8 @@
 
 #include "agent/log.h"
 #include "agent/state.h"
-#include "repository/history_end.h"
-#include "repository/read_cache.h"
+#include "repository/store/read_cache.h"
+#include "repository/upkeep/history_end.h"
 
 namespace lifeboat::agent {
 

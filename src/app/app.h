@@ -10,8 +10,8 @@
 #include "app/settings.h"
 #include "base/ids.h"
 #include "io/world.h"
-#include "operation/inspect.h"
-#include "repository/repository.h"
+#include "operation/inspect/inspect.h"
+#include "repository/store/repository.h"
 #include "source/etcd/client.h"
 #include "storage/object_store.h"
 

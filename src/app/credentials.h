@@ -8,7 +8,7 @@
 #include "app/environment.h"
 #include "app/settings.h"
 #include "io/world.h"
-#include "repository/credential.h"
+#include "repository/store/credential.h"
 
 namespace lifeboat::app {
 

@@ -13,7 +13,7 @@
 #include "cli/agent_log.h"
 #include "cli/command.h"
 #include "format/object/object.h"
-#include "operation/backup_etcd.h"
+#include "operation/backup/backup_etcd.h"
 #include "storage/local_store.h"
 #include "storage/tail_store.h"
 

@@ -1,5 +1,5 @@
 // lifeboat backup etcd: a snapshot of a live etcd becomes a point.
-#include "operation/backup_etcd.h"
+#include "operation/backup/backup_etcd.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/command.h"
-#include "operation/backup_etcd.h"
+#include "operation/backup/backup_etcd.h"
 
 namespace lifeboat::cli {
 

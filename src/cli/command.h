@@ -69,7 +69,7 @@ struct Command {
   std::vector<ExitCode> exits;  // beyond 0, 2, 70 and 130
   Result<ExitCode> (*run)(Context&);
   // It resolves a point and reads it, and leaves nothing behind when that fails: run once more when an object of
-  // the point is missing, because a merge may have replaced it meanwhile (repository/fresh_plan.h).
+  // the point is missing, because a merge may have replaced it meanwhile (repository/catalogue/fresh_plan.h).
   bool reads_a_point = false;
 };
 

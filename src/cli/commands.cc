@@ -7,7 +7,7 @@
 #include <charconv>
 
 #include "cli/render.h"
-#include "operation/history.h"
+#include "operation/inspect/history.h"
 
 namespace lifeboat::cli {
 

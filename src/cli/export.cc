@@ -1,7 +1,7 @@
 // lifeboat export: a point becomes a snapshot file.
 #include "cli/command.h"
 #include "cli/render.h"
-#include "operation/inspect.h"
+#include "operation/inspect/inspect.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -2,7 +2,7 @@
 #include "cli/command.h"
 #include "cli/key_text.h"
 #include "cli/render.h"
-#include "operation/history.h"
+#include "operation/inspect/history.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -6,13 +6,13 @@
 #include "app/settings.h"
 #include "cli/json.h"
 #include "cli/style.h"
-#include "operation/backup_etcd.h"
-#include "operation/history.h"
-#include "operation/inspect.h"
-#include "operation/restore_types.h"
-#include "operation/verify.h"
-#include "repository/points.h"
-#include "repository/repository.h"
+#include "operation/backup/backup_etcd.h"
+#include "operation/inspect/history.h"
+#include "operation/inspect/inspect.h"
+#include "operation/restore/restore_types.h"
+#include "operation/verify/verify.h"
+#include "repository/catalogue/points.h"
+#include "repository/store/repository.h"
 
 namespace lifeboat::cli {
 

@@ -1,5 +1,5 @@
 // lifeboat restore etcd: a point becomes data directories, or replaces a stopped member's data.
-#include "operation/restore_etcd.h"
+#include "operation/restore/restore_etcd.h"
 
 #include <fmt/format.h>
 

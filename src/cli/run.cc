@@ -13,7 +13,7 @@
 #include "cli/parse.h"
 #include "cli/progress.h"
 #include "cli/render.h"
-#include "repository/fresh_plan.h"
+#include "repository/catalogue/fresh_plan.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -1,9 +1,9 @@
 // lifeboat verify: whether points are what they should be.
-#include "operation/verify.h"
+#include "operation/verify/verify.h"
 
 #include "cli/command.h"
 #include "cli/render.h"
-#include "repository/fresh_plan.h"
+#include "repository/catalogue/fresh_plan.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "e2e/agent.h"
 #include "operation/random_history.h"
-#include "repository/fresh_plan.h"
+#include "repository/catalogue/fresh_plan.h"
 
 namespace lifeboat::e2e {
 

@@ -7,8 +7,8 @@
 #include "crypto/compress.h"
 #include "crypto/crc32c.h"
 #include "io/world.h"
-#include "repository/points.h"
-#include "repository/segments.h"
+#include "repository/catalogue/points.h"
+#include "repository/store/segments.h"
 #include "storage/local_store.h"
 
 namespace lifeboat {

@@ -4,10 +4,10 @@
 #include <functional>
 
 #include "io/fault_file_system.h"
-#include "operation/backup_etcd.h"
-#include "operation/build_database.h"
-#include "operation/inspect.h"
-#include "operation/verify.h"
+#include "operation/backup/backup_etcd.h"
+#include "operation/database/build_database.h"
+#include "operation/inspect/inspect.h"
+#include "operation/verify/verify.h"
 #include "repository/mvcc_model.h"
 #include "repository/support.h"
 #include "storage/local_store.h"

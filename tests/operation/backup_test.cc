@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "operation/backup_support.h"
-#include "operation/history.h"
+#include "operation/inspect/history.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::operation {

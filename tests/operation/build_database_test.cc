@@ -1,6 +1,6 @@
 // Databases built from points, against the model: their rows, their HashKV as a server would answer it, and the way
 // back into a repo.
-#include "operation/build_database.h"
+#include "operation/database/build_database.h"
 
 #include "operation/backup_support.h"
 

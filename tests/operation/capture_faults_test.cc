@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "capture_faults.h"
-#include "repository/merge.h"
+#include "repository/upkeep/merge.h"
 #include "support/http.h"
 
 namespace lifeboat::operation {

@@ -1,6 +1,6 @@
 // A repo behind a tail, as another host sees it: each point there can be restored there.
 #include "capture_support.h"
-#include "operation/backup_etcd.h"
+#include "operation/backup/backup_etcd.h"
 #include "storage/forwarding_store.h"
 #include "storage/tail_store.h"
 

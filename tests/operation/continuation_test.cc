@@ -1,7 +1,7 @@
 // What a live cluster says of a stored history, told by kind.
 #include "capture_support.h"
-#include "operation/backup_etcd.h"
-#include "operation/capture_head.h"
+#include "operation/backup/backup_etcd.h"
+#include "operation/lineage/capture_head.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -1,5 +1,5 @@
 // Backups that continue the repo's history, against real clusters: which member they read.
-#include "operation/backup_etcd.h"
+#include "operation/backup/backup_etcd.h"
 #include "operation/capture_support.h"
 
 namespace lifeboat::operation {

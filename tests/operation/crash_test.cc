@@ -1,7 +1,7 @@
 // Power lost at every change that init, imports and verification make to the disk: what was acknowledged stays, what
 // was not is no trouble.
 #include "operation/backup_support.h"
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 
 namespace lifeboat::operation {
 namespace {

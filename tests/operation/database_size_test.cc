@@ -1,10 +1,10 @@
 // What a restore says it needs: never less than it takes, and not so much more that it is refused on a disk with room.
-#include "operation/database_size.h"
+#include "operation/database/database_size.h"
 
 #include <optional>
 
 #include "operation/backup_support.h"
-#include "operation/restore_source.h"
+#include "operation/restore/restore_source.h"
 #include "operation/restore_support.h"
 #include "repository/captured_support.h"
 

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "operation/backup_support.h"
-#include "operation/database_sidecar.h"
+#include "operation/database/database_sidecar.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -1,5 +1,5 @@
 // The history of keys against a model of the cluster: over several points, a compaction and a gap.
-#include "operation/history.h"
+#include "operation/inspect/history.h"
 
 #include "base/text.h"
 #include "operation/backup_support.h"

@@ -1,5 +1,5 @@
 // The per-key rules that captured events are held to.
-#include "operation/key_versions.h"
+#include "operation/lineage/key_versions.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // raft_position_follows: a revision costs a raft entry.
-#include "operation/raft_position.h"
+#include "operation/lineage/raft_position.h"
 
 #include <gtest/gtest.h>
 

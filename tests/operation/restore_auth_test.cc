@@ -1,14 +1,14 @@
 // Which users and roles a restore takes, what the report says of the others, and what the plan file carries.
-#include "operation/restore_auth.h"
+#include "operation/restore/restore_auth.h"
 
 #include <gmock/gmock.h>
 
 #include "operation/backup_support.h"
-#include "operation/database_sidecar.h"
-#include "operation/plan_file.h"
-#include "operation/restore_etcd.h"
+#include "operation/database/database_sidecar.h"
+#include "operation/restore/plan_file.h"
+#include "operation/restore/restore_etcd.h"
 #include "operation/restore_support.h"
-#include "repository/manifest_store.h"
+#include "repository/store/manifest_store.h"
 
 namespace lifeboat::operation {
 namespace {

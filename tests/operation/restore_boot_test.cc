@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "io/file_system.h"
-#include "operation/restore_etcd.h"
-#include "operation/restore_in_place.h"
+#include "operation/restore/restore_etcd.h"
+#include "operation/restore/restore_in_place.h"
 #include "operation/restore_support.h"
 #include "support/etcd.h"
 

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "operation/restore_run.h"
+#include "operation/restore/restore_run.h"
 #include "operation/restore_support.h"
-#include "operation/workspace.h"
+#include "operation/target/workspace.h"
 
 namespace lifeboat::operation {
 namespace {

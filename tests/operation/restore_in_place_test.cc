@@ -1,12 +1,12 @@
-#include "operation/restore_in_place.h"
+#include "operation/restore/restore_in_place.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-#include "operation/in_place_swap.h"
-#include "operation/restore_etcd.h"
+#include "operation/restore/restore_etcd.h"
 #include "operation/restore_support.h"
+#include "operation/target/in_place_swap.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::operation {

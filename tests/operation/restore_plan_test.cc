@@ -1,12 +1,12 @@
-#include "operation/restore_plan.h"
+#include "operation/restore/restore_plan.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
 #include "io/memory_file_system.h"
-#include "operation/plan_file.h"
-#include "repository/points.h"
+#include "operation/restore/plan_file.h"
+#include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
 namespace {

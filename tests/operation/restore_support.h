@@ -17,9 +17,9 @@
 #include "io/fault_file_system.h"
 #include "io/memory_file_system.h"
 #include "io/world.h"
-#include "operation/database_sidecar.h"
-#include "operation/member_directory.h"
-#include "operation/restore_run.h"
+#include "operation/database/database_sidecar.h"
+#include "operation/restore/restore_run.h"
+#include "operation/target/member_directory.h"
 
 namespace lifeboat::operation::restore_testing {
 

@@ -2,8 +2,8 @@
 // name, another one never does.
 #include <gmock/gmock.h>
 
+#include "operation/backup/commit_snapshot.h"
 #include "operation/backup_support.h"
-#include "operation/commit_snapshot.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -230,6 +230,7 @@ MvccModel rolled_back(const MvccModel& lost, std::int64_t at) {
 }
 
 TEST_F(RestoredCluster, IsNotTakenForAnOlderStateOfTheFileOfTheOneThatItReplaces) {
+  model.put("/stays", "as it is");
   write_some(model, random, 60, 8);
   const std::int64_t at = model.revision;
   const auto first = backup(model, "aa", "prod");
@@ -247,6 +248,7 @@ TEST_F(RestoredCluster, IsNotTakenForAnOlderStateOfTheFileOfTheOneThatItReplaces
 }
 
 TEST_F(RestoredCluster, BehindAFileIsAHistoryOfItsOwnWhereFilesAloneAreKnown) {
+  model.put("/stays", "as it is");
   write_some(model, random, 60, 8);
   const std::int64_t at = model.revision;
   write_some(model, random, 30, 8);

@@ -1,5 +1,5 @@
 // Where a sandbox is made, who can reach it, and what becomes of those that a killed verification left.
-#include "operation/sandbox.h"
+#include "operation/verify/sandbox.h"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "operation/backup_support.h"
-#include "operation/workspace.h"
+#include "operation/target/workspace.h"
 #include "repository/captured_support.h"
 #include "support/paths.h"
 #include "support/temp_dir.h"

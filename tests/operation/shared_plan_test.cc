@@ -1,10 +1,10 @@
 // A plan file that several hosts share, while the repo that they restore from goes on.
 #include "operation/backup_support.h"
-#include "operation/database_sidecar.h"
-#include "operation/plan_file.h"
-#include "operation/restore_etcd.h"
+#include "operation/database/database_sidecar.h"
+#include "operation/restore/plan_file.h"
+#include "operation/restore/restore_etcd.h"
 #include "repository/captured_support.h"
-#include "repository/manifest_store.h"
+#include "repository/store/manifest_store.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "capture_support.h"
-#include "operation/backup_etcd.h"
-#include "operation/prove_point.h"
+#include "operation/backup/backup_etcd.h"
+#include "operation/backup/prove_point.h"
 #include "support/grpc/liar.h"
 #include "support/grpc/tampering_proxy.h"
 #include "support/paths.h"

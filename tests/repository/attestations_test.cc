@@ -1,5 +1,5 @@
 // What an audit leaves behind goes when another says the same, and no revision loses its proof.
-#include "repository/attestations.h"
+#include "repository/upkeep/attestations.h"
 
 #include <gmock/gmock.h>
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "repository/captured_support.h"
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 
 namespace lifeboat::repository {
 namespace {

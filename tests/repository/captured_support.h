@@ -1,12 +1,12 @@
 // Cuts a model's history into captured segments.
 #pragma once
 
-#include "repository/captured.h"
-#include "repository/history_end.h"
-#include "repository/log_reader.h"
-#include "repository/manifest_store.h"
+#include "repository/log/log_reader.h"
 #include "repository/mvcc_model.h"
+#include "repository/store/captured.h"
+#include "repository/store/manifest_store.h"
 #include "repository/support.h"
+#include "repository/upkeep/history_end.h"
 
 namespace lifeboat::repository::testing {
 

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 #include "storage/trace_store.h"
 
 namespace lifeboat::repository {

@@ -1,4 +1,4 @@
-#include "repository/coverage.h"
+#include "repository/catalogue/coverage.h"
 
 #include <gmock/gmock.h>
 

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "repository/captured_support.h"
-#include "repository/history_end.h"
 #include "repository/interrupted_store.h"
-#include "repository/layout.h"
-#include "repository/lineage_objects.h"
+#include "repository/store/layout.h"
+#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/lineage_objects.h"
 #include "storage/forwarding_store.h"
 
 namespace lifeboat::repository {

@@ -1,5 +1,5 @@
 // A merge that ends a history keeps every later revision and every point that somebody wanted, whatever happens to it.
-#include "repository/history_end.h"
+#include "repository/upkeep/history_end.h"
 
 #include <gmock/gmock.h>
 
@@ -7,9 +7,9 @@
 #include <set>
 
 #include "repository/captured_support.h"
-#include "repository/fresh_plan.h"
-#include "repository/layout.h"
-#include "repository/rebased.h"
+#include "repository/catalogue/fresh_plan.h"
+#include "repository/catalogue/rebased.h"
+#include "repository/store/layout.h"
 #include "storage/fault_store.h"
 #include "storage/forwarding_store.h"
 

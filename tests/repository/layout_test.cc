@@ -1,4 +1,4 @@
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 
 #include <gtest/gtest.h>
 

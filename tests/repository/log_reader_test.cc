@@ -1,9 +1,9 @@
 // The log against a brute-force model: what each revision sees, its HashKV, and what breaks the rules of the log.
-#include "repository/log_reader.h"
+#include "repository/log/log_reader.h"
 
-#include "repository/coverage.h"
+#include "repository/catalogue/coverage.h"
 #include "repository/mvcc_model.h"
-#include "repository/sealed_object.h"
+#include "repository/store/sealed_object.h"
 #include "repository/support.h"
 
 namespace lifeboat::repository {

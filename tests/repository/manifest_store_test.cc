@@ -1,8 +1,8 @@
-#include "repository/manifest_store.h"
+#include "repository/store/manifest_store.h"
 
 #include <gmock/gmock.h>
 
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 #include "repository/support.h"
 
 namespace lifeboat::repository {

@@ -5,7 +5,7 @@
 
 #include "io/file_system.h"
 #include "repository/captured_support.h"
-#include "repository/merge.h"
+#include "repository/upkeep/merge.h"
 #include "storage/local_store.h"
 #include "support/temp_dir.h"
 

@@ -1,5 +1,5 @@
 // Merges keep every record and every revision, and nothing is removed that is still needed.
-#include "repository/merge.h"
+#include "repository/upkeep/merge.h"
 
 #include <gmock/gmock.h>
 
@@ -8,8 +8,8 @@
 
 #include "repository/ahead_store.h"
 #include "repository/captured_support.h"
-#include "repository/fresh_plan.h"
-#include "repository/layout.h"
+#include "repository/catalogue/fresh_plan.h"
+#include "repository/store/layout.h"
 #include "storage/fault_store.h"
 
 namespace lifeboat::repository {

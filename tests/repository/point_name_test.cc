@@ -1,4 +1,4 @@
-#include "repository/point_name.h"
+#include "repository/catalogue/point_name.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "repository/points.h"
+#include "repository/catalogue/points.h"
 
 #include <gmock/gmock.h>
 

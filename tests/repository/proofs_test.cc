@@ -1,5 +1,5 @@
 // Nothing is called proven that a hash cannot tell from something else.
-#include "repository/proofs.h"
+#include "repository/catalogue/proofs.h"
 
 #include <gmock/gmock.h>
 

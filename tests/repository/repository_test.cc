@@ -1,10 +1,10 @@
-#include "repository/repository.h"
+#include "repository/store/repository.h"
 
 #include <gmock/gmock.h>
 
+#include "repository/catalogue/points.h"
 #include "repository/interrupted_store.h"
-#include "repository/layout.h"
-#include "repository/points.h"
+#include "repository/store/layout.h"
 #include "repository/support.h"
 #include "storage/fault_store.h"
 #include "storage/local_store.h"

@@ -1,8 +1,8 @@
-#include "repository/sealed_object.h"
+#include "repository/store/sealed_object.h"
 
 #include <gmock/gmock.h>
 
-#include "repository/layout.h"
+#include "repository/store/layout.h"
 #include "repository/support.h"
 #include "storage/trace_store.h"
 

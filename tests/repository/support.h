@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "io/memory_file_system.h"
-#include "repository/points.h"
+#include "repository/catalogue/points.h"
 #include "storage/memory_store.h"
 
 namespace lifeboat::repository::testing {

@@ -1,4 +1,4 @@
-#include "repository/verifications.h"
+#include "repository/catalogue/verifications.h"
 
 #include <gtest/gtest.h>
 

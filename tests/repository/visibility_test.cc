@@ -1,5 +1,5 @@
 // Visibility on its own: what one pass over records marks, within its memory.
-#include "repository/visibility.h"
+#include "repository/log/visibility.h"
 
 #include "repository/mvcc_model.h"
 #include "repository/support.h"

@@ -1,0 +1,28 @@
+// Proving a point: HashKV as live members answer it against the same from the log.
+#pragma once
+
+#include "base/progress.h"
+#include "operation/backup/backup_types.h"
+#include "repository/log/log_reader.h"
+#include "source/etcd/client.h"
+
+namespace lifeboat::operation {
+
+// HashKV from the log at (each compact revision, revision), in one reading where that is possible.
+Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& repo, io::World& world,
+                                               const manifest::Manifest& manifest,
+                                               const std::vector<std::int64_t>& compact_revisions,
+                                               std::int64_t revision, const repository::LogReadOptions& options,
+                                               Progress& progress);
+
+// Asks every reachable endpoint, computes the same from the repo, and publishes the outcome as an attestation (also
+// when nothing could be compared: the reason is part of it). Members that disagree with each other or with the log
+// are kDisagrees.
+Result<ProofReport> prove_point(const repository::Repository& repo, io::World& world, source::Client& client,
+                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress);
+
+// For a point without a live cluster: records only the hash a restore must reproduce.
+Status record_restore_hash(const repository::Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                           const std::string& reason, const BackupOptions& options, Progress& progress);
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,96 @@
+// CaptureLog: the captured revisions that wait to be stored, and their storing.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "operation/capture/capture.h"
+#include "operation/capture/capture_sidecar.h"
+#include "operation/lineage/capture_head.h"
+#include "operation/lineage/key_versions.h"
+#include "operation/lineage/raft_position.h"
+
+namespace lifeboat::operation {
+
+class CaptureLog {
+ public:
+  CaptureLog(const repository::Repository& repo, io::World& world, const CaptureOptions& options,
+             const CaptureListener& listener)
+      : repo_(repo), world_(world), options_(options), listener_(listener), versions_(world.random) {}
+
+  // The history goes on from here; nothing waits. `sidecar` is asked for changes at each flush,
+  // until the next call.
+  void begin(CaptureHead head, SidecarWatch* sidecar);
+  // Who delivers what comes next: goes into the commits.
+  void set_source(manifest::Source source) { source_ = std::move(source); }
+
+  // What a member told of itself: known of the log's head once it has the revision, too.
+  void note_raft_position(const RaftPosition& position, std::uint64_t term);
+
+  // The end of what was received; its `revision` is the last one added.
+  const CaptureHead& head() const { return head_; }
+  std::int64_t durable() const { return durable_; }
+  Timestamp durable_time() const { return durable_time_; }
+  std::size_t waiting() const { return records_.size(); }
+
+  // Whole revisions that follow the head. kLogRuleBroken: they do not; kStorageFull: nothing more
+  // may wait, and the store does not take it.
+  Status add(std::span<const etcd::Record> records);
+  // At that time the store had not gone beyond the revision.
+  void not_beyond(std::int64_t revision, Timestamp time);
+  // What comes next may have been seen before.
+  void forget_versions() { versions_.forget(); }
+  // More is known to come at once: larger segments, no waiting for leases.
+  void set_behind(bool behind) { behind_ = behind; }
+
+  // Stores when it is time to; tells the listener. What fails is tried again later.
+  void flush_if_due();
+  // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any
+  // more.
+  bool flush(bool at_once = false);
+  // The store's last refusal is one that no retry mends.
+  const std::optional<Error>& hopeless() const { return hopeless_; }
+
+ private:
+  struct Bound {
+    std::int64_t revision = 0;
+    Timestamp time;
+  };
+  bool is_due() const;
+  void keep(std::span<const etcd::Record> records);
+  void see_leases(std::span<const etcd::Record> records);
+  void note_arrival(std::int64_t revision);
+  void note_last(std::span<const etcd::Record> records);
+  void see_raft_position();
+  Timestamp bound_below(std::int64_t revision) const;
+  bool store(std::span<const etcd::Record> records);
+  manifest::CaptureCommit commit_to(std::int64_t hi);
+  void stored(const manifest::CaptureCommit& commit, std::uint64_t bytes);
+  void refused(const Error& error);
+  void drop_waiting();
+
+  const repository::Repository& repo_;
+  io::World& world_;
+  const CaptureOptions& options_;
+  const CaptureListener& listener_;
+  SidecarWatch* sidecar_ = nullptr;
+  CaptureHead head_;
+  RaftPosition ahead_;  // the furthest that was told, where the head has not reached it
+  manifest::Source source_;
+  KeyVersions versions_;
+  std::int64_t durable_ = 0;
+  Timestamp durable_time_;
+  Timestamp latest_;                   // the latest moment told of a revision
+  std::vector<etcd::Record> records_;  // waiting; their values lie in chunks_
+  std::deque<Bytes> chunks_;           // never moved
+  std::uint64_t waiting_bytes_ = 0;
+  std::vector<manifest::Flush> flushes_;  // of what waits
+  std::chrono::nanoseconds flush_began_{0}, first_arrival_{0}, last_store_{0}, retry_at_{0};
+  std::chrono::nanoseconds retry_{0};
+  std::vector<manifest::SidecarChange> changes_;  // taken, not stored yet
+  std::deque<Bound> bounds_;                      // ascending both ways
+  bool behind_ = false, failing_ = false;
+  std::optional<Error> hopeless_;
+};
+
+}  // namespace lifeboat::operation

@@ -1,0 +1,23 @@
+#include "operation/lineage/member_source.h"
+
+#include <fmt/format.h>
+
+namespace lifeboat::operation {
+
+std::string etcd_id_text(std::uint64_t id) { return fmt::format("{:x}", id); }
+
+void describe_member(const source::MemberStatus& status, manifest::Source& source) {
+  source.cluster_id = etcd_id_text(status.cluster_id);
+  source.member_id = etcd_id_text(status.member_id);
+  source.endpoint = status.endpoint;
+  source.etcd_version = status.version;
+}
+
+std::vector<std::string> member_warnings(const source::MemberStatus& status) {
+  std::vector<std::string> out;
+  for (const auto& error : status.errors) out.push_back(fmt::format("{} reports: {}", status.endpoint, error));
+  if (status.is_learner) out.push_back(fmt::format("{} is a learner", status.endpoint));
+  return out;
+}
+
+}  // namespace lifeboat::operation

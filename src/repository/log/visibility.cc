@@ -1,0 +1,328 @@
+#include "repository/log/visibility.h"
+
+#include <bit>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/endian.h"
+#include "base/text.h"
+
+namespace lifeboat::repository {
+namespace {
+
+constexpr std::size_t kPartitions = 64;
+constexpr std::size_t kFindingsMax = 20;
+
+constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
+
+// The newest record seen of one key. Tombstones and removed records stay as "dead", so that what they ended is
+// known to be ended.
+struct Latest {
+  crypto::KeyHash hash{};
+  std::uint64_t ordinal = 0;
+  std::int64_t main = -1;    // -1: an empty slot of a table
+  std::int64_t version = 0;  // 0: dead; kRemovedUnseen
+  std::int64_t create_revision = 0;
+
+  bool occupied() const { return main >= 0; }
+  bool alive() const { return version != 0 && version != kRemovedUnseen; }
+};
+static_assert(sizeof(Latest) == 48);  // a million keys make 64 MiB of tables
+
+class Bitmap {
+ public:
+  void push(bool bit) {
+    if (size_ % 64 == 0) words_.push_back(0);
+    if (bit) words_.back() |= std::uint64_t{1} << (size_ % 64);
+    ++size_;
+  }
+  void clear(std::uint64_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+  bool test(std::uint64_t i) const { return i < size_ && ((words_[i / 64] >> (i % 64)) & 1) != 0; }
+  void append_to(Bytes& out) const {
+    for (std::uint64_t at = 0; at < size_; at += 8) out.push_back(static_cast<std::byte>(words_[at / 64] >> (at % 64)));
+  }
+  std::uint64_t count() const {
+    std::uint64_t n = 0;
+    for (const auto word : words_) n += static_cast<std::uint64_t>(std::popcount(word));
+    return n;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::uint64_t size_ = 0;
+};
+
+// Open addressing, linear probing, at most seven eighths full.
+class LatestTable {
+ public:
+  explicit LatestTable(std::size_t capacity = 64) : slots_(capacity) {}
+
+  Latest& find(const crypto::KeyHash& hash) {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = hash.high & mask;
+    while (slots_[i].occupied() && slots_[i].hash != hash) i = (i + 1) & mask;
+    return slots_[i];
+  }
+  void took_slot() { ++used_; }
+  bool full() const { return used_ * 8 >= slots_.size() * 7; }
+  std::uint64_t bytes() const { return slots_.size() * sizeof(Latest); }
+  void grow() {
+    LatestTable bigger(slots_.size() * 2);
+    for (const auto& slot : slots_) {
+      if (!slot.occupied()) continue;
+      bigger.find(slot.hash) = slot;
+      bigger.took_slot();
+    }
+    *this = std::move(bigger);
+  }
+  const std::vector<Latest>& slots() const { return slots_; }
+
+ private:
+  std::vector<Latest> slots_;
+  std::size_t used_ = 0;
+};
+
+// Entries on disk, in the order they came, apart by hash.
+class SpilledPartitions {
+ public:
+  explicit SpilledPartitions(std::unique_ptr<io::Spool> spool) : spool_(std::move(spool)) {}
+
+  Status add(const Latest& entry) {
+    auto& part = parts_[entry.hash.low % kPartitions];
+    if (part.open.capacity() == 0) part.open = Buffer(io::Spool::kChunkBytes);
+    if (part.open.room() < sizeof entry) TRY(flush(part));
+    part.open.append({reinterpret_cast<const std::byte*>(&entry), sizeof entry});
+    return {};
+  }
+
+  // Visits the entries of one partition in order.
+  template <typename Visit>
+  Status visit(std::size_t partition, Visit&& visit) {
+    auto& part = parts_[partition];
+    Buffer chunk(io::Spool::kChunkBytes);
+    for (const auto number : part.chunks) {
+      TRY(spool_->read(number, chunk.whole()));
+      visit_all(chunk.data(), kPerChunk, visit);
+    }
+    visit_all(part.open.data(), part.open.size() / sizeof(Latest), visit);
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kPerChunk = io::Spool::kChunkBytes / sizeof(Latest);
+  struct Part {
+    Buffer open;
+    std::vector<std::uint32_t> chunks;
+  };
+
+  Status flush(Part& part) {
+    part.chunks.push_back(TRY(spool_->append(part.open)));
+    part.open.clear();
+    return {};
+  }
+  template <typename Visit>
+  static void visit_all(const std::byte* at, std::size_t count, Visit&& visit) {
+    for (std::size_t i = 0; i < count; ++i, at += sizeof(Latest)) {
+      Latest entry;
+      std::memcpy(&entry, at, sizeof entry);
+      visit(entry);
+    }
+  }
+
+  std::unique_ptr<io::Spool> spool_;
+  std::array<Part, kPartitions> parts_;
+};
+
+}  // namespace
+
+struct Visibility::State {
+  io::World& world;
+  VisibilityOptions options;
+  std::array<std::byte, 16> seed{};
+  // One table a partition: each grows by itself, so growing needs little room beside what is there.
+  std::vector<LatestTable> tables = std::vector<LatestTable>(kPartitions);
+  std::uint64_t table_bytes = kPartitions * LatestTable().bytes();
+  std::unique_ptr<SpilledPartitions> spill;
+  Bitmap visible, live_at_compaction;
+  std::uint64_t records = 0;
+  std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
+  std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
+  std::size_t next_removed = 0;
+  std::vector<std::string> findings;
+
+  State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)) { world.random.fill(seed); }
+
+  bool is_removed(const etcd::Revision& revision) {
+    const auto& list = options.removed;
+    while (next_removed < list.size() && list[next_removed] < revision) ++next_removed;
+    return next_removed < list.size() && list[next_removed] == revision;
+  }
+
+  // `next` follows `previous` for the same key: what it hides, and whether it continues it.
+  void supersede(const Latest& previous, const Latest& next) {
+    visible.clear(previous.ordinal);
+    if (next.ordinal < records_to_compaction) live_at_compaction.clear(previous.ordinal);
+    if (options.check_versions) check_continues(previous, next);
+  }
+
+  // True where `next` may follow what nobody stored: `before` is 0 for a key not seen yet.
+  bool crosses_gap(std::int64_t before, const Latest& next) const {
+    for (const auto& gap : options.gaps)
+      if (before <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return true;
+    return false;
+  }
+
+  void check_continues(const Latest& previous, const Latest& next) {
+    if (!next.alive() || previous.version == kRemovedUnseen || crosses_gap(previous.main, next)) return;
+    const bool begins = previous.version == 0;
+    check_version(next, begins ? 1 : previous.version + 1, begins ? next.main : previous.create_revision);
+  }
+
+  // A key that no record named before begins here, unless a base brought it.
+  void check_begins(const Latest& first) {
+    if (!options.check_versions || !first.alive() || crosses_gap(0, first)) return;
+    check_version(first, 1, first.main);
+  }
+
+  void check_version(const Latest& next, std::int64_t version, std::int64_t create_revision) {
+    if (next.version == version && next.create_revision == create_revision) return;
+    if (findings.size() >= kFindingsMax) return;
+    findings.push_back(fmt::format(
+        "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}", next.main,
+        next.version, next.create_revision, version, create_revision));
+  }
+
+  Status remember(const Latest& entry) {
+    if (spill) return spill->add(entry);
+    LatestTable& table = tables[entry.hash.low % kPartitions];
+    Latest& slot = table.find(entry.hash);
+    if (slot.occupied()) {
+      supersede(slot, entry);
+      slot = entry;
+      return {};
+    }
+    check_begins(entry);
+    slot = entry;
+    table.took_slot();
+    if (!table.full()) return {};
+    if (table_bytes + table.bytes() <= options.memory_bytes) {
+      table_bytes += table.bytes();
+      table.grow();
+      return {};
+    }
+    return start_spilling();
+  }
+
+  Status start_spilling() {
+    first_spilled = records;
+    spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
+    // One by one: what a partition gathers before it is written takes the room of the table it had.
+    for (auto& table : tables) {
+      for (const auto& slot : table.slots())
+        if (slot.occupied()) TRY(spill->add(slot));
+      table = LatestTable(0);
+    }
+    tables = {};
+    return {};
+  }
+
+  Status settle_partition(std::size_t partition) {
+    LatestTable latest;
+    return spill->visit(partition, [&](const Latest& entry) {
+      Latest& slot = latest.find(entry.hash);
+      if (slot.occupied()) {
+        supersede(slot, entry);
+        slot = entry;
+        return;
+      }
+      if (entry.ordinal >= first_spilled) check_begins(entry);
+      slot = entry;
+      latest.took_slot();
+      if (latest.full()) latest.grow();
+    });
+  }
+};
+
+Visibility::Visibility(io::World& world, VisibilityOptions options)
+    : state_(std::make_unique<State>(world, std::move(options))) {}
+Visibility::~Visibility() = default;
+Visibility::Visibility(Visibility&&) noexcept = default;
+
+Status Visibility::add(const etcd::Record& record) {
+  const auto& revision = record.key.revision;
+  if (revision.main > state_->options.revision) return {};
+  if (state_->options.check_versions) {
+    const auto head = segment::head_of(record);
+    if (!head)
+      return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} does not parse", revision.main));
+    return add_head(*head);
+  }
+  const auto key = etcd::parse_user_key(record.value);
+  if (!key) return fail(ErrorCode::kDatabaseDamaged, fmt::format("record at revision {} has no key", revision.main));
+  return add_head(segment::Head{.key = record.key, .user_key = *key});
+}
+
+Status Visibility::add_head(const segment::Head& head) {
+  State& s = *state_;
+  const auto& revision = head.key.revision;
+  if (revision.main > s.options.revision) return {};
+  const bool removed = s.is_removed(revision);
+  const bool alive = !removed && !head.key.tombstone;
+  const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
+                     .ordinal = s.records,
+                     .main = revision.main,
+                     .version = alive     ? head.version
+                                : removed ? kRemovedUnseen
+                                          : 0,
+                     .create_revision = head.create_revision};
+  const bool compacted = revision.main <= s.options.compaction;
+  s.visible.push(alive);
+  s.live_at_compaction.push(alive && compacted);
+  ++s.records;
+  if (compacted) s.records_to_compaction = s.records;
+  return s.remember(entry);
+}
+
+Status Visibility::finish() {
+  State& s = *state_;
+  if (!s.spill) {
+    if (!s.options.keep_keys) s.tables = {};
+    return {};
+  }
+  for (std::size_t i = 0; i < kPartitions; ++i) TRY(s.settle_partition(i));
+  return {};
+}
+
+bool Visibility::visible(std::uint64_t ordinal) const { return state_->visible.test(ordinal); }
+bool Visibility::live_at_compaction(std::uint64_t ordinal) const { return state_->live_at_compaction.test(ordinal); }
+std::uint64_t Visibility::records() const { return state_->records; }
+std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
+bool Visibility::has_key(ByteView user_key) const {
+  const auto hash = crypto::key_hash(user_key, state_->seed);
+  return state_->tables[hash.low % kPartitions].find(hash).occupied();
+}
+
+Bytes Visibility::encode() const {
+  Bytes out;
+  append_le<std::uint64_t>(out, state_->records);
+  state_->visible.append_to(out);
+  return out;
+}
+
+Result<VisibleBits> VisibleBits::decode(Bytes bytes) {
+  VisibleBits out;
+  out.bytes_ = std::move(bytes);
+  if (out.bytes_.size() < 8 || out.bytes_.size() != 8 + (out.records() / 8) + (out.records() % 8 != 0 ? 1 : 0))
+    return fail(ErrorCode::kObjectDamaged, "a base's list of visible records is damaged");
+  return out;
+}
+std::uint64_t VisibleBits::records() const { return load_le<std::uint64_t>(bytes_.data()); }
+bool VisibleBits::visible(std::uint64_t ordinal) const {
+  return (static_cast<unsigned>(bytes_[8 + ordinal / 8]) >> (ordinal % 8) & 1u) != 0;
+}
+
+bool Visibility::spilled() const { return state_->spill != nullptr; }
+const std::vector<std::string>& Visibility::findings() const { return state_->findings; }
+
+}  // namespace lifeboat::repository
