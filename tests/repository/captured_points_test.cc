@@ -1,9 +1,11 @@
 // What captured segments add to a catalogue: every revision they hold is a point.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <map>
 
 #include "repository/captured_support.h"
+#include "repository/interrupted_store.h"
 #include "repository/store/layout.h"
 
 namespace lifeboat::repository {
@@ -71,6 +73,91 @@ TEST(CapturedPoints, EveryRevisionIsRestorableWhateverTheOverlaps) {
     }
     EXPECT_FALSE(catalogue.resolve("rev:" + std::to_string(c.model.revision + 1), "", {}));
   }
+}
+
+std::string objects_of(const std::vector<DamagedObject>& damaged) {
+  std::string text;
+  for (const DamagedObject& one : damaged) text += one.object + ": " + one.error.to_string() + "\n";
+  return text;
+}
+
+// Each segment on its own, and with it two that follow each other.
+TEST(CapturedPoints, ASegmentThatIsTakenAwayIsMissedByThoseBehindIt) {
+  Captures c;
+  std::vector<std::int64_t> ends{c.start()};
+  while (ends.back() < c.model.revision) ends.push_back(std::min(ends.back() + 5, c.model.revision));
+  for (std::size_t i = 1; i < ends.size(); ++i) c.capture(ends[i - 1], ends[i]);
+  ASSERT_GT(c.objects.size(), 4u);
+  for (std::size_t i = 0; i + 1 < c.objects.size(); ++i) {
+    for (std::size_t count = 1; i + count < c.objects.size() && count <= 2; ++count) {
+      for (std::size_t k = i; k < i + count; ++k) ASSERT_TRUE(c.t.store.remove(c.objects[k]));
+      const Catalogue catalogue = c.catalogue();
+      ASSERT_EQ(catalogue.damaged().size(), 1u) << i << "\n" << objects_of(catalogue.damaged());
+      EXPECT_EQ(catalogue.damaged().front().object, c.objects[i + count]);
+      EXPECT_EQ(catalogue.damaged().front().error.code(), ErrorCode::kObjectMissing);
+      EXPECT_THAT(catalogue.damaged().front().error.to_string(),
+                  ::testing::HasSubstr(fmt::format("revisions {} to {}", ends[i] + 1, ends[i + count])));
+      EXPECT_EQ(catalogue.newest_of(lineage_id(1))->manifest.revision, ends[i]);
+      EXPECT_EQ(catalogue.damaged_behind(lineage_id(1), ends[i]).size(), 1u) << "latest is not the latest";
+      for (std::size_t k = i; k < i + count; ++k) {
+        const auto again = publish(c.t, c.model, ends[k], ends[k + 1]);
+        ASSERT_TRUE(again) << why_not(again);
+        c.objects[k] = again->ref.object;
+      }
+      EXPECT_THAT(c.catalogue().damaged(), IsEmpty());
+    }
+  }
+}
+
+TEST(CapturedPoints, EachPlaceWhereTheLogBreaksOffIsToldOnce) {
+  Captures c;
+  const std::int64_t from = c.start();
+  for (std::int64_t lo = from; lo < from + 20; lo += 2) c.capture(lo, lo + 2);
+  ASSERT_TRUE(c.t.store.remove(c.objects[2]));
+  ASSERT_TRUE(c.t.store.remove(c.objects[6]));
+  const Catalogue catalogue = c.catalogue();
+  ASSERT_EQ(catalogue.damaged().size(), 2u) << objects_of(catalogue.damaged());
+  EXPECT_EQ(catalogue.damaged()[0].object, c.objects[3]);
+  EXPECT_EQ(catalogue.damaged()[1].object, c.objects[7]);
+  EXPECT_THAT(catalogue.damaged()[1].error.to_string(),
+              ::testing::HasSubstr(fmt::format("revisions {} to {}", from + 13, from + 14)));
+}
+
+TEST(CapturedPoints, AManifestThatIsTakenAwayIsMissedByWhatWasCapturedBehindIt) {
+  Captures c;
+  c.capture_all(c.start());
+  ASSERT_TRUE(c.t.store.remove(c.base.object));
+  EXPECT_THAT(objects_of(c.catalogue().damaged()), ::testing::HasSubstr("before it are gone"));
+}
+
+// A damaged segment says for itself that it is damaged.
+TEST(CapturedPoints, NothingIsCalledGoneBehindADamagedSegment) {
+  Captures c;
+  for (std::int64_t lo = c.start(); lo < c.start() + 20; lo += 2) c.capture(lo, lo + 2);
+  Bytes bytes = storage::get(c.t.store, c.objects[4], 1u << 20).value();
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  c.t.store.overwrite(c.objects[4], bytes);
+  const Catalogue catalogue = c.catalogue();
+  ASSERT_EQ(catalogue.damaged().size(), 1u) << objects_of(catalogue.damaged());
+  EXPECT_EQ(catalogue.damaged().front().object, c.objects[4]);
+}
+
+// What a writer stores between two listings leads to what the second shows.
+TEST(CapturedPoints, NothingIsCalledGoneBecauseItCameBetweenTwoListings) {
+  Captures c;
+  InterruptedStore store(c.t.store, "s/", storage::StoreOperation::kList);
+  const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
+  ASSERT_TRUE(c.t.store.remove(c.base.object));
+  store.work = [&] {
+    publish_base(c.t, c.model);
+    const std::int64_t lo = c.model.revision;
+    write_some(c.model, c.random, 10, 7);
+    c.capture(lo, c.model.revision);
+  };
+  const auto catalogue = Catalogue::load(*repo);
+  ASSERT_TRUE(catalogue) << why_not(catalogue);
+  EXPECT_EQ(objects_of(catalogue->damaged()), "");
+  EXPECT_EQ(catalogue->newest_of(lineage_id(1))->manifest.revision, c.model.revision);
 }
 
 TEST(CapturedPoints, AnIdThatFitsSeveralFlushesIsRefused) {
@@ -178,7 +265,7 @@ TEST(CapturedPoints, ALostSegmentIsAGapAndNeverAWrongState) {
         ASSERT_TRUE(c.t.store.remove(object));
       }
       const Catalogue catalogue = c.catalogue();
-      EXPECT_EQ(catalogue.damaged().size(), damage ? 1u : 0u);
+      EXPECT_EQ(catalogue.damaged().size(), damage || object != c.objects.back() ? 1u : 0u);
       const auto name = parse_segment_name(object);
       for (std::int64_t at = c.start(); at <= c.model.revision; ++at) {
         const auto target = catalogue.resolve("rev:" + std::to_string(at), "", {});

@@ -161,6 +161,25 @@ TEST(CatalogueProof, VerificationsAreTakenByTime) {
   EXPECT_EQ(catalogue.points().front().verifications.failed()->level, 2);
 }
 
+// ---- what is gone
+
+TEST(CatalogueMissing, APointWhoseProofIsThereAlone) {
+  const auto first = manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40)});
+  EXPECT_THAT(catalogue_of({first}, {hash_proof(100, 2, true, {7})}).damaged(), IsEmpty());
+  const Catalogue catalogue = catalogue_of({first}, {hash_proof(150, 3, true, {7}), hash_proof(150, 4, true, {7})});
+  ASSERT_THAT(catalogue.damaged(), SizeIs(1));
+  EXPECT_THAT(catalogue.damaged().front().error.to_string(), HasSubstr("point at revision 150 is gone"));
+  EXPECT_THAT(catalogue.damaged_behind(kA, 100), SizeIs(1));
+}
+
+TEST(CatalogueMissing, NotWhatALaterPointCoversOrTheEndOfHistoryTook) {
+  const auto later = manifest_of(kA, 1, {segment_ref(kA, 0, 100, 40), segment_ref(kA, 100, 200, 100)});
+  EXPECT_THAT(catalogue_of({later}, {hash_proof(100, 2, true, {7})}).damaged(), IsEmpty());
+  auto end = manifest_of(kA, 1, {segment_ref(kA, 0, 200, 200)});
+  end.purpose = manifest::kEndsHistory;
+  EXPECT_THAT(catalogue_of({end}, {hash_proof(100, 2, true, {7})}).damaged(), IsEmpty());
+}
+
 // ---- resolve
 
 class Resolve : public ::testing::Test {

@@ -273,6 +273,7 @@ Catalogue Catalogue::build(std::vector<StoredManifest> manifests, std::vector<ma
   catalogue.attestations_ = std::move(attestations);
   catalogue.lineages_ = summarize(catalogue.points_, catalogue.wider_, ends, names);
   catalogue.add_captured();
+  catalogue.find_missing();
 
   std::vector<Point>& points = catalogue.points_;
   std::ranges::sort(points, {},
@@ -312,8 +313,10 @@ bool Catalogue::is_long(const std::vector<manifest::SegmentRef>& segments, std::
 
 namespace {
 
-// Where an object's name says that it is of the lineage: up to which revision it reached.
-std::optional<std::int64_t> reach_of(const std::string& object, const LineageId& lineage) {
+// Where it told of the lineage, as its name says: up to which revision.
+std::optional<std::int64_t> reach_of(const DamagedObject& damaged, const LineageId& lineage) {
+  if (damaged.told) return damaged.told->lineage == lineage ? std::optional(damaged.told->revision) : std::nullopt;
+  const std::string& object = damaged.object;
   if (const auto segment = parse_segment_name(object); segment && segment->lineage == lineage) return segment->hi;
   if (const auto point = parse_manifest_name(object); point && point->lineage == lineage) return point->revision;
   return std::nullopt;
@@ -324,7 +327,7 @@ std::optional<std::int64_t> reach_of(const std::string& object, const LineageId&
 std::vector<const DamagedObject*> Catalogue::damaged_behind(const LineageId& id, std::int64_t revision) const {
   std::vector<const DamagedObject*> found;
   for (const DamagedObject& object : damaged_) {
-    const auto reach = reach_of(object.object, id);
+    const auto reach = reach_of(object, id);
     if (!reach || *reach <= revision) continue;
     const bool told = std::ranges::any_of(points_, [&](const Point& point) {
       const manifest::Manifest& m = point.manifest;
@@ -415,6 +418,18 @@ Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefi
 }  // namespace
 
 Result<Catalogue> Catalogue::load(const Repository& repo, ReadCache* cache) {
+  Catalogue catalogue = TRY(load_once(repo, cache));
+  const auto is_missing = [](const DamagedObject& damaged) { return damaged.told.has_value(); };
+  if (std::ranges::none_of(catalogue.damaged_, is_missing)) return catalogue;
+  const std::vector<DamagedObject> before = std::move(catalogue.damaged_);
+  catalogue = TRY(load_once(repo, cache));
+  std::erase_if(catalogue.damaged_, [&](const DamagedObject& damaged) {
+    return is_missing(damaged) && std::ranges::find(before, damaged.object, &DamagedObject::object) == before.end();
+  });
+  return catalogue;
+}
+
+Result<Catalogue> Catalogue::load_once(const Repository& repo, ReadCache* cache) {
   std::vector<DamagedObject> damaged;
   auto manifests = TRY(read_all<StoredManifest>(repo, "m/", read_stored_manifest, cache, damaged));
   auto attestations = TRY(read_all<manifest::Attestation>(repo, "v/", read_attestation, cache, damaged));

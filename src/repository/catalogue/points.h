@@ -58,7 +58,8 @@ class Catalogue {
  public:
   // Reads every manifest and attestation, and what captured segments say of themselves. An object that cannot be read
   // is listed in damaged(); a manifest hides only its own point, a captured segment leaves a gap.
-  // What `cache` (or null) has is not read.
+  // What `cache` (or null) has is not read. What seems to be gone is looked for twice, for a writer may come between
+  // two listings.
   static Result<Catalogue> load(const Repository& repo, ReadCache* cache = nullptr);
   // The same from what was read, in any order.
   static Catalogue build(std::vector<StoredManifest> manifests, std::vector<manifest::Attestation> attestations,
@@ -103,6 +104,8 @@ class Catalogue {
  private:
   friend class PointResolver;
 
+  static Result<Catalogue> load_once(const Repository& repo, ReadCache* cache);
+
   std::span<const CapturedSegment> captured_of(const LineageId& lineage) const;
   // The point at a revision that was captured behind one of the lineage's manifests; the nearest of these is where it
   // begins. nullopt when it was not captured.
@@ -111,6 +114,11 @@ class Catalogue {
   Point point_behind(const Point& start, std::int64_t revision) const;
   // The newest captured revision of each lineage becomes a point; the lineages learn what was captured.
   void add_captured();
+  // What somebody took away shows where others need it: captured segments that nothing leads to, proofs of revisions
+  // that no point has. They join the damaged objects.
+  void find_missing();
+  void find_missing_before(std::span<const CapturedSegment> captured);
+  void find_missing_points();
   // Where a listed segment is not in the store any more, a captured one that contains it takes its place.
   static void replace_missing(std::vector<StoredManifest>& manifests, const std::vector<CapturedSegment>& captured,
                               const std::vector<storage::ObjectInfo>& listing);

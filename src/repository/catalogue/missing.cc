@@ -1,0 +1,105 @@
+// What is gone from a repo, as far as other objects show it.
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "repository/catalogue/points.h"
+#include "repository/store/layout.h"
+
+namespace lifeboat::repository {
+namespace {
+
+// A captured segment may wait so long in an agent's tail while a proof of it is in the repo already.
+constexpr std::chrono::hours kTailPatience{24};
+
+bool is_covered(const LineageInfo* info, std::int64_t revision) {
+  if (info == nullptr) return false;
+  return std::ranges::any_of(info->coverage, [&](const Coverage& c) { return c.from <= revision && revision <= c.to; });
+}
+
+// Up to it, objects go because history ends.
+std::int64_t kept_from(const LineageInfo* info) { return info == nullptr ? 0 : info->history_from; }
+
+std::int64_t last_covered_below(const LineageInfo* info, std::int64_t revision) {
+  std::int64_t last = 0;
+  if (info == nullptr) return last;
+  for (const Coverage& c : info->coverage)
+    if (c.to <= revision) last = std::max(last, c.to);
+  return last;
+}
+
+// Whether it may be what leads from one revision to the other: then it is damaged, not gone.
+bool lies_between(const DamagedObject& damaged, const LineageId& id, std::int64_t from, std::int64_t to) {
+  if (damaged.told) return false;
+  if (const auto segment = parse_segment_name(damaged.object))
+    return segment->lineage == id && segment->hi > from && segment->lo < to;
+  if (const auto point = parse_manifest_name(damaged.object))
+    return point->lineage == id && point->revision >= from && point->revision <= to;
+  return false;
+}
+
+Error gone(std::string what, std::string why) {
+  return Error(ErrorCode::kObjectMissing, std::move(what), std::move(why),
+               "If an agent still has them in its tail, they come when the agent runs. Else take a new point with "
+               "`lifeboat backup etcd`; what is lost stays lost.");
+}
+
+}  // namespace
+
+void Catalogue::find_missing() {
+  for (auto first = captured_.begin(); first != captured_.end();) {
+    const auto last = std::find_if(first, captured_.end(), [&](const CapturedSegment& segment) {
+      return segment.commit.lineage.id != first->commit.lineage.id;
+    });
+    find_missing_before({first, last});
+    first = last;
+  }
+  find_missing_points();
+}
+
+// One lineage's, ascending by lo. One entry for each place where the log breaks off.
+void Catalogue::find_missing_before(std::span<const CapturedSegment> captured) {
+  const LineageId& id = captured.front().commit.lineage.id;
+  const LineageInfo* const info = lineage(id);
+  std::int64_t run_end = -1;  // of what nothing leads to, since the last entry
+  for (const CapturedSegment& segment : captured) {
+    const auto& ref = segment.ref;
+    if (ref.hi <= kept_from(info) || is_covered(info, ref.hi)) continue;
+    if (ref.lo <= run_end) {
+      run_end = damaged_.back().told->revision = std::max(run_end, ref.hi);
+      continue;
+    }
+    const std::int64_t before = std::max({last_covered_below(info, ref.lo), run_end, std::int64_t{0}});
+    const bool is_damaged = std::ranges::any_of(
+        damaged_, [&](const DamagedObject& damaged) { return lies_between(damaged, id, before, ref.lo); });
+    run_end = is_damaged ? -1 : ref.hi;
+    if (is_damaged) continue;
+    damaged_.push_back({ref.object,
+                        gone(fmt::format("the revisions {} to {} before it are gone", before + 1, ref.lo),
+                             "nothing in the repo holds them, so what was captured behind them cannot be restored"),
+                        DamagedObject::Told{id, run_end}});
+  }
+}
+
+// A proof is written after its point.
+void Catalogue::find_missing_points() {
+  Timestamp newest;
+  for (const manifest::Attestation& attestation : attestations_) newest = std::max(newest, attestation.made);
+  const std::int64_t settled_ns = newest.ns - std::chrono::nanoseconds(kTailPatience).count();
+  for (const manifest::Attestation& attestation : attestations_) {
+    const LineageId& id = attestation.lineage;
+    const std::int64_t revision = attestation.revision;
+    const LineageInfo* const info = lineage(id);
+    if (info == nullptr || revision <= info->history_from || is_covered(info, revision)) continue;
+    const bool may_come = !captured_of(id).empty() && attestation.made.ns > settled_ns;
+    if (may_come || !damaged_behind(id, revision - 1).empty()) continue;
+    damaged_.push_back({fmt::format("m/{}/{:016x}", id.text(), revision),
+                        gone(fmt::format("the point at revision {} is gone", revision),
+                             fmt::format("it was compared at {}, and no manifest or captured segment reaches it now",
+                                         rfc3339(attestation.made))),
+                        DamagedObject::Told{id, revision}});
+  }
+}
+
+}  // namespace lifeboat::repository
