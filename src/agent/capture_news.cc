@@ -16,6 +16,7 @@ Severity severity_of(Kind kind) {
     case Kind::kFlushed:
     case Kind::kBase:
     case Kind::kRecovered:
+    case Kind::kStoreRecovered:
     case Kind::kSidecarRecovered:
       return Severity::kInfo;
   }
@@ -38,6 +39,8 @@ std::string_view event_name(Kind kind) {
       return "endpointLost";
     case Kind::kStoreFailed:
       return "storeFailed";
+    case Kind::kStoreRecovered:
+      return "storeRecovered";
     case Kind::kRecovered:
       return "recovered";
     case Kind::kSidecarFailed:

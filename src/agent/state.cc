@@ -26,6 +26,11 @@ void State::reached(std::int64_t revision, Timestamp time) {
   current_at_ = current_at_ ? std::max(*current_at_, at) : at;
 }
 
+void State::stores_again() {
+  now_.store_failing = false;
+  store_trouble_.clear();
+}
+
 void State::on_capture(const operation::CaptureEvent& event) {
   using Kind = operation::CaptureEvent::Kind;
   const std::lock_guard lock(mutex_);
@@ -35,14 +40,17 @@ void State::on_capture(const operation::CaptureEvent& event) {
     case Kind::kFollowing:
     case Kind::kRecovered:
       now_.following = now_.followed_once = true;
-      now_.trouble.clear();
-      now_.store_failing = false;
+      etcd_trouble_.clear();
+      reached(event.revision, event.time);
+      break;
+    case Kind::kStoreRecovered:
+      stores_again();
       reached(event.revision, event.time);
       break;
     case Kind::kFlushed:
       now_.flush_seconds.observe(event.seconds);
       now_.counts.flushed_bytes += event.bytes;
-      now_.store_failing = false;
+      stores_again();
       ++since_asked_.flushes;
       since_asked_.bytes += event.bytes;
       since_asked_.slowest_seconds = std::max(since_asked_.slowest_seconds, event.seconds);
@@ -52,7 +60,7 @@ void State::on_capture(const operation::CaptureEvent& event) {
     case Kind::kBase:
       ++now_.counts.bases;
       now_.counts.base_bytes += event.bytes;
-      now_.store_failing = false;
+      stores_again();
       reached(event.revision, event.time);
       break;
     case Kind::kGap:
@@ -69,12 +77,12 @@ void State::on_capture(const operation::CaptureEvent& event) {
     case Kind::kEndpointLost:
       ++now_.counts.endpoint_losses;
       now_.following = false;
-      now_.trouble = event.text;
+      etcd_trouble_ = event.text;
       break;
     case Kind::kStoreFailed:
       ++now_.counts.store_failures;
       now_.store_failing = true;
-      now_.trouble = event.text;
+      store_trouble_ = event.text;
       break;
     case Kind::kSidecarFailed:
     case Kind::kSidecarRecovered:
@@ -122,10 +130,10 @@ void State::on_tail(const storage::TailNews& news) {
   switch (news.kind) {
     case Kind::kStoreFailed:
       ++now_.counts.store_failures;
-      now_.trouble = news.text;
+      tail_trouble_ = news.text;
       break;
     case Kind::kStoreRecovered:
-      now_.trouble.clear();
+      tail_trouble_.clear();
       break;
     case Kind::kRefused:
       break;
@@ -144,6 +152,8 @@ Snapshot State::snapshot(const std::optional<storage::TailState>& tail) const {
   if (current_at_) copy.age_seconds = seconds(now - *current_at_);
   if (probed_at_) copy.probe_age_seconds = seconds(now - *probed_at_);
   copy.tail = tail;
+  for (const std::string* trouble : {&etcd_trouble_, &store_trouble_, &tail_trouble_})
+    if (!trouble->empty()) copy.trouble += (copy.trouble.empty() ? "" : "; ") + *trouble;
   copy.stored_age_seconds = copy.age_seconds;
   if (!tail) return copy;
   copy.store_failing = copy.store_failing || tail->failing;

@@ -67,7 +67,7 @@ struct Snapshot {
   std::optional<double> age_seconds;  // since it was certainly the newest
   std::int64_t etcd_revision = 0;     // 0: not known
   std::optional<double> probe_age_seconds;
-  std::string trouble;  // the sentence of what fails now; empty when nothing does
+  std::string trouble;  // what fails now, a sentence each; empty when nothing does
   bool store_failing = false;
   web::Histogram flush_seconds{{}};
   Counts counts;
@@ -106,10 +106,12 @@ class State {
 
  private:
   void reached(std::int64_t revision, Timestamp time);
+  void stores_again();
 
   io::Clock& clock_;
   mutable std::mutex mutex_;
-  Snapshot now_;                                                    // but for the ages
+  Snapshot now_;                                                    // but for the ages and the trouble
+  std::string etcd_trouble_, store_trouble_, tail_trouble_;         // each until it is over by itself
   std::optional<std::chrono::nanoseconds> current_at_, probed_at_;  // monotonic
   FlushSummary since_asked_;
 };

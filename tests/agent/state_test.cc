@@ -171,6 +171,23 @@ TEST_F(StateTest, TellsOfTroubleUntilItIsOver) {
   EXPECT_EQ(state_.snapshot().endpoint, "http://b:2379");
 }
 
+TEST_F(StateTest, FollowsNothingWhenTheRepoIsBackAndEtcdIsNot) {
+  follow(7);
+  state_.on_capture(event(Kind::kEndpointLost, 7));
+  CaptureEvent refused = event(Kind::kStoreFailed, 7);
+  refused.text = "the repo is away";
+  state_.on_capture(refused);
+  EXPECT_EQ(state_.snapshot().trouble, "told by the test; the repo is away");
+  state_.on_capture(event(Kind::kStoreRecovered, 7));
+  EXPECT_FALSE(state_.snapshot().following);
+  EXPECT_FALSE(state_.snapshot().store_failing);
+  EXPECT_EQ(state_.snapshot().trouble, "told by the test");
+  state_.on_capture(refused);
+  state_.on_capture(event(Kind::kRecovered, 7));
+  EXPECT_TRUE(state_.snapshot().following);
+  EXPECT_TRUE(state_.snapshot().store_failing) << "that etcd is back stores nothing";
+}
+
 TEST_F(StateTest, TellsWhatIsInTheTailAloneApartFromWhatTheRepoHas) {
   follow(10);
   state_.on_capture(event(Kind::kFlushed, 30));

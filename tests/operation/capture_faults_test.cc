@@ -290,9 +290,9 @@ TEST(CaptureFaults, WaitsForADiskThatIsFullAndLosesNothing) {
       r.faults.arm({.at = at, .and_all_later = true, .error_number = ENOSPC, .partial_write = true});
       ASSERT_TRUE(run.wait_for(Kind::kStoreFailed, failures + 1)) << run.story();
       ASSERT_TRUE(writing.wait_rounds(1));
-      const std::size_t recoveries = run.events(Kind::kRecovered).size();
+      const std::size_t recoveries = run.events(Kind::kStoreRecovered).size();
       r.faults.arm({});
-      ASSERT_TRUE(run.wait_for(Kind::kRecovered, recoveries + 1)) << run.story();
+      ASSERT_TRUE(run.wait_for(Kind::kStoreRecovered, recoveries + 1)) << run.story();
     }
   }
   ASSERT_TRUE(run.wait_durable(current_revision(cluster))) << run.story();

@@ -167,7 +167,7 @@ TEST(Capture, WaitsForAStoreThatIsAwayAndLosesNothing) {
   r.mount();
   ASSERT_TRUE(run.wait_durable(current_revision(cluster))) << run.story();
   run.stop();
-  EXPECT_GE(run.events(Kind::kRecovered).size(), 1u) << run.story();
+  EXPECT_GE(run.events(Kind::kStoreRecovered).size(), 1u) << run.story();
   EXPECT_EQ(run.events(Kind::kBase).size(), 1u) << run.story();
   expect_states(r, recorded);
   expect_same_hash(r, recorded);

@@ -35,8 +35,9 @@ struct CaptureEvent {
     kGap,
     kNewLineage,
     kEndpointLost,
+    kRecovered,  // followed again
     kStoreFailed,
-    kRecovered,
+    kStoreRecovered,
     kSidecarFailed,    // leases, members and users were asked for several times in a row, in vain
     kSidecarRecovered  // and are answered again
   };

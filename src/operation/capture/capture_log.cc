@@ -216,12 +216,12 @@ void CaptureLog::stored(const manifest::CaptureCommit& commit, std::uint64_t byt
   changes_.clear();
   if (failing_) {
     failing_ = false;
-    listener_({.kind = CaptureEvent::Kind::kRecovered,
+    listener_({.kind = CaptureEvent::Kind::kStoreRecovered,
                .text = "the store takes captured revisions again",
                .revision = durable_,
                .time = durable_time_,
                .lineage = head_.lineage.id,
-               .endpoint = source_.endpoint});
+               .endpoint = {}});
   }
   retry_ = {};
   listener_({.kind = CaptureEvent::Kind::kFlushed,

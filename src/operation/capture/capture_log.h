@@ -48,6 +48,7 @@ class CaptureLog {
   // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any
   // more.
   bool flush(bool at_once = false);
+  bool failing() const { return failing_; }  // the last try was refused, and what waits is tried again
   // The store's last refusal is one that no retry mends.
   const std::optional<Error>& hopeless() const { return hopeless_; }
 

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error_group.h"
 #include "operation/backup/backup_etcd.h"
 #include "operation/capture/capture_follower.h"
 #include "operation/capture/capture_log.h"
@@ -370,6 +371,8 @@ class Capture {
             .endpoint = {}};
   }
   void tell_following(const std::string& endpoint) {
+    if (std::exchange(store_failed_, false) && !log_.failing())
+      listener_(event(Kind::kStoreRecovered, "the repo answers again"));
     CaptureEvent told = event(was_lost_ ? Kind::kRecovered : Kind::kFollowing,
                               fmt::format("following {} from revision {}", endpoint, log_.head().revision));
     told.endpoint = endpoint;
@@ -422,9 +425,16 @@ class Capture {
     }
   }
   void tell_failure(const Error& error) {
-    const bool of_store = static_cast<int>(error.code()) / 1000 == 3 || static_cast<int>(error.code()) / 1000 == 4;
-    if (!of_store) was_lost_ = true;
+    const bool of_store = is_of_store(error);
+    (of_store ? store_failed_ : was_lost_) = true;
     listener_(event(of_store ? Kind::kStoreFailed : Kind::kEndpointLost, error.to_string()));
+  }
+
+  // What etcd delivers breaks rules, or comes as a damaged database; objects are of the repo.
+  static bool is_of_store(const Error& error) {
+    const ErrorGroup group = group_of(error.code());
+    return group == ErrorGroup::kStorage || group == ErrorGroup::kRepository ||
+           error.code() == ErrorCode::kObjectDamaged || error.code() == ErrorCode::kVerifyBeforePublish;
   }
 
   bool is_final(const Error& error) const {
@@ -465,7 +475,8 @@ class Capture {
   std::unique_ptr<SidecarWatch> sidecar_;
   CaptureLog log_;
   std::optional<CaptureHead> known_;  // the newest history of this cluster, continued or not
-  bool have_head_ = false, base_wanted_ = false, was_lost_ = false, followed_once_ = false, sidecar_failing_ = false;
+  bool have_head_ = false, base_wanted_ = false, was_lost_ = false, store_failed_ = false, followed_once_ = false,
+       sidecar_failing_ = false;
   std::string reason_;  // for the next base
   std::string failed_endpoint_;
   std::int64_t broken_at_ = 0;
