@@ -237,6 +237,46 @@ TEST(CaptureFaults, KnowsARaisedRevisionWhenTheRaftLogHasOvertakenTheOldOne) {
   EXPECT_EQ(r.catalogue().lineages().size(), 2u);
 }
 
+// As when the disk of a virtual machine is put back: ids and raft log are the old ones, and etcd has compacted what
+// would show the difference.
+TEST(CaptureFaults, BeginsANewLineageOnceWhenAMemberWasPutBack) {
+  EtcdCluster cluster;
+  cluster.start();
+  lifeboat::testing::TempDir scratch;
+  for (int i = 0; i < 20; ++i) cluster.etcdctl_ok({"put", "a" + std::to_string(i % 5), std::to_string(i)});
+  auto& member = cluster.member();
+  member.stop();
+  std::filesystem::copy(member.data_dir(), scratch / "copy", std::filesystem::copy_options::recursive);
+  member.start();
+  for (int i = 0; i < 10; ++i) cluster.etcdctl_ok({"put", "a" + std::to_string(i % 5), "lost"});
+  cluster.etcdctl_ok({"compact", std::to_string(current_revision(cluster)), "--physical"});
+  CaptureRepo r;
+  {
+    CaptureRun run(r, cluster);
+    ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  }
+  member.stop();
+  std::filesystem::remove_all(member.data_dir());
+  std::filesystem::copy(scratch / "copy", member.data_dir(), std::filesystem::copy_options::recursive);
+  member.start();
+  cluster.etcdctl_ok({"put", "after", "1"});
+  CaptureRun run(r, cluster);
+  ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
+  Recorded recorded(cluster);
+  cluster.etcdctl_ok({"put", "after", "2"});
+  const std::int64_t now = current_revision(cluster);
+  recorded.record(now);
+  ASSERT_TRUE(run.wait_durable(now)) << run.story();
+  run.stop();
+  EXPECT_EQ(run.events(Kind::kBase).size(), 1u) << run.story();
+  EXPECT_EQ(run.events(Kind::kNewLineage).size(), 1u) << run.story();
+  const auto catalogue = r.catalogue();
+  const auto latest = catalogue.resolve("latest", "", r.clock->now());
+  ASSERT_TRUE(latest.has_value()) << latest.error().to_string();
+  EXPECT_EQ(latest->revision, now);
+  expect_same_hash(r, recorded);
+}
+
 // What is received waits while etcd compacts it away, and a base follows: the log goes up to what was received.
 TEST(CaptureFaults, StoresWhatWaitsBeforeItTakesABase) {
   EtcdCluster cluster;

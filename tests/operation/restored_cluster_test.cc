@@ -51,6 +51,7 @@ class RestoredCluster : public ::testing::Test {
     request.source.cluster = name;
     request.source.cluster_id = cluster_id;
     request.earliest = request.latest = w.clock.time;
+    request.revision_now = [&] { return now.value_or(live.revision); };
     BackupReport report;
     TRY(commit_snapshot(*w.repo, w.world, snapshot, std::move(request), w.options(), report, w.progress));
     return report;
@@ -69,6 +70,7 @@ class RestoredCluster : public ::testing::Test {
   RepoWorld w;
   MvccModel model;
   std::mt19937 random{11};
+  std::optional<std::int64_t> now;  // the cluster's revision, where the snapshot is older
 };
 
 TEST_F(RestoredCluster, GoesOnUnderItsNameAndIsTheLatest) {
@@ -262,8 +264,37 @@ TEST_F(RestoredCluster, BehindAFileIsAHistoryOfItsOwnWhereFilesAloneAreKnown) {
   const auto next = backup(restored, "bb", "prod");
   EXPECT_TRUE(next.new_lineage);
   EXPECT_EQ(next.parent, imported->lineage);
-  EXPECT_THAT(next.lineage_reason, HasSubstr("has not reached the revision of the file"));
+  EXPECT_THAT(next.lineage_reason, HasSubstr("the revision went back below"));
   EXPECT_EQ(latest("prod"), next.point);
+}
+
+// As when the disk of a virtual machine is put back: the same ids, and a raft log that went back with the revision.
+TEST_F(RestoredCluster, UnderItsOldIdsIsNotTakenForAMemberThatLags) {
+  model.put("/stays", "as it is");
+  write_some(model, random, 60, 8);
+  const MvccModel before = model;
+  write_some(model, random, 30, 8);
+  model.compact(model.revision);
+  const auto first = backup(model, "aa", "prod");
+  MvccModel back = before;
+  back.put("/after", "1");
+  const auto next = backup(back, "aa", "prod");
+  EXPECT_TRUE(next.new_lineage);
+  EXPECT_EQ(next.parent, first.lineage);
+  EXPECT_EQ(latest("prod"), next.point);
+  back.put("/after", "2");
+  EXPECT_EQ(backup(back, "aa", "prod").lineage, next.lineage);
+}
+
+TEST_F(RestoredCluster, BehindAMemberThatLagsIsThatOfItsOlderState) {
+  write_some(model, random, 60, 8);
+  const MvccModel lagging = model;
+  write_some(model, random, 30, 8);
+  const auto first = backup(model, "aa", "prod");
+  now = model.revision;
+  const auto older = backup(lagging, "aa", "prod");
+  EXPECT_EQ(older.lineage, first.lineage);
+  EXPECT_EQ(latest("prod"), first.point);
 }
 
 TEST_F(RestoredCluster, GoesOnBehindAFileOfItself) {

@@ -46,6 +46,7 @@ Result<Committed> take_snapshot(const repository::Repository& repo, io::World& w
   request.earliest = world.clock.now();
   request.source.kind = "snapshot";
   request.source.cluster = options.cluster;
+  request.revision_now = [&client] { return current_revision(client); };
 
   source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
   const auto info = TRY(client.snapshot(options.endpoint, snapshot, progress));

@@ -24,7 +24,6 @@ using repository::Catalogue;
 using repository::Point;
 
 constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
-constexpr std::string_view kBeforeTheFile = "the cluster has not reached the revision of the file that was imported";
 constexpr int kBaseZstd = 1;  // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
@@ -142,9 +141,16 @@ class Commit {
     return request_.source.cluster.empty() || info.names.contains(request_.source.cluster);
   }
 
-  // A file was saved before it was imported: a cluster that goes on from it is never behind it.
-  bool is_behind_a_file(const Point& head, std::int64_t revision) const {
-    return request_.live && head.manifest.source.kind == manifest::kImported && revision < head.manifest.revision;
+  // The head was stored before the cluster is asked, so a cluster that goes on from it has reached it.
+  bool was_rolled_back(const Point& head, std::int64_t revision) {
+    if (!request_.revision_now || revision >= head.manifest.revision) return false;
+    const auto now = request_.revision_now();
+    if (now) return *now < head.manifest.revision;
+    report_.warnings.push_back(
+        fmt::format("the snapshot is older than the newest point, and whether the cluster was rolled back is not "
+                    "known, since it does not tell its revision: {}",
+                    now.error().why()));
+    return false;
   }
 
   // Rule 7: in one history the raft position ascends with the revision.
@@ -186,8 +192,9 @@ class Commit {
       remember_parent(head, match, std::string(kRestored));
       return false;
     }
-    if (is_behind_a_file(head, match.snapshot_revision)) {
-      remember_parent(head, match, std::string(kBeforeTheFile));
+    if (was_rolled_back(head, match.snapshot_revision)) {
+      remember_parent(head, match,
+                      fmt::format("the revision went back below {}: the cluster was restored", head.manifest.revision));
       return false;
     }
     TRY(census_->finish());

@@ -1,6 +1,8 @@
 // Committing a snapshot: choosing its lineage, storing what is new, publishing the point.
 #pragma once
 
+#include <functional>
+
 #include "operation/backup/backup_types.h"
 #include "operation/lineage/snapshot_match.h"
 
@@ -10,6 +12,9 @@ struct CommitRequest {
   manifest::Source source;  // what is known before the records are read; cluster: the name asked for, or empty
   Timestamp earliest, latest;
   bool live = false;  // from a running cluster, whose id is in `source`
+  // Of a running cluster: its revision by now. Asked where the snapshot ends below what is stored: a member that lags
+  // may have sent it, or the whole cluster was rolled back. Empty: not known.
+  std::function<Result<std::int64_t>()> revision_now;
 };
 
 struct Committed {

@@ -96,7 +96,8 @@ class Continuing {
       return WhyNot("the stored segments do not reach the last stored revision");
     if (catalogue_.is_long(tip_->manifest.segments, options_.chain_max))
       return WhyNot("the chain of backups is long, and ends with a new base");
-    wanted_ = TRY(client_.range(kFirstKey, {}, 0, 1, true)).revision;
+    if (was_contradicted()) return WhyNot("a member held something else than the newest point that was compared");
+    wanted_ = TRY(current_revision(client_));
     if (is_snapshot_faster())
       return WhyNot(fmt::format("a snapshot is faster than {} revisions", wanted_ - head_.revision));
     return WhyNot();

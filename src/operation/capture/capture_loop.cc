@@ -41,6 +41,7 @@ constexpr int kSameRuleBroken = 3;        // then a base is taken instead of a f
 constexpr int kSameSilence = 2;           // likewise
 constexpr int kLagPatience = 5;           // of 200 ms each
 constexpr unsigned kSidecarPatience = 3;  // polls in a row that fail, before it is told
+constexpr int kMostDoublings = 9;         // of the wait before a base, when the one before was in vain
 constexpr int kRaftPatience = 5;          // a lagging member may tell an older raft position
 
 class BaseProgress final : public Progress {
@@ -200,7 +201,10 @@ class Capture {
 
   Status after(const Result<source::WatchOutcome>& outcome, const CaptureFollower& follower,
                const std::string& endpoint) {
-    if (follower.followed()) backoff_ = options_.retry;
+    if (follower.followed()) {
+      backoff_ = options_.retry;
+      bases_in_vain_ = 0;
+    }
     if (!outcome) return after_own_stop(outcome.error(), follower.why(), endpoint);
     switch (outcome->end) {
       case source::WatchEnd::kCancelled:
@@ -304,6 +308,8 @@ class Capture {
   // The watch stands before the base is streamed, so that no compaction slips between the two.
   Status take_base(const std::vector<source::MemberStatus>& live) {
     TRY(store_what_waits());
+    if (bases_in_vain_ > 0) wait(options_.retry * (1 << std::min(bases_in_vain_, kMostDoublings)));
+    if (cancelled_()) return {};
     const HeavyTurn turn = heavy_turn();
     if (!turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());
@@ -324,6 +330,7 @@ class Capture {
     if (!same_lineage && known_) tell_new_lineage(head);
     known_ = head;
     known_->sidecar = {};
+    ++bases_in_vain_;
     broken_times_ = 0;
     begin_from(std::move(head));
     log_.set_source(source_of(member));
@@ -485,6 +492,7 @@ class Capture {
   std::int64_t expected_ = 0;  // what the member that is followed had when it was chosen
   std::int64_t silent_at_ = 0;
   int silent_times_ = 0;
+  int bases_in_vain_ = 0;  // since something was followed: each costs the cluster a snapshot
   std::optional<nanoseconds> auth_base_at_;
   nanoseconds backoff_;
 };

@@ -1,5 +1,6 @@
 // Polling of leases, members and the auth revision.
 #include "operation/capture/capture_sidecar.h"
+#include "operation/lineage/member_source.h"
 
 #include <algorithm>
 #include <functional>
@@ -14,7 +15,6 @@ constexpr std::size_t kMostLeasesAPoll = 2000;
 // More ids than this are not remembered; etcd itself suffers long before.
 constexpr std::size_t kMostLeases = 1'000'000;
 constexpr std::size_t kMostReached = 32;
-constexpr std::byte kFirstKey[] = {std::byte{0}};
 
 Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
   return etcd::encode_lease({.id = id, .ttl_seconds = ttl_seconds});
@@ -131,14 +131,12 @@ void SidecarWatch::ask_for(const Asked& lease) {
   }
 }
 
-Result<std::int64_t> SidecarWatch::current_revision() { return TRY(client_.range(kFirstKey, {}, 0, 1, true)).revision; }
-
 // Each is asked for, whatever became of the others.
 Status SidecarWatch::poll() {
-  const std::int64_t before = TRY(current_revision());
+  const std::int64_t before = TRY(current_revision(client_));
   note_reached(before);
   const Status leases = poll_leases(before);
-  const std::int64_t now = TRY(current_revision());
+  const std::int64_t now = TRY(current_revision(client_));
   const Status members = poll_members(now);
   const Status auth = poll_auth();
   TRY(leases);
@@ -184,7 +182,7 @@ Status SidecarWatch::poll_leases(std::int64_t before) {
     }
     answers.emplace_back(id, *ttl);
   }
-  const std::int64_t now = current_revision().value_or(before);
+  const std::int64_t now = current_revision(client_).value_or(before);
   const std::lock_guard lock(mutex_);
   for (const auto& [id, ttl] : answers) {
     const bool known = leases_.contains(id);

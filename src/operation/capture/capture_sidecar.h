@@ -58,7 +58,6 @@ class SidecarWatch {
   void note_poll(const Status& polled);
   void note_reached(std::int64_t revision);
   void found(manifest::SidecarChange change);
-  Result<std::int64_t> current_revision();
   bool stopping();
 
   source::Client& client_;

@@ -13,6 +13,11 @@ void describe_member(const source::MemberStatus& status, manifest::Source& sourc
   source.etcd_version = status.version;
 }
 
+Result<std::int64_t> current_revision(source::Client& client) {
+  constexpr std::byte kFirstKey[] = {std::byte{0}};
+  return TRY(client.range(kFirstKey, {}, 0, 1, true)).revision;
+}
+
 std::vector<std::string> member_warnings(const source::MemberStatus& status) {
   std::vector<std::string> out;
   for (const auto& error : status.errors) out.push_back(fmt::format("{} reports: {}", status.endpoint, error));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "format/manifest/origin.h"
 #include "source/etcd/client.h"
 
@@ -13,6 +14,8 @@ std::string etcd_id_text(std::uint64_t id);  // of a cluster or member, as etcd 
 
 // Fills in cluster, member and version; the cluster's name and the raft position are the caller's.
 void describe_member(const source::MemberStatus& status, manifest::Source& source);
+// The cluster's revision now, by a read that its majority answers.
+Result<std::int64_t> current_revision(source::Client& client);
 // What it says is wrong with itself, a sentence each.
 std::vector<std::string> member_warnings(const source::MemberStatus& status);
 
