@@ -90,8 +90,8 @@ constexpr ErrorEntry kEtcdErrors[] = {
      "Two members gave different hashes for the same revision, so at least one of them is "
      "corrupt. A backup tells which member it was taken from; it cannot tell which of them is "
      "right.",
-     "Do not restart or compact anything yet. Back up from each member, compare with `lifeboat "
-     "diff`, then replace the bad member."},
+     "Do not restart or compact anything yet. Back up from each member alone (`lifeboat backup etcd "
+     "--full --endpoints URL`), compare the points with `lifeboat diff`, then replace the bad member."},
 };
 
 constexpr ErrorEntry kStorageErrors[] = {

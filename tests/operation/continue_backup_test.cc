@@ -31,5 +31,37 @@ TEST(ContinuedBackup, ReadsNoMemberThatAnAlarmCallsCorrupt) {
   EXPECT_NE(points.newest_of(continued->lineage)->manifest.source.endpoint, corrupt);
 }
 
+// The fix that LB-E2009 and LB-E5008 name: a backup from a good member makes a point of what that holds.
+TEST(ContinuedBackup, DoesNotGoOnFromWhatAMemberContradicted) {
+  EtcdCluster cluster({.members = 1, .flags = {}});
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  CaptureRepo r;
+  const auto client = source::Client::make(options_of(cluster)).value();
+  auto options = capture_options().backup;
+  options.prove = true;
+  const auto backup = [&] { return backup_etcd(*r.repo, r.world, *client, options, r.progress); };
+  const auto first = backup();
+  ASSERT_TRUE(first) << first.error().to_string();
+  manifest::Attestation other;  // of a member that held another row
+  other.lineage = first->lineage;
+  other.revision = first->revision;
+  other.kind = "hashkv";
+  other.made = Timestamp{r.clock->now().ns + 1};
+  other.reason = "the hashes differ";
+  other.members = {{"1", "http://bad", 1, 2, 3}};
+  ASSERT_TRUE(repository::publish_attestation(*r.repo, r.world, other));
+  cluster.etcdctl_ok({"put", "a", "2"});
+  const auto second = backup();
+  ASSERT_TRUE(second) << second.error().to_string();
+  EXPECT_FALSE(second->continued);
+  EXPECT_THAT(second->snapshot_reason, ::testing::HasSubstr("held something else"));
+  EXPECT_EQ(second->proof.proof, repository::Proof::kProven) << second->proof.reason;
+  cluster.etcdctl_ok({"put", "a", "3"});
+  const auto third = backup();
+  ASSERT_TRUE(third) << third.error().to_string();
+  EXPECT_TRUE(third->continued) << third->snapshot_reason;
+}
+
 }  // namespace
 }  // namespace lifeboat::operation

@@ -118,6 +118,16 @@ class Continuing {
   }
 
  private:
+  // What a member contradicted is not gone on with: a snapshot tells whether it is right, and heals it if not.
+  bool was_contradicted() const {
+    const repository::Point* last = nullptr;
+    for (const repository::Point& point : catalogue_.points()) {
+      const bool counts = point.manifest.lineage.id == head_.lineage.id && point.proof != repository::Proof::kUnproven;
+      if (counts && (last == nullptr || point.manifest.revision > last->manifest.revision)) last = &point;
+    }
+    return last != nullptr && last->proof == repository::Proof::kDisagrees;
+  }
+
   // Reachable voters, the best first.
   Status ask_members() {
     std::optional<Error> error;
