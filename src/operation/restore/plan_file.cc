@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "crypto/hash.h"
 #include "format/canonical_json.h"
 
 namespace lifeboat::operation {
@@ -57,9 +58,13 @@ Result<SharedPlan> from_json(const Json& document) {
   return plan;
 }
 
-}  // namespace
+constexpr const char* kSha256 = "sha256";  // of the text without it
 
-Bytes encode_plan(const SharedPlan& plan) {
+std::string text_of(const Json& document) {
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json document_of(const SharedPlan& plan) {
   Json members = Json::array();
   for (const etcd::InitialMember& member : plan.members) {
     members.push_back({{"name", member.name}, {"peerURLs", member.peer_urls}});
@@ -82,8 +87,17 @@ Bytes encode_plan(const SharedPlan& plan) {
     document["authObject"] = plan.auth_object;
   }
   if (!plan.sidecar.empty()) document["sidecar"] = plan.sidecar;  // the same
-  return to_bytes(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return document;
 }
+
+Json sealed(Json document) {
+  document[kSha256] = crypto::sha256(as_bytes(text_of(document))).text();
+  return document;
+}
+
+}  // namespace
+
+Bytes encode_plan(const SharedPlan& plan) { return to_bytes(as_bytes(text_of(sealed(document_of(plan))))); }
 
 Result<SharedPlan> decode_plan(ByteView bytes) {
   const Json document = Json::parse(as_text(bytes), nullptr, false);
@@ -96,7 +110,9 @@ Result<SharedPlan> decode_plan(ByteView bytes) {
   auto read = from_json(document);
   if (!read) return malformed(read.error().why());
   SharedPlan plan = *std::move(read);
-  if (!equal(encode_plan(plan), bytes)) {
+  // A plan of an earlier version has no digest: of that, only the form shows an edit.
+  const Json again = document.contains(kSha256) ? sealed(document_of(plan)) : document_of(plan);
+  if (text_of(again) != as_text(bytes)) {
     return fail(ErrorCode::kPlanMismatch, "the plan file does not fit", "it was edited after it was written");
   }
   return plan;
