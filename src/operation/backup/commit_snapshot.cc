@@ -1,6 +1,7 @@
 #include "operation/backup/commit_snapshot.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -71,12 +72,30 @@ class Commit {
       return run_once();
     };
     auto done = repository::with_fresh_plan(once);
-    if (done || done.error().code() != ErrorCode::kObjectMissing) return done;
-    missing_is_lost_ = true;
-    return once();
+    if (!done && done.error().code() == ErrorCode::kObjectMissing) {
+      missing_is_lost_ = true;
+      done = once();
+    }
+    if (!done) remove_unnamed();
+    return done;
   }
 
  private:
+  // Segments of a point that was not made would stay for ever. A manifest that was published after all, although the
+  // store said otherwise, keeps them; so does one that cannot be read.
+  void remove_unnamed() {
+    if (written_.empty()) return;
+    const auto manifests = repo_.store().list("m/");
+    if (!manifests) return;
+    for (const storage::ObjectInfo& object : *manifests) {
+      const auto manifest = repository::read_manifest(repo_, object.name);
+      if (!manifest) return;
+      for (const auto& segment : manifest->segments) written_.erase(segment.object);
+    }
+    for (const std::string& object : written_)
+      if (!repo_.store().remove(object)) return;
+  }
+
   Status start_over(const BackupReport& blank, const std::string& cluster) {
     report_ = blank;
     request_.source.cluster = cluster;
@@ -383,6 +402,7 @@ class Commit {
   Status take_written(ByteView visible = {}) {
     auto written = TRY(writer_->finish(revision_, visible));
     for (auto& segment : written) {
+      written_.insert(segment.object);
       report_.new_records += segment.records;
       report_.new_plain_bytes += segment.plain_bytes;
       report_.stored_bytes += segment.stored_bytes;
@@ -404,6 +424,8 @@ class Commit {
     if (is_shared() && TRY(repository::is_history_ended_above(repo_, lineage_.id, revision_))) {
       // What it shares may be gone by now: it stands alone instead.
       TRY(repo_.store().remove(out.object));
+      remove_unnamed();
+      report_.new_records = report_.new_plain_bytes = report_.stored_bytes = 0;
       TRY(snapshot_.rewind());
       TRY(write_base());
       out.manifest = TRY(compose());
@@ -474,6 +496,7 @@ class Commit {
   std::string parent_cluster_;
   std::int64_t revision_ = 0;
   std::vector<manifest::SegmentRef> segments_;
+  std::set<std::string> written_;  // names of the segments that this commit stored
 };
 
 }  // namespace

@@ -232,7 +232,13 @@ Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi,
   const bool says_something = !s.options.removed.empty() || !s.options.commit.empty();
   if (!s.open && (hi > lo || (s.written.empty() && says_something))) TRY(s.begin());
   if (s.open) TRY(s.end(hi, visible));
-  for (std::size_t i = 0; i < s.finished.size(); ++i) TRY(s.finished[i].publish(s.written[i].object));
+  for (std::size_t i = 0; i < s.finished.size(); ++i) {
+    const auto published = s.finished[i].publish(s.written[i].object);
+    if (published) continue;
+    for (std::size_t k = 0; k < i; ++k)
+      static_cast<void>(s.repo.store().remove(s.written[k].object));  // nobody names it
+    return std::unexpected(published.error());
+  }
   return std::move(s.written);
 }
 
