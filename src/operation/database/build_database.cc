@@ -22,7 +22,6 @@ class KeyBucket {
       : options_(options),
         history_from_(history_from),
         loader_(loader),
-        dead_hash_(options.revision, options.revision),
         visible_hash_(options.revision + options.bump, options.revision + options.bump),
         history_hash_(history_from, options.revision + options.bump) {
     for (const auto compact : options.hash_at) asked_hashes_.emplace_back(compact, options.revision);
@@ -37,7 +36,6 @@ class KeyBucket {
   // remembers a later one).
   Status add(const repository::SeenRecord& seen, bool last) {
     const etcd::Record& record = seen.record;
-    if (!seen.visible) dead_hash_.add(record, false, false);
     for (auto& hash : asked_hashes_) hash.add(record, seen.visible, seen.visible);
     if (seen.visible && options_.bump > 0 && record.value.empty()) return add_earlier_bump(seen);
     const bool keeps_revision = last && record.key.tombstone && options_.bump == 0;
@@ -51,7 +49,7 @@ class KeyBucket {
 
   Status add_bump() {
     const auto& at_point = point_hash_ ? *point_hash_ : visible_hash_;
-    built_.point_hash = built_.live_keys > 0 ? at_point.value(true) : dead_hash_.value(false);
+    built_.point_hash = at_point.value(true);
     if (options_.bump == 0) return {};
     const etcd::Record bump{{{options_.revision + options_.bump, 0}, false}, {}};
     TRY(write(bump));
@@ -119,7 +117,6 @@ class KeyBucket {
   const BuildOptions& options_;
   const std::int64_t history_from_;
   bbolt::BulkLoader& loader_;
-  etcd::HashKv dead_hash_;                  // of what no reader sees: the point's hash when nothing is live
   std::optional<etcd::HashKv> point_hash_;  // of what is visible at the point, where that is not visible_hash_
   etcd::HashKv visible_hash_;               // where everything at or below the store's revision is compacted
   etcd::HashKv history_hash_;               // where compaction stands at the history's beginning

@@ -67,6 +67,7 @@ class Verification {
     for (const auto& [object, error] : damaged) TRY(found(point, object, error));
     TRY(read);
     if (options_.level >= 4 && point.findings.empty()) TRY(check_boot(point, target));
+    if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "verifying was interrupted");
     if (options_.attest && target.revision == manifest.revision) attest(point, manifest);
     return {};
   }
