@@ -31,6 +31,7 @@ constexpr std::chrono::seconds kFirstUpkeep{5};
 constexpr std::chrono::minutes kBetweenBases{30};   // that a lasting disagreement, or a long log, asks for
 constexpr std::chrono::seconds kAnswerPatience{1};  // with the repo, before it is told that it is waited for
 constexpr std::chrono::milliseconds kRetryLeast{1000}, kRetryMost{30000};
+constexpr int kBaseRetries = 30;  // retries of capture, after each of which a base that failed is tried again
 
 enum class Round { kDone, kGaveWay };
 
@@ -257,9 +258,12 @@ class Agent {
       const auto client = clients_.current();
       const auto cancelled = [&] {
         hearts_.beat(Task::kCapture);
-        return stop_.asked() || base_wanted_ || clients_.generation() != generation;
+        return stop_.asked() || base_wanted_ || is_base_due() || clients_.generation() != generation;
       };
-      if (base_wanted_.exchange(false)) take_base(*client, progress);
+      if (base_wanted_.exchange(false)) base_due_at_ = seams_.world.clock.monotonic();
+      if (is_base_due() && !take_base(*client, progress))
+        base_due_at_ =
+            seams_.world.clock.monotonic() + kBaseRetries * options().capture.retry;  // the old history is followed
       const auto began = seams_.world.clock.monotonic();
       operation::CaptureOptions how = options().capture;
       how.heavy_turn = [this](const std::function<bool()>& given_up) { return heavy_.capture(given_up); };
@@ -278,17 +282,21 @@ class Agent {
     }
   }
 
-  // What is stored differs from what etcd has: a whole snapshot shows where, and history goes on from it.
-  void take_base(source::Client& client, Progress& progress) {
+  bool is_base_due() const { return base_due_at_ && seams_.world.clock.monotonic() >= *base_due_at_; }
+
+  // What is stored differs from what etcd has: a whole snapshot shows where, and history goes on from it. False: it was
+  // not taken.
+  bool take_base(source::Client& client, Progress& progress) {
     const auto turn = heavy_.capture([&] { return progress.cancelled(); });
-    if (!turn) return;
+    if (!turn) return false;
     operation::BackupOptions how = options().capture.backup;
     how.prove = false;  // nothing is followed meanwhile; the next audit proves what follows
     const auto base = seams_.take_base(client, how, progress);
     if (!base) {
       if (!stop_.asked()) warn("baseFailed", "the new base was not taken: " + base.error().to_string());
-      return;
+      return false;
     }
+    base_due_at_.reset();
     operation::CaptureEvent event;
     event.kind = Kind::kBase;
     event.text = "took a base, because the stored log and etcd disagree";
@@ -296,10 +304,11 @@ class Agent {
     event.bytes = base->stored_bytes;
     event.lineage = base->lineage;
     on_capture(event);
-    if (!base->new_lineage) return;
+    if (!base->new_lineage) return true;
     event.kind = Kind::kNewLineage;
     event.text = "a new lineage begins: " + base->lineage_reason;
     on_capture(event);
+    return true;
   }
 
   void on_capture(const operation::CaptureEvent& event) {
@@ -465,7 +474,8 @@ class Agent {
   Clients clients_;
   const Identity identity_;
   std::atomic<bool> reconnect_{false}, base_wanted_{false};
-  Sha256 certificates_, refused_certificates_;  // in use; known not to work
+  std::optional<std::chrono::nanoseconds> base_due_at_;  // monotonic; of the capturing thread
+  Sha256 certificates_, refused_certificates_;           // in use; known not to work
   std::chrono::nanoseconds next_certificates_{}, next_summary_{};
   bool reload_wanted_ = false, told_to_wait_ = false;  // of a SIGHUP
   bool rotation_wanted_ = false;                       // the certificates on disk are not those in use

@@ -69,9 +69,14 @@ class AgentTest : public ::testing::Test {
                                    lines_.push_back(std::string(line.event) + ": " + line.text);
                                  },
                              .capture = capture_,
-                             .take_base = [this](auto&&...) -> Result<operation::BackupReport> {
+                             .take_base = [this](source::Client&, const operation::BackupOptions& how,
+                                                 Progress&) -> Result<operation::BackupReport> {
                                ++bases_;
-                               return base_report_;
+                               if (!how.prove && own_base_fails_.exchange(false))
+                                 return fail(ErrorCode::kStorageFull, "no space is left");
+                               operation::BackupReport report = base_report_;
+                               if (how.prove && audits_++ > 0 && !each_audit_differs_) report.new_lineage = false;
+                               return report;
                              }};
       result_ = run_agent(options_, seams);
       ended_ = true;
@@ -132,8 +137,10 @@ class AgentTest : public ::testing::Test {
   AgentOptions options_;
   Capture capture_;
   std::atomic<bool> stop_{false}, reload_{false}, refuse_connections_{false}, ended_{false};
-  std::atomic<int> certificates_{0}, connections_{0}, left_{0}, bases_{0};
-  operation::BackupReport base_report_;  // set before start()
+  std::atomic<int> certificates_{0}, connections_{0}, left_{0}, bases_{0}, audits_{0};
+  std::atomic<bool> own_base_fails_{false};  // the next one that is no audit
+  bool each_audit_differs_ = true;           // or the first alone, where base_report_ says that it does
+  operation::BackupReport base_report_;      // set before start()
   std::mutex mutex_;
   std::vector<std::string> lines_;
   Status result_;
@@ -204,6 +211,19 @@ TEST_F(AgentTest, FollowsTheNewLineageOfASnapshotThatDiffersFromTheLog) {
   EXPECT_TRUE(logged("snapshotAudit: ALARM: a snapshot and the stored log differ: at revision 8"));
   EXPECT_TRUE(logged("newLineage: a new lineage begins: at revision 8"));
   EXPECT_GE(bases_, 2) << "capture rests on a base that it takes itself";
+}
+
+// A base that could not be taken is taken later; what is stored is followed meanwhile.
+TEST_F(AgentTest, KeepsTheWishForABaseThatFailed) {
+  options_.audit_interval = options_.snapshot_audit_interval = 30ms;
+  options_.capture.retry = 10ms;
+  base_report_.revision = 9;
+  base_report_.new_lineage = true;
+  each_audit_differs_ = false;
+  own_base_fails_ = true;
+  start(well_behaved);
+  EXPECT_TRUE(logged("baseFailed: the new base was not taken"));
+  EXPECT_TRUE(logged("newLineage: a new lineage begins"));
 }
 
 TEST_F(AgentTest, AnswersByHttpWhatCaptureTells) {
