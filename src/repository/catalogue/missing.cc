@@ -75,10 +75,12 @@ void Catalogue::find_missing_before(std::span<const CapturedSegment> captured) {
         damaged_, [&](const DamagedObject& damaged) { return lies_between(damaged, id, before, ref.lo); });
     run_end = is_damaged ? -1 : ref.hi;
     if (is_damaged) continue;
-    damaged_.push_back({ref.object,
-                        gone(fmt::format("the revisions {} to {} before it are gone", before + 1, ref.lo),
-                             "nothing in the repo holds them, so what was captured behind them cannot be restored"),
-                        DamagedObject::Told{id, run_end}});
+    damaged_.push_back(
+        {ref.object,
+         gone(before + 1 == ref.lo ? fmt::format("revision {} before it is gone", ref.lo)
+                                   : fmt::format("revisions {} to {} before it are gone", before + 1, ref.lo),
+              "nothing in the repo holds them, so what was captured behind them cannot be restored"),
+         DamagedObject::Told{id, run_end}});
   }
 }
 

@@ -55,7 +55,9 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
                     " revisions behind the most advanced member.");
   }
   for (const std::string& error : member.errors) {
-    notes.push_back(member.endpoint + " raises an alarm: " + printable(as_bytes(error)) + ".");
+    const bool is_alarm = error.find("alarm:") != std::string::npos;  // else it has no leader, or cannot be read
+    notes.push_back(member.endpoint + (is_alarm ? " raises an alarm: " : " reports: ") + printable(as_bytes(error)) +
+                    ".");
   }
 }
 
