@@ -183,6 +183,30 @@ TEST(RevisionJoiner, KeepsALargeRevisionOverManyFragments) {
   }
 }
 
+// etcd cuts what a lagging watch missed, up to 1,000 revisions, into one run of fragments.
+TEST(RevisionJoiner, LetsGoOfEachRevisionWithinARunOfFragments) {
+  constexpr std::size_t kValueBytes = 300'000;
+  RevisionJoiner joiner(2);
+  std::int64_t next = 2;
+  std::size_t most = 0;
+  for (std::int64_t main = 2; main < 502; ++main) {
+    etcd::KeyValue put{.key = as_bytes("a"), .create_revision = 2, .mod_revision = main, .version = main - 1};
+    const Bytes value(kValueBytes, static_cast<std::byte>(main));
+    put.value = value;
+    const Bytes stored = etcd::encode_key_value(put);
+    const WatchEvent event{.deleted = false, .mod_revision = main, .key_value = stored};
+    ASSERT_TRUE(joiner.add(std::span(&event, 1), main != 501));
+    for (const auto& record : joiner.whole()) {
+      EXPECT_EQ(record.key.revision.main, next);
+      EXPECT_EQ(etcd::parse_key_value(record.value)->value.back(), static_cast<std::byte>(next));
+      ++next;
+    }
+    most = std::max(most, joiner.held_bytes());
+  }
+  EXPECT_EQ(next, 502);
+  EXPECT_LT(most, std::size_t{4} << 20);
+}
+
 TEST(RevisionJoiner, DropsWhatLiesBelowTheFirstRevisionWanted) {
   Joined joined(5);
   ASSERT_TRUE(joined.add({{3, "x"}, {4, "y"}, {5, "a"}}));

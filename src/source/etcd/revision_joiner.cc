@@ -61,15 +61,20 @@ Status RevisionJoiner::take(const WatchEvent& event) {
   return {};
 }
 
-// The open revision moves to the front.
+std::size_t RevisionJoiner::held_bytes() const {
+  std::size_t sum = 0;
+  for (const Chunk& chunk : chunks_) sum += chunk.bytes.capacity();
+  return sum;
+}
+
+// The open revision moves to the front. A run of fragments leaves one open behind each message, so chunks go by what
+// they hold, not when nothing is open.
 void RevisionJoiner::forget_delivered() {
   if (whole_ == 0) return;
   records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(whole_));
   whole_ = 0;
-  if (records_.empty()) {
-    chunks_.clear();
-    kept_ = 0;
-  }
+  if (records_.empty()) kept_ = 0;
+  while (!chunks_.empty() && chunks_.front().last_main <= reached_) chunks_.pop_front();
 }
 
 void RevisionJoiner::keep_open_revision() {
@@ -82,13 +87,14 @@ void RevisionJoiner::keep_open_revision() {
 }
 
 ByteView RevisionJoiner::keep(ByteView bytes) {
-  if (chunks_.empty() || chunks_.back().capacity() - chunks_.back().size() < bytes.size()) {
-    chunks_.emplace_back().reserve(std::max(kChunkBytes, bytes.size()));
+  if (chunks_.empty() || chunks_.back().bytes.capacity() - chunks_.back().bytes.size() < bytes.size()) {
+    chunks_.emplace_back().bytes.reserve(std::max(kChunkBytes, bytes.size()));
   }
-  Bytes& chunk = chunks_.back();
-  const std::size_t at = chunk.size();
-  append(chunk, bytes);
-  return ByteView(chunk).subspan(at);
+  Chunk& chunk = chunks_.back();
+  chunk.last_main = open_main_;
+  const std::size_t at = chunk.bytes.size();
+  append(chunk.bytes, bytes);
+  return ByteView(chunk.bytes).subspan(at);
 }
 
 }  // namespace lifeboat::source

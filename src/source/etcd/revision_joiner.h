@@ -31,6 +31,8 @@ class RevisionJoiner {
   std::int64_t reached() const { return reached_; }
   // A revision has begun and waits for its other fragments.
   bool in_between() const { return open_main_ != 0; }
+  // Reserved for events of earlier messages: what the last delivered and the open revision need, and a chunk.
+  std::size_t held_bytes() const;
 
  private:
   Status take(const WatchEvent& event);
@@ -38,13 +40,18 @@ class RevisionJoiner {
   void keep_open_revision();
   ByteView keep(ByteView bytes);
 
+  struct Chunk {
+    Bytes bytes;                 // never moved
+    std::int64_t last_main = 0;  // the youngest revision with bytes in it: delivered, it goes
+  };
+
   std::int64_t from_;
   std::int64_t reached_;
   std::int64_t open_main_ = 0;  // the revision under way; 0: none
   std::vector<etcd::Record> records_;
   std::size_t whole_ = 0;     // of records_, from the front
   std::size_t kept_ = 0;      // of the open revision's records, whose bytes are in chunks_
-  std::deque<Bytes> chunks_;  // bytes of the open revision that came in earlier messages; never moved
+  std::deque<Chunk> chunks_;  // bytes of the open revision that came in earlier messages
 };
 
 }  // namespace lifeboat::source
