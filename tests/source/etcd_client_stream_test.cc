@@ -91,6 +91,16 @@ TEST(EtcdClientStream, RefusesMoreBytesThanWereAnnounced) {
   EXPECT_EQ(error.code(), ErrorCode::kSnapshotStreamBroken);
 }
 
+// An eighth of it added, the sum is small again.
+TEST(EtcdClientStream, RefusesALengthThatNoFileHas) {
+  const Error error = error_of([](grpc::ServerContext&, SnapshotWriter& writer) {
+    send(writer, 16'397'105'843'297'379'214u, "xx");
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(error.code(), ErrorCode::kSnapshotStreamBroken);
+  EXPECT_THAT(error.why(), HasSubstr("impossible length"));
+}
+
 TEST(EtcdClientStream, RefusesALengthThatOverflows) {
   const Error error = error_of([](grpc::ServerContext&, SnapshotWriter& writer) {
     send(writer, ~std::uint64_t{0}, "xx");

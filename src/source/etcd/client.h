@@ -54,8 +54,9 @@ struct SnapshotInfo {
   std::string sha256_hex;  // as the server sent it, and as computed: equal
 };
 
-// Receives the database's bytes in order. Called from one thread. `begin` announces each attempt: what came before
-// in another attempt is void. An error returned here ends the call with that error.
+// Receives the database's bytes in order. Called from one thread. `begin` announces each attempt, `file_bytes` being
+// at most INT64_MAX as the server claims it: what came before in another attempt is void. An error returned here ends
+// the call with that error.
 class SnapshotSink {
  public:
   virtual ~SnapshotSink() = default;

@@ -6,6 +6,9 @@
 #include "base/text.h"
 
 namespace lifeboat::source {
+namespace {
+constexpr std::uint64_t kFileBytesMax = INT64_MAX;  // no file is longer; sinks may add to the length
+}  // namespace
 
 SnapshotReceiver::SnapshotReceiver(std::string endpoint, SnapshotSink& sink, Progress& progress)
     : endpoint_(std::move(endpoint)), sink_(sink), progress_(progress) {
@@ -22,7 +25,8 @@ Status SnapshotReceiver::accept(const SnapshotMessage& message) {
 Status SnapshotReceiver::begin(const SnapshotMessage& message) {
   begun_ = true;
   info_.version = message.version;
-  if (__builtin_add_overflow(message.remaining_bytes, message.blob_bytes, &info_.file_bytes) || info_.file_bytes == 0) {
+  const bool overflows = __builtin_add_overflow(message.remaining_bytes, message.blob_bytes, &info_.file_bytes);
+  if (overflows || info_.file_bytes == 0 || info_.file_bytes > kFileBytesMax) {
     return broken("the first message announces an impossible length");
   }
   progress_.stage("receiving", info_.file_bytes);
