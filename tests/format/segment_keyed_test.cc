@@ -195,6 +195,15 @@ TEST(KeyedBlock, RefusesColumnsThatContradictEachOther) {
   EXPECT_FALSE(reads({.leases = {0, 0}}));
 }
 
+// Before a record is made from it: below zero, how far it was created before its main is no number any more.
+TEST(KeyedBlock, RefusesALowestRevisionBelowZeroAtOnce) {
+  const Columns columns{.mains = {0, 0}, .created = {INT64_MAX}, .lowest = UINT64_MAX - 1};
+  const auto list = HeadList::decode(columns.encode());
+  ASSERT_FALSE(list);
+  EXPECT_EQ(list.error().code(), ErrorCode::kObjectDamaged);
+  EXPECT_EQ(list.error().why(), "its lowest revision is none");
+}
+
 TEST(KeyedBlock, WhatUnfoldsTooFarIsRefusedBeforeItTakesMemory) {
   Columns columns{.key_lengths = {0, 1u << 16},
                   .key_bytes = std::string(1u << 16, 'k'),

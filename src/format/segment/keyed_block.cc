@@ -175,6 +175,7 @@ class HeadReader {
     HeadReader out;
     out.records_ = load_le<std::uint32_t>(tail);
     out.lowest_main_ = load_le<std::uint64_t>(tail + 4);
+    if (out.lowest_main_ > INT64_MAX) return damaged("its lowest revision is none");
     if (load_le<std::uint32_t>(tail + kTailBytes - 4) != kLayout) return damaged("its layout is not known");
     ByteView rest = heads.first(heads.size() - kTailBytes);
     if (out.records_ > kMaxKeyedRecords || out.records_ > rest.size() / kMinHeadBytes)
@@ -197,13 +198,12 @@ class HeadReader {
     const std::size_t added_bytes = number(kKeyLengths, columns_[kKeyBytes].size());
     added = columns_[kKeyBytes].first(added_bytes);
     columns_[kKeyBytes] = columns_[kKeyBytes].subspan(added_bytes);
-    const std::uint64_t above = lowest_main_ > INT64_MAX ? 0 : INT64_MAX - lowest_main_;
-    head.key.revision.main = static_cast<std::int64_t>(lowest_main_ + number(kMains, above));
+    head.key.revision.main = static_cast<std::int64_t>(lowest_main_ + number(kMains, INT64_MAX - lowest_main_));
     const std::uint64_t sub_and_mark = number(kSubs, UINT64_MAX);
     head.key.revision.sub = static_cast<std::int64_t>(sub_and_mark >> 1);
     head.key.tombstone = (sub_and_mark & 1) != 0;
     if (!head.key.tombstone) take_state(head);
-    return good_ && lowest_main_ <= INT64_MAX;
+    return good_;
   }
 
   bool at_end() const {
