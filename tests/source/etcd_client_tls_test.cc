@@ -1,6 +1,10 @@
 // The client and TLS: what is refused, and whether the reason is said.
 #include <gmock/gmock.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <ctime>
 
@@ -17,6 +21,31 @@ namespace {
 
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
+
+// Accepts connections, and never says a word.
+class SilentServer {
+ public:
+  SilentServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const at = reinterpret_cast<sockaddr*>(&address);
+    listens_ = ::bind(fd_, at, size) == 0 && ::listen(fd_, 100) == 0 && ::getsockname(fd_, at, &size) == 0;
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { ::close(fd_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+
+  bool listens() const { return listens_; }
+  std::string endpoint(const std::string& scheme) const { return scheme + "://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int port_ = 0;
+  bool listens_ = false;
+};
 
 // One cluster for all tests of this file: only its clients differ.
 class EtcdClientTls : public ::testing::Test {
@@ -147,6 +176,47 @@ TEST_F(EtcdClientTls, SaysThatTheServersCertificateHasExpired) {
   const Error error = error_of(options(server.endpoint("https"), certificates().ca(), {}));
   EXPECT_EQ(error.code(), ErrorCode::kTlsRefused) << error.to_string();
   EXPECT_THAT(error.why(), HasSubstr("expired"));
+}
+
+TEST(SilentEndpoint, IsNotTakenForOneWithoutTls) {
+  const SilentServer server;
+  ASSERT_TRUE(server.listens());
+  for (const char* scheme : {"https", "http"}) {
+    source::ClientOptions options;
+    options.endpoints = {server.endpoint(scheme)};
+    options.dial_timeout = 2s;
+    const auto client = source::Client::make(std::move(options)).value();
+    const auto status = client->status(server.endpoint(scheme));
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code(), ErrorCode::kEndpointUnreachable) << status.error().to_string();
+    EXPECT_THAT(status.error().why(), HasSubstr("nothing answered within 2000 ms"));
+    EXPECT_THAT(status.error().fix(), ::testing::Not(HasSubstr("http:")));
+  }
+}
+
+TEST(SilentEndpoint, IsWaitedForOnceByACommandThatAsksSeveralTimes) {
+  const SilentServer silent;
+  const FakeEtcd answers;
+  ASSERT_TRUE(silent.listens() && answers.listens());
+  source::ClientOptions options;
+  options.endpoints = {silent.endpoint("http"), answers.endpoint()};
+  options.dial_timeout = 3s;
+  const auto client = source::Client::make(std::move(options)).value();
+  const auto timed = [&](const auto& ask) {
+    const auto began = std::chrono::steady_clock::now();
+    ask();
+    return std::chrono::steady_clock::now() - began;
+  };
+  const auto snapshot = [&] {
+    RecordingSink sink;
+    RecordingProgress progress;
+    EXPECT_TRUE(client->snapshot("", sink, progress).has_value());
+    EXPECT_THAT(progress.notes, HasSubstr("does not answer"));
+  };
+  EXPECT_LT(timed(snapshot), 5s) << "the dial, and a short look at why";
+  EXPECT_LT(timed(snapshot), 1s);
+  std::this_thread::sleep_for(3s);
+  EXPECT_GT(timed([&] { EXPECT_FALSE(client->status(silent.endpoint("http")).has_value()); }), 2s) << "asked anew";
 }
 
 TEST_F(EtcdClientTls, RefusesAnExpiredClientCertificateBeforeDialing) {

@@ -105,7 +105,7 @@ void add_token(grpc::ClientContext& context, std::string_view token) {
 }
 
 // Why a channel could not connect, in gRPC's words: a call on it fails at once and carries them.
-RpcFailure dial_failure(grpc::GenericStub& stub) {
+RpcFailure dial_failure(grpc::GenericStub& stub, bool silent) {
   grpc::ClientContext context;
   context.set_deadline(Clock::now() + std::chrono::seconds(1));
   grpc::CompletionQueue queue;
@@ -117,7 +117,7 @@ RpcFailure dial_failure(grpc::GenericStub& stub) {
   void* tag = nullptr;
   bool ok = false;
   queue.Next(&tag, &ok);
-  return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message()};
+  return {RpcCode::kNotConnected, status.ok() ? "the connection came too late" : status.error_message(), silent};
 }
 
 // A queue that is drained before it goes, as gRPC asks. Declared after what its operations use: that must be there
@@ -374,15 +374,17 @@ std::shared_ptr<Connection::Channel> Connection::open(std::size_t message_bytes_
 
 RpcResult<void> Connection::wait_until_ready(Channel& channel) const {
   const auto give_up = Clock::now() + dial_timeout_;
+  const auto silent_from = Steady::now() + dial_timeout_ * 9 / 10;  // gRPC's own limit is as long, and may end first
   auto state = channel.grpc->GetState(true);
   while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
     if (!channel.grpc->WaitForStateChange(state, give_up)) break;
     state = channel.grpc->GetState(true);
   }
   if (state == GRPC_CHANNEL_READY) return {};
-  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return std::unexpected(dial_failure(channel.stub));
-  return std::unexpected(
-      RpcFailure{RpcCode::kNotConnected, "no connection within " + std::to_string(dial_timeout_.count()) + " ms"});
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE)
+    return std::unexpected(dial_failure(channel.stub, Steady::now() >= silent_from));
+  return std::unexpected(RpcFailure{RpcCode::kNotConnected,
+                                    "no connection within " + std::to_string(dial_timeout_.count()) + " ms", true});
 }
 
 // A channel that failed to connect is dropped, so that the next call dials at once and not after a

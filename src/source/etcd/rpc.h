@@ -36,6 +36,7 @@ enum class RpcCode : int {
 struct RpcFailure {
   RpcCode code = RpcCode::kUnknown;
   std::string message;  // the server's words, or the transport's
+  bool silent = false;  // kNotConnected after a whole dial timeout: nobody refused, nobody answered
 };
 
 template <typename T>

@@ -65,6 +65,16 @@ Result<Session::Reach*> Session::find(const std::string& endpoint) {
   return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
 }
 
+// As long as a dial takes, so that at least half of the time goes by without one.
+Result<Session::Reach*> Session::find_answering(const std::string& endpoint) {
+  Reach* const reach = TRY(find(endpoint));
+  const std::lock_guard lock(reach->silence_mutex);
+  const bool silent =
+      reach->silence && std::chrono::steady_clock::now() - reach->silence->since < options_.dial_timeout;
+  if (silent) return std::unexpected(reach->silence->error);
+  return reach;
+}
+
 Status Session::known(const std::string& endpoint) {
   TRY(find(endpoint));
   return {};
@@ -113,25 +123,29 @@ RpcResult<std::string> Session::authenticate(Connection& connection) {
   return response.token();
 }
 
-Error Session::explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const {
-  if (failure.code == RpcCode::kNotConnected) {
-    return explain_failed_dial(connection.endpoint(), material(), failure.message, options_.dial_timeout);
+Error Session::explain(Reach& reach, const RpcFailure& failure, std::string_view action) const {
+  const Endpoint& endpoint = reach.connection.endpoint();
+  if (failure.code != RpcCode::kNotConnected) return rpc_error(failure, endpoint, action);
+  Error error = explain_failed_dial(endpoint, material(), failure, options_.dial_timeout);
+  if (failure.silent) {
+    const std::lock_guard lock(reach.silence_mutex);
+    reach.silence = Silence{error, std::chrono::steady_clock::now()};
   }
-  return rpc_error(failure, connection.endpoint(), action);
+  return error;
 }
 
 Result<Bytes> Session::call(const std::string& endpoint, std::string_view method, ByteView request,
                             std::chrono::milliseconds timeout, std::string_view action) {
-  Reach& reach = *TRY(find(endpoint));
+  Reach& reach = *TRY(find_answering(endpoint));
   Connection& connection = reach.connection;
   Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = again ? token(reach, refused) : log_in(reach);
-    if (!sent) return std::unexpected(explain(connection, sent.error(), "authentication"));
+    if (!sent) return std::unexpected(explain(reach, sent.error(), "authentication"));
     auto answer = connection.unary(method, request, *sent, timeout);
     if (answer) return std::move(*answer);
     if (!again || !may_help_to_log_in(*sent, answer.error())) {
-      return std::unexpected(explain(connection, answer.error(), action));
+      return std::unexpected(explain(reach, answer.error(), action));
     }
     refused = *sent;
   }
@@ -156,7 +170,7 @@ Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::
 
 Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
                                    const MessageHandler& handler, const std::function<bool()>& cancelled) {
-  const auto found = find(endpoint);
+  const auto found = find_answering(endpoint);
   if (!found) return {found.error()};
   Reach& reach = **found;
   Connection& connection = reach.connection;
@@ -168,12 +182,12 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = again ? token(reach, refused) : log_in(reach);
-    if (!sent) return {explain(connection, sent.error(), "authentication")};
+    if (!sent) return {explain(reach, sent.error(), "authentication")};
     const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     if (!again || started || !may_help_to_log_in(*sent, end.error())) {
-      return {explain(connection, end.error(), action)};
+      return {explain(reach, end.error(), action)};
     }
     refused = *sent;
   }
@@ -182,20 +196,20 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
 
 ConversationEnd Session::converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
                                   const std::function<bool()>& cancelled) {
-  const auto found = find(endpoint);
+  const auto found = find_answering(endpoint);
   if (!found) return {found.error()};
   Reach& reach = **found;
   Connection& connection = reach.connection;
   Token refused;
   for (bool again : {true, false}) {
     const auto sent = again ? token(reach, refused) : log_in(reach);
-    if (!sent) return {explain(connection, sent.error(), "authentication")};
+    if (!sent) return {explain(reach, sent.error(), "authentication")};
     const auto end = connection.converse(terms, *sent, talk, cancelled);
     if (end) return {};
     if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     const bool asked_to = !options_.user.empty() && end.error().code == RpcCode::kUnauthenticated;
     if (!again || !(asked_to || may_help_to_log_in(*sent, end.error()))) {
-      return {explain(connection, end.error(), terms.action)};
+      return {explain(reach, end.error(), terms.action)};
     }
     refused = *sent;
   }

@@ -53,6 +53,10 @@ class Session {
   TlsMaterial material() const;
   // Empty text: authentication was off when it was asked for.
   using Token = std::optional<std::string>;
+  struct Silence {
+    Error error;
+    std::chrono::steady_clock::time_point since;
+  };
   // An endpoint, and the logins there: one at a time.
   struct Reach {
     Reach(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout)
@@ -61,8 +65,13 @@ class Session {
     std::mutex login_turn;
     std::atomic<unsigned> logins = 0;
     std::string own_token;  // what the last of them brought; under login_turn
+    std::mutex silence_mutex;
+    std::optional<Silence> silence;  // the last dial that nobody answered
   };
   Result<Reach*> find(const std::string& endpoint);
+  // find(), or why the endpoint was not reached a moment ago: a command asks each endpoint several times, and waits
+  // only once for one that keeps silent.
+  Result<Reach*> find_answering(const std::string& endpoint);
   // The token to send, fetched at `reach` unless one other than `refused` is at hand.
   RpcResult<std::string> token(Reach& reach, const Token& refused);
   // A fresh one of that endpoint; who waits for the login of another takes what that brings.
@@ -70,7 +79,7 @@ class Session {
   RpcResult<std::string> authenticate(Connection& connection);
   // Whether the call that was made with `sent` may go well with a fresh token.
   bool may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const;
-  Error explain(const Connection& connection, const RpcFailure& failure, std::string_view action) const;
+  Error explain(Reach& reach, const RpcFailure& failure, std::string_view action) const;
 
   const ClientOptions options_;
   const ChannelSecurity security_;

@@ -22,6 +22,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Who kept silent for a whole dial is not waited for as long again.
+constexpr milliseconds kSecondLook{1000};
+
 class Socket {
  public:
   explicit Socket(int fd) : fd_(fd) {}
@@ -122,7 +125,7 @@ void expect_name(SSL* ssl, const Endpoint& endpoint) {
   SSL_set1_host(ssl, endpoint.host.c_str());
 }
 
-enum class Trouble { kNone, kNoTls, kUnknownCa, kWrongName, kClientCertificate, kOther };
+enum class Trouble { kNone, kNoTls, kSilent, kUnknownCa, kWrongName, kClientCertificate, kOther };
 
 struct Handshake {
   Trouble trouble = Trouble::kNone;  // kNoTls: the other side did not even answer with an alert
@@ -169,14 +172,17 @@ Handshake failed_handshake(unsigned long error) {
 
 bool is_alert(unsigned long error) { return ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET; }
 
+enum class Shaken { kDone, kFailed, kSilent };
+
 // A TLS 1.3 server refuses a client's certificate only after the client's handshake is done, so one
-// read follows.
-bool shake(SSL* ssl) {
+// read follows. The socket blocks, so to want more is to have waited in vain.
+Shaken shake(SSL* ssl) {
   ERR_clear_error();
-  if (SSL_connect(ssl) != 1) return false;
+  if (const int done = SSL_connect(ssl); done != 1)
+    return SSL_get_error(ssl, done) == SSL_ERROR_WANT_READ ? Shaken::kSilent : Shaken::kFailed;
   char byte = 0;
   const int got = SSL_read(ssl, &byte, 1);
-  return got > 0 || SSL_get_error(ssl, got) != SSL_ERROR_SSL;
+  return got > 0 || SSL_get_error(ssl, got) != SSL_ERROR_SSL ? Shaken::kDone : Shaken::kFailed;
 }
 
 Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material, bool verify) {
@@ -189,7 +195,9 @@ Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const Tl
   constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
   SSL_set_fd(ssl.get(), socket.fd());
-  if (shake(ssl.get())) return {};
+  const Shaken shaken = shake(ssl.get());
+  if (shaken == Shaken::kDone) return {};
+  if (shaken == Shaken::kSilent) return {Trouble::kSilent, "nothing answered"};
 
   const unsigned long error = ERR_peek_last_error();
   ERR_clear_error();
@@ -217,6 +225,7 @@ std::string tls_fix(const Endpoint& endpoint, Trouble trouble) {
     case Trouble::kClientCertificate:
       return "Pass --cert and --key of a client certificate that etcd's --trusted-ca-file accepts.";
     case Trouble::kNone:
+    case Trouble::kSilent:
     case Trouble::kOther:
       return {};
   }
@@ -225,13 +234,20 @@ std::string tls_fix(const Endpoint& endpoint, Trouble trouble) {
 
 }  // namespace
 
-Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const std::string& seen,
+Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const RpcFailure& seen,
                           milliseconds timeout) {
   const std::string what = "no connection to " + endpoint.text;
-  const Dialed dialed = dial_endpoint(endpoint, timeout);
+  const milliseconds limit = seen.silent ? std::min(timeout, kSecondLook) : timeout;
+  const Dialed dialed = dial_endpoint(endpoint, limit);
   if (!dialed.socket) return Error(ErrorCode::kEndpointUnreachable, what, dialed.why);
 
   const Handshake handshake = try_handshake(*dialed.socket, endpoint, material, endpoint.tls);
+  if (handshake.trouble == Trouble::kSilent) {
+    return Error(ErrorCode::kEndpointUnreachable, what,
+                 "it accepted the connection, and nothing answered within " +
+                     std::to_string((seen.silent ? timeout : limit).count()) + " ms",
+                 "Check that an etcd client port listens there, and that this etcd neither hangs nor is overloaded.");
+  }
   if (endpoint.tls && !handshake.why.empty()) {
     return refused(endpoint, handshake.why, tls_fix(endpoint, handshake.trouble));
   }
@@ -240,7 +256,7 @@ Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material,
                    "Write the endpoint as https:// and pass --cacert, and --cert and --key if etcd "
                    "wants them.");
   }
-  return Error(ErrorCode::kEndpointUnreachable, what, seen, "Check that an etcd client port listens there.");
+  return Error(ErrorCode::kEndpointUnreachable, what, seen.message, "Check that an etcd client port listens there.");
 }
 
 }  // namespace lifeboat::source

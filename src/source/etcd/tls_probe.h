@@ -9,10 +9,10 @@
 
 namespace lifeboat::source {
 
-// Called after a failed dial. Connects by TCP, and with TLS where the endpoint asks for it, and
-// says what is wrong: kEndpointUnreachable or kTlsRefused. `seen` is what gRPC said, for when the
-// probe finds nothing wrong.
-Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const std::string& seen,
+// Called after a failed dial that was given `timeout`. Connects by TCP, and with TLS where the endpoint asks for it,
+// and says what is wrong: kEndpointUnreachable or kTlsRefused. `seen` is what gRPC said, for when the probe finds
+// nothing wrong. Takes at most `timeout` for each address, and less where nobody answered gRPC either.
+Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const RpcFailure& seen,
                           std::chrono::milliseconds timeout);
 
 }  // namespace lifeboat::source
