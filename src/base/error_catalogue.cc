@@ -187,7 +187,8 @@ constexpr ErrorEntry kIntegrityErrors[] = {
     {ErrorCode::kSnapshotChecksum, ExitCode::kIntegrity, "snapshot does not match its checksum",
      "etcd puts a SHA-256 behind each snapshot, and the bytes read do not have it: the file was "
      "edited or damaged on its way. Tools that open a snapshot for writing, such as `etcdutl "
-     "hashkv`, also cause this.",
+     "hashkv`, also cause this. A .gz or .zst has a checksum of its own, and does not unpack, or "
+     "has more behind its end.",
      "Use another copy; if there is none, import the bare database `member/snap/db` of a member."},
     {ErrorCode::kDatabaseDamaged, ExitCode::kIntegrity, "database is damaged inside",
      "The pages of the database contradict each other or point outside the file. Lifeboat stores "

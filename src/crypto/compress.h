@@ -52,7 +52,7 @@ class StreamDecoder {
   explicit StreamDecoder(FileEncoding encoding);
   ~StreamDecoder();
   // Decodes as much of `in` as fits `out`; drops what it consumed from `in`. The count produced; 0
-  // with `in` empty means more input is needed. kSnapshotTruncated or kUnreadableInput on bad data.
+  // with `in` empty means more input is needed. kSnapshotChecksum on bad data.
   Result<std::size_t> decode(ByteView& in, MutableByteView out);
   bool at_boundary() const;  // ended cleanly between members or frames
 

@@ -1,6 +1,7 @@
 // StreamDecoder: plain, gzip and zstd files as one stream of plain bytes.
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <climits>
@@ -23,8 +24,17 @@ struct FreeZlib {
   }
 };
 
-Error unreadable(std::string why) {
-  return Error(ErrorCode::kUnreadableInput, "the compressed file is damaged", std::move(why));
+Error damaged(std::string why) {
+  return Error(ErrorCode::kSnapshotChecksum, "the compressed file is damaged", std::move(why),
+               "Bring the file again from where it was made; `gzip -t` and `zstd -t` check a copy.");
+}
+
+Error of_zstd(std::size_t result) {
+  if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge) {
+    return Error(ErrorCode::kUnreadableInput, "the compressed file needs too much memory",
+                 "its window is larger than 128 MiB", "Unpack it with `zstd -d --long=31` and give the plain file.");
+  }
+  return damaged(ZSTD_getErrorName(result));
 }
 
 std::size_t copy_plain(ByteView& in, MutableByteView out) {
@@ -94,7 +104,7 @@ Result<std::size_t> StreamDecoder::State::decode_gzip(ByteView& in, MutableByteV
     } else if (result == Z_BUF_ERROR) {
       break;  // no progress without more input
     } else if (result != Z_OK) {
-      return std::unexpected(unreadable(gzip->msg != nullptr ? gzip->msg : "not a gzip stream"));
+      return std::unexpected(damaged(gzip->msg != nullptr ? gzip->msg : "not a gzip stream"));
     }
   }
   return produced;
@@ -107,7 +117,7 @@ Result<std::size_t> StreamDecoder::State::decode_zstd(ByteView& in, MutableByteV
     ZSTD_inBuffer from{in.data(), in.size(), 0};
     const std::size_t before = to.pos;
     const std::size_t hint = ZSTD_decompressStream(zstd.get(), &to, &from);
-    if (ZSTD_isError(hint) != 0) return std::unexpected(unreadable(ZSTD_getErrorName(hint)));
+    if (ZSTD_isError(hint) != 0) return std::unexpected(of_zstd(hint));
     in = in.subspan(from.pos);
     between = hint == 0;
     any = any || between;

@@ -167,6 +167,24 @@ TEST(StreamDecoder, KnowsThatAFileWasCutShort) {
   }
 }
 
+TEST(StreamDecoder, CallsAChangedByteDamage) {
+  const Bytes plain = text_of(20'000, 5);
+  Bytes gzipped = gzip(plain);
+  gzipped[gzipped.size() - 6] ^= std::byte{1};  // of the checksum
+  const auto decoded = decode_all(gzipped, FileEncoding::kGzip, 4096, 4096);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::kSnapshotChecksum);
+  EXPECT_EQ(decoded.error().why(), "incorrect data check");
+}
+
+// magic, no checksum, a window of 2^31 bytes (RFC 8878, 3.1.1)
+TEST(StreamDecoder, SaysThatAWindowIsTooLarge) {
+  const auto decoded =
+      decode_all(to_bytes(std::string_view("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00", 9)), FileEncoding::kZstd, 64, 64);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::kUnreadableInput);
+}
+
 TEST(StreamDecoder, RefusesGarbageAndAllowsPaddingBehindGzip) {
   const Bytes plain = text_of(20'000, 4);
   Bytes gzipped = gzip(plain);
@@ -179,7 +197,7 @@ TEST(StreamDecoder, RefusesGarbageAndAllowsPaddingBehindGzip) {
                                          {to_bytes("this is no zstd frame at all"), FileEncoding::kZstd}}) {
     const auto decoded = decode_all(packed, encoding, 4096, 4096);
     ASSERT_FALSE(decoded);
-    EXPECT_EQ(decoded.error().code(), ErrorCode::kUnreadableInput);
+    EXPECT_EQ(decoded.error().code(), ErrorCode::kSnapshotChecksum);
   }
 }
 

@@ -527,6 +527,13 @@ TEST_F(Backup, RefusesBadFilesAndLeavesNothing) {
   EXPECT_EQ(refusal(ByteView(compressed).first(compressed.size() / 2), w.options()), ErrorCode::kSnapshotTruncated);
   const Bytes zipped = zstd(file);
   EXPECT_EQ(refusal(ByteView(zipped).first(zipped.size() - 5), w.options()), ErrorCode::kSnapshotTruncated);
+  for (Bytes damaged : {compressed, zipped}) {
+    damaged[damaged.size() / 2] ^= std::byte{1};
+    EXPECT_EQ(refusal(damaged, w.options()), ErrorCode::kSnapshotChecksum);
+  }
+  Bytes longer = compressed;
+  append(longer, as_bytes("behind its end"));
+  EXPECT_EQ(refusal(longer, w.options()), ErrorCode::kSnapshotChecksum);
   auto no_bare = w.options();
   no_bare.allow_bare_database = false;
   EXPECT_EQ(refusal(bare, no_bare), ErrorCode::kSnapshotTruncated);
