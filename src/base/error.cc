@@ -56,8 +56,33 @@ ErrorCode storage_code(int error_number) {
     case ENOENT:
     case ENOTDIR:  // something on the way is a file, so what is asked for cannot exist
       return ErrorCode::kFileNotFound;
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case ESPIPE:
+    case ENXIO:
+      return ErrorCode::kUnreadableInput;
     default:
       return ErrorCode::kStorageFailed;
+  }
+}
+
+// For mistakes in a path, which no disk is to blame for; empty: the catalogue's hint.
+std::string_view fix_of(int error_number) {
+  switch (error_number) {
+    case ENOTDIR:
+      return "A part of the path is a file where a folder belongs: `namei -l PATH` shows each part.";
+    case ELOOP:
+      return "Its symbolic links lead round in a circle: `namei -l PATH` shows each part.";
+    case ENAMETOOLONG:
+      return "Use a shorter path: a name has at most 255 bytes, a path 4095.";
+    case EISDIR:
+      return "Name a file; this is a folder.";
+    case ESPIPE:
+    case ENXIO:
+      return "It is a pipe, a socket or a device: write what it gives into a file, and name that.";
+    default:
+      return {};
   }
 }
 
@@ -66,7 +91,8 @@ ErrorCode storage_code(int error_number) {
 Error system_error(int error_number, std::string what) {
   const char* text = strerrordesc_np(error_number);  // unlike strerror, safe between threads
   return Error(storage_code(error_number), std::move(what),
-               text != nullptr ? text : "error number " + std::to_string(error_number));
+               text != nullptr ? text : "error number " + std::to_string(error_number),
+               std::string(fix_of(error_number)));
 }
 
 }  // namespace lifeboat

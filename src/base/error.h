@@ -38,7 +38,7 @@ class [[nodiscard]] Error {
 std::unexpected<Error> fail(ErrorCode code, std::string what, std::string why = {}, std::string fix = {});
 
 // The error of a failed system call: storage codes chosen from errno (full, read-only, no permission, not
-// found, other), `what` as given, `why` the text of errno.
+// found, other), kUnreadableInput for a path that can lead nowhere; `what` as given, `why` the text of errno.
 Error system_error(int error_number, std::string what);
 
 }  // namespace lifeboat

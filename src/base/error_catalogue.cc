@@ -33,9 +33,11 @@ constexpr ErrorEntry kUsageErrors[] = {
      "never taken from the command line itself, where other users of the machine could read them.",
      "Pass --repo-key-file FILE or --passphrase-file FILE, or set LIFEBOAT_REPO_KEY_FILE or "
      "LIFEBOAT_PASSPHRASE_FILE."},
-    {ErrorCode::kUnreadableInput, ExitCode::kUsage, "input file not readable",
+    {ErrorCode::kUnreadableInput, ExitCode::kUsage, "input file or path not usable",
      "A file named on the command line (a snapshot, a plan, a passphrase or key file) could not "
-     "be read or does not have the form it must have. Nothing was written.",
+     "be read or does not have the form it must have, or a path leads nowhere: its symbolic links "
+     "go round, a name is too long, or it names a folder or a pipe where a file belongs. Nothing "
+     "was published.",
      "Check the path, its owner and mode, and that it is the file you meant."},
     {ErrorCode::kAddressUnusable, ExitCode::kUsage, "address cannot be listened on",
      "The agent answers questions about its health on an address of its own, and the system "

@@ -173,8 +173,9 @@ class PosixFile final : public File {
   std::atomic<int> spent_ = 0;  // errno of the failure after which nothing here is durable
 };
 
+// A pipe without a writer is not waited for; files and directories know no such wait.
 int open_flags(const OpenMode& mode) {
-  int flags = O_CLOEXEC | (mode.write ? O_RDWR : O_RDONLY);
+  int flags = O_CLOEXEC | O_NONBLOCK | (mode.write ? O_RDWR : O_RDONLY);
   if (mode.write && mode.create) flags |= O_CREAT;
   if (mode.write && mode.create && mode.exclusive) flags |= O_EXCL;
   return flags;

@@ -84,6 +84,11 @@ TEST(SystemError, ChoosesTheCodeByErrno) {
   EXPECT_EQ(system_error(EACCES, "x").code(), ErrorCode::kStoragePermission);
   EXPECT_EQ(system_error(ENOENT, "x").code(), ErrorCode::kFileNotFound);
   EXPECT_EQ(system_error(ENOTDIR, "x").code(), ErrorCode::kFileNotFound);
+  for (const int of_a_path : {ELOOP, ENAMETOOLONG, EISDIR, ESPIPE, ENXIO}) {
+    EXPECT_EQ(system_error(of_a_path, "x").code(), ErrorCode::kUnreadableInput);
+    EXPECT_EQ(system_error(of_a_path, "x").fix().find("dmesg"), std::string::npos);
+  }
+  EXPECT_NE(system_error(ENOTDIR, "x").fix().find("namei"), std::string::npos);
   EXPECT_EQ(system_error(EIO, "x").code(), ErrorCode::kStorageFailed);
   EXPECT_EQ(system_error(EIO, "x").why(), "Input/output error");
   EXPECT_EQ(system_error(99999, "x").why(), "error number 99999");

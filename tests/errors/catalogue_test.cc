@@ -230,10 +230,10 @@ Outcome member_with_another_value() {
 }
 
 // Storage.
-Outcome path_that_is_a_loop() {
+// Its first page is never mapped.
+Outcome file_that_does_not_read() {
   const Scene scene;
-  fs::create_symlink("loop", scene.repo.scratch("loop"));
-  return error_of(init_at(scene, scene.repo.scratch("loop") + "/repo"));
+  return error_of(scene.repo.run_with({"import", "/proc/self/mem"}));
 }
 Outcome full_disk() {
   const Scene scene;
@@ -524,7 +524,7 @@ constexpr Provocation kProvocations[] = {
     {ErrorCode::kTimeout, frozen_member},
     {ErrorCode::kClientCertificateUnusable, expired_certificate},
     {ErrorCode::kMembersDisagree, member_with_another_value},
-    {ErrorCode::kStorageFailed, path_that_is_a_loop},
+    {ErrorCode::kStorageFailed, file_that_does_not_read},
     {ErrorCode::kStorageFull, full_disk},
     {ErrorCode::kStorageReadOnly, read_only_disk},
     {ErrorCode::kStoragePermission, folder_without_permission},

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <cstdlib>
+#include <filesystem>
 
 #include "io/fault_file_system.h"
 #include "io/file_system_conformance.h"
@@ -49,6 +52,31 @@ INSTANTIATE_TEST_SUITE_P(
                       FileSystemMaker{"Memory", [] { return std::make_unique<MemorySubject>(); }},
                       FileSystemMaker{"Fault", [] { return std::make_unique<FaultSubject>(); }}),
     [](const auto& maker) { return maker.param.name; });
+
+TEST(PosixFileSystem, DoesNotWaitForThePartnerOfAPipe) {
+  const testing::TempDir directory;
+  ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
+  const auto fs = posix_file_system();
+  const auto file = fs->open(directory / "pipe", {});
+  ASSERT_TRUE(file) << file.error().to_string();
+  EXPECT_EQ((*file)->info().value().kind, FileKind::kOther);
+  std::byte byte{};
+  const auto read = (*file)->read_at(0, {&byte, 1});
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), ErrorCode::kUnreadableInput);
+}
+
+TEST(PosixFileSystem, TellsAMistakenPathFromAFailingDisk) {
+  const testing::TempDir directory;
+  std::filesystem::create_symlink("loop", directory / "loop");
+  testing::write_file(directory / "file", "x");
+  const auto fs = posix_file_system();
+  const auto code = [&](const std::string& path, OpenMode mode) { return fs->open(path, mode).error().code(); };
+  EXPECT_EQ(code(directory / "loop", {}), ErrorCode::kUnreadableInput);
+  EXPECT_EQ(code(directory / std::string(300, 'x'), {}), ErrorCode::kUnreadableInput);
+  EXPECT_EQ(code(directory.path(), {.write = true}), ErrorCode::kUnreadableInput);
+  EXPECT_EQ(code(directory / "file" + "/below", {}), ErrorCode::kFileNotFound);
+}
 
 TEST(PosixFileSystem, LeavesNoStandInBehindWhenUnnamedFilesAreMissing) {
   const testing::TempDir directory;

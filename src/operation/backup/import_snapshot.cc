@@ -161,6 +161,9 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   if (info.kind == io::FileKind::kDirectory)
     return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a directory", path), "a snapshot is one file",
                 "name the snapshot file, or <data-dir>/member/snap/db");
+  if (info.kind == io::FileKind::kOther)
+    return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a pipe or a device", path),
+                "a snapshot is read from a file", "write what it gives into a file, and import that");
   const Timestamp taken = TRY(time_of(world, info, options, report.warnings));
   const auto encoding = TRY(encoding_of(*file));
   const bool is_bare = encoding == crypto::FileEncoding::kPlain && info.size_bytes % kAlignment == 0;
