@@ -6,12 +6,16 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <ctime>
+#include <thread>
 
 #include "fake_etcd.h"
 #include "recording.h"
 #include "source/etcd/certificates.h"
 #include "source/etcd/client.h"
+#include "source/etcd/tls_probe.h"
 #include "support/certificates.h"
 #include "support/etcd.h"
 #include "support/temp_dir.h"
@@ -25,13 +29,13 @@ using namespace std::chrono_literals;
 // Accepts connections, and never says a word.
 class SilentServer {
  public:
-  SilentServer() {
+  explicit SilentServer(int backlog = 100) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* const at = reinterpret_cast<sockaddr*>(&address);
-    listens_ = ::bind(fd_, at, size) == 0 && ::listen(fd_, 100) == 0 && ::getsockname(fd_, at, &size) == 0;
+    listens_ = ::bind(fd_, at, size) == 0 && ::listen(fd_, backlog) == 0 && ::getsockname(fd_, at, &size) == 0;
     port_ = ntohs(address.sin_port);
   }
   ~SilentServer() { ::close(fd_); }
@@ -39,6 +43,7 @@ class SilentServer {
   SilentServer& operator=(const SilentServer&) = delete;
 
   bool listens() const { return listens_; }
+  int port() const { return port_; }
   std::string endpoint(const std::string& scheme) const { return scheme + "://127.0.0.1:" + std::to_string(port_); }
 
  private:
@@ -192,6 +197,47 @@ TEST(SilentEndpoint, IsNotTakenForOneWithoutTls) {
     EXPECT_THAT(status.error().why(), HasSubstr("nothing answered within 2000 ms"));
     EXPECT_THAT(status.error().fix(), ::testing::Not(HasSubstr("http:")));
   }
+}
+
+// Connections of their own, so that its backlog is full and a further connect hangs.
+std::vector<int> fill(const SilentServer& server) {
+  std::vector<int> sockets;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
+  for (int i = 0; i < 4; ++i) {
+    sockets.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)::connect(sockets.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  return sockets;
+}
+
+TEST(SilentEndpoint, IsLookedAtAsLongAsAskedForWhateverSignalsCome) {
+  const SilentServer server(0);
+  const std::vector<int> sockets = fill(server);
+  struct sigaction ignore{}, before{};
+  ignore.sa_handler = [](int) {};
+  ::sigaction(SIGUSR1, &ignore, &before);
+  std::jthread signals([self = ::pthread_self()](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      ::pthread_kill(self, SIGUSR1);
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  const crypto::Secret no_key;
+  const auto began = std::chrono::steady_clock::now();
+  const Error error =
+      source::explain_failed_dial(source::parse_endpoint(server.endpoint("http"), false).value(),
+                                  {.ca_certificate = {}, .client_certificate = {}, .client_key = no_key},
+                                  {source::RpcCode::kNotConnected, "seen"}, 500ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 500ms);
+  EXPECT_EQ(error.code(), ErrorCode::kEndpointUnreachable);
+  EXPECT_EQ(error.why(), "Connection timed out");
+  signals.request_stop();
+  signals.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
+  for (const int socket : sockets) ::close(socket);
 }
 
 TEST(SilentEndpoint, IsWaitedForOnceByACommandThatAsksSeveralTimes) {

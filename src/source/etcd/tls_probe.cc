@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 
 #include "source/etcd/openssl_handles.h"
@@ -44,12 +43,25 @@ struct Dialed {
   std::string why;  // when there is none
 };
 
+// 0, or the errno of a wait that failed or took longer than `timeout`.
+int wait_until_writable(int fd, milliseconds timeout) {
+  using Steady = std::chrono::steady_clock;
+  const auto give_up = Steady::now() + timeout;
+  pollfd wait{fd, POLLOUT, 0};
+  while (true) {
+    const auto left = std::chrono::ceil<milliseconds>(give_up - Steady::now());
+    const int ready = ::poll(&wait, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+    if (ready > 0) return 0;
+    if (ready == 0) return ETIMEDOUT;
+    if (errno != EINTR) return errno;
+  }
+}
+
 // 0, or the errno of a connect that failed or took longer than `timeout`.
 int connect_within(int fd, const sockaddr* address, socklen_t size, milliseconds timeout) {
   if (::connect(fd, address, size) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  pollfd wait{fd, POLLOUT, 0};
-  if (::poll(&wait, 1, static_cast<int>(timeout.count())) <= 0) return ETIMEDOUT;
+  if (const int error = wait_until_writable(fd, timeout); error != 0) return error;
   int error = 0;
   socklen_t error_size = sizeof error;
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size);
@@ -58,8 +70,9 @@ int connect_within(int fd, const sockaddr* address, socklen_t size, milliseconds
 
 Dialed dial(int family, const sockaddr* address, socklen_t size, milliseconds timeout) {
   Socket socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.fd() < 0) return {std::nullopt, system_error(errno, {}).why()};
   if (const int error = connect_within(socket.fd(), address, size, timeout); error != 0) {
-    return {std::nullopt, std::strerror(error)};
+    return {std::nullopt, system_error(error, {}).why()};
   }
   ::fcntl(socket.fd(), F_SETFL, ::fcntl(socket.fd(), F_GETFL) & ~O_NONBLOCK);
   const timeval limit{timeout.count() / 1000, static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
