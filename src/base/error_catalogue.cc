@@ -84,7 +84,7 @@ constexpr ErrorEntry kEtcdErrors[] = {
      "Look at `etcdctl endpoint health --cluster`, or raise --timeout."},
     {ErrorCode::kClientCertificateUnusable, ExitCode::kCredentials, "client certificate not usable",
      "The client certificate, its key, or the CA file could not be used: missing, not PEM, "
-     "expired, not yet valid, or certificate and key do not belong together. It was found before "
+     "expired, not yet valid, certificate and key do not belong together, or the key is encrypted. It was found before "
      "any connection was made, or when etcd said so.",
      "`openssl x509 -noout -dates -in FILE` shows the dates; kubeadm renews with `kubeadm certs "
      "renew all`."},

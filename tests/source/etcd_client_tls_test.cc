@@ -291,6 +291,28 @@ TEST_F(EtcdClientTls, RefusesHalfAPairAndTextThatIsNoPem) {
   EXPECT_EQ(error_of(std::move(garbage_ca)).code(), ErrorCode::kClientCertificateUnusable);
 }
 
+TEST_F(EtcdClientTls, SaysThatAKeyIsEncryptedAndHowToDecryptIt) {
+  const auto given = options(endpoint(), certificates().ca(), certificates().client());
+  const TempDir directory;
+  for (const char* form : {"", " -traditional"}) {
+    const std::string file = directory / "key";
+    ASSERT_EQ(std::system(("openssl pkey -aes256 -passout pass:secret -in " + certificates().client().key + " -out " +
+                           file + form)
+                              .c_str()),
+              0);
+    const Status status = source::check_certificates(given.ca_certificate, given.client_certificate,
+                                                     crypto::Secret(as_bytes(read_file(file))), std::time(nullptr));
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code(), ErrorCode::kClientCertificateUnusable);
+    EXPECT_EQ(status.error().what(), "the client key is encrypted");
+    EXPECT_THAT(status.error().fix(), HasSubstr("openssl pkey"));
+  }
+  const Status garbage = source::check_certificates(given.ca_certificate, given.client_certificate,
+                                                    crypto::Secret(as_bytes("no key")), std::time(nullptr));
+  ASSERT_FALSE(garbage.has_value());
+  EXPECT_EQ(garbage.error().fix(), "Check the file given as --key.");
+}
+
 TEST_F(EtcdClientTls, RefusesACertificateThatIsNotValidYet) {
   const auto given = options(endpoint(), certificates().ca(), certificates().client());
   const auto yesterday = std::time(nullptr) - 86'400;

@@ -13,8 +13,11 @@ std::unexpected<Error> unusable(std::string what, std::string why, std::string f
   return fail(ErrorCode::kClientCertificateUnusable, std::move(what), std::move(why), std::move(fix));
 }
 
-// A key that asks for a pass phrase is refused instead of prompting on the terminal.
-int no_pass_phrase(char*, int, int, void*) { return -1; }
+// A key that asks for a pass phrase is refused instead of prompting on the terminal; `asked` is a bool, or null.
+int no_pass_phrase(char*, int, int, void* asked) {
+  if (asked != nullptr) *static_cast<bool*>(asked) = true;
+  return -1;
+}
 
 X509Handle read_certificate(const std::string& pem) {
   const BioHandle bio = memory_bio(as_bytes(pem));
@@ -44,10 +47,16 @@ Status check_dates(const X509& certificate, std::time_t now) {
 
 Status check_key(X509& certificate, const crypto::Secret& client_key) {
   const BioHandle bio = memory_bio(client_key.view());
-  const KeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
+  bool is_encrypted = false;
+  const KeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, &is_encrypted));
+  if (!key && is_encrypted) {
+    ERR_clear_error();
+    return unusable("the client key is encrypted", "it asks for a passphrase, and Lifeboat takes a key without one",
+                    "Decrypt it (`umask 077; openssl pkey -in KEY -out PLAIN-KEY`) and pass that as --key.");
+  }
   if (!key) {
-    return unusable("the client key cannot be read",
-                    "it is not a PEM private key without a pass phrase (" + openssl_error_text() + ")");
+    return unusable("the client key cannot be read", "it is no PEM private key (" + openssl_error_text() + ")",
+                    "Check the file given as --key.");
   }
   if (X509_check_private_key(&certificate, key.get()) != 1) {
     ERR_clear_error();
