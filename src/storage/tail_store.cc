@@ -109,6 +109,11 @@ Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
         refuse(object.name, object.size_bytes, unusable(object.name, "it is no captured segment").error());
         continue;
       }
+      if (object.size_bytes > kMostBytes) {
+        refuse(object.name, object.size_bytes,
+               unusable(object.name, fmt::format("its {} bytes are more than wait here", object.size_bytes)).error());
+        continue;
+      }
       const auto now = std::chrono::steady_clock::now();
       waiting_.push_back({.name = object.name, .bytes = object.size_bytes, .since = now, .is_found = true});
       bytes_ += object.size_bytes;
@@ -366,7 +371,7 @@ void TailStore::answered() {
 
 // An error is the store's, or the file's: see is_of_the_file.
 Status TailStore::bring(const Waiting& object) {
-  const auto bytes = storage::get(*local_, object.name, std::max(kMostBytes, object.bytes));
+  const auto bytes = storage::get(*local_, object.name, kMostBytes);
   if (!bytes && bytes.error().code() == ErrorCode::kObjectMissing) return {};  // removed meanwhile
   if (!bytes) return std::unexpected(bytes.error());
   TRY(inspect(object.name, *bytes));

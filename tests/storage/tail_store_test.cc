@@ -140,6 +140,17 @@ TEST(TailStore, LetsEverythingElseThroughAtOnce) {
   EXPECT_EQ(t.memory.head(name_for(7, large))->size_bytes, large.size());
 }
 
+TEST(TailStore, RefusesAFileThatIsLargerThanWhatWaitsHere) {
+  TailTest t;
+  const Bytes large((8u << 20) + 1, std::byte{7});
+  t.place(name_for(7, large), large);
+  const auto tail = t.begin();
+  EXPECT_EQ(tail->state().segments, 0u);
+  EXPECT_EQ(tail->state().refused, 1u);
+  EXPECT_THAT(t.in_tail(), ElementsAre(name_for(7, large))) << "left as it is";
+  EXPECT_THAT(t.stored(), IsEmpty());
+}
+
 TEST(TailStore, KeepsAndShowsWhatTheStoreDoesNotTakeAndTellsItOnce) {
   TailTest t;
   const auto tail = t.begin();
