@@ -118,6 +118,8 @@ TEST(KeySet, TheCostThatAFileAsksForIsBounded) {
   const Bytes object = by_passphrase();
   for (const auto& [from, to] : {std::pair{"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":1073741825"},
                                  {"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":18446744073709551615"},
+                                 {"\"argon2id_memory_bytes\":8192", "\"argon2id_memory_bytes\":8191"},
+                                 {"\"argon2id_passes\":1", "\"argon2id_passes\":0"},
                                  {"\"argon2id_passes\":1", "\"argon2id_passes\":21"}})
     EXPECT_EQ(code_of(unwrap_keys(forged(object, from, to), fixed_repo(), as_bytes("x"))), ErrorCode::kObjectDamaged);
   EXPECT_EQ(code_of(wrap_keys(fixed_epoch(), fixed_repo(), {RecipientKind::kPassphrase, "p"}, as_bytes("x"),

@@ -22,6 +22,7 @@ constexpr std::size_t kMinKeyFileBytes = 16;
 // What a file may make us spend before it is known to be ours.
 constexpr std::uint64_t kMaxReadMemoryBytes = 1ull << 30;
 constexpr std::uint32_t kMaxReadPasses = 20;
+constexpr std::uint64_t kMinMemoryBytes = 8192;  // the least that argon2id takes
 
 struct KeySet {
   std::uint32_t epoch = 0;
@@ -92,6 +93,9 @@ Result<KeySet> decode(ByteView object) {
   if (!valid_label(set.recipient.label)) fields.refuse("label", "is not one");
   set.cost.passes = static_cast<std::uint32_t>(fields.number("argon2id_passes", kMaxReadPasses));
   set.cost.memory_bytes = fields.number("argon2id_memory_bytes", kMaxReadMemoryBytes);
+  const bool by_passphrase = set.recipient.kind == RecipientKind::kPassphrase;
+  if (by_passphrase && set.cost.passes == 0) fields.refuse("argon2id_passes", "is too low");
+  if (by_passphrase && set.cost.memory_bytes < kMinMemoryBytes) fields.refuse("argon2id_memory_bytes", "is too low");
   fields.hex_bytes("salt", set.salt);
   fields.hex_bytes("commitment", set.commitment);
   fields.hex_bytes("sealed", set.sealed);
