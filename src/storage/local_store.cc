@@ -25,6 +25,25 @@ std::unexpected<Error> missing(const std::string& name) {
   return fail(ErrorCode::kObjectMissing, "object " + name, "it is not in the store");
 }
 
+std::string_view kind_text(io::FileKind kind) {
+  switch (kind) {
+    case io::FileKind::kFile:
+      return "a file";
+    case io::FileKind::kDirectory:
+      return "a folder";
+    case io::FileKind::kSymlink:
+      return "a symbolic link";
+    case io::FileKind::kOther:
+      return "a pipe, a socket or a device";
+  }
+  return "no file";
+}
+
+// Something else has the name, so the object cannot be said to be gone: who removes it knows why.
+std::unexpected<Error> no_object(const std::string& name, io::FileKind kind) {
+  return fail(ErrorCode::kObjectDamaged, "object " + name, fmt::format("{} is in its place", kind_text(kind)));
+}
+
 // Written around the page cache: in large blocks on the grid, the end padded and then cut off again.
 class LocalStaged final : public StagedObject {
  public:
@@ -151,6 +170,9 @@ class LocalStore final : public ObjectStore {
     const auto file = files_.open(path_of(name), {});
     if (!file && is_not_found(file.error())) return missing_here(name);
     if (!file) return std::unexpected(file.error());
+    const io::FileInfo info = TRY((*file)->info());
+    if (info.kind == io::FileKind::kDirectory) return missing_here(name);
+    if (info.kind != io::FileKind::kFile) return no_object(name, info.kind);
     return (*file)->read_at(offset, out);
   }
 
@@ -158,7 +180,8 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     const auto info = files_.stat(path_of(name));
     if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
-    if (!info || info->kind != io::FileKind::kFile) return missing_here(name);
+    if (!info || info->kind == io::FileKind::kDirectory) return missing_here(name);
+    if (info->kind != io::FileKind::kFile) return no_object(name, info->kind);
     ObjectInfo found{name, info->size_bytes, info->modified};
     take_as_mark(found);
     return found;
@@ -271,22 +294,37 @@ class LocalStore final : public ObjectStore {
     return {};
   }
 
-  // Adds the objects under `prefix`. What cannot be an object (temporaries, lost+found) is passed
-  // over, as is what vanishes meanwhile.
+  // Adds the objects under `prefix`. What cannot be an object by its name (temporaries, lost+found) is passed over, as
+  // is what vanishes meanwhile. A link or a pipe that has the name of one is listed, so that who expects an object
+  // there finds it damaged.
   Status collect(const std::string& prefix, std::vector<ObjectInfo>& found) {
     const auto entries = files_.list(path_of(prefix));
-    if (!entries && is_not_found(entries.error())) return {};
+    if (!entries && is_not_found(entries.error())) return nothing_there(prefix);
     if (!entries) return std::unexpected(entries.error());
     for (const io::DirEntry& entry : *entries) {
       const std::string name = prefix + entry.name;
       if (!valid_object_name(name)) continue;
       if (entry.kind == io::FileKind::kDirectory) TRY(collect(name + "/", found));
-      if (entry.kind != io::FileKind::kFile) continue;
-      const auto info = head(name);
-      if (!info && info.error().code() == ErrorCode::kObjectMissing) continue;
-      found.push_back(TRY(info));
+      if (entry.kind == io::FileKind::kDirectory) continue;
+      const auto info = files_.stat(path_of(name));
+      if (!info && is_not_found(info.error())) continue;
+      found.push_back({name, TRY(info).size_bytes, TRY(info).modified});
+      if (info->kind == io::FileKind::kFile) take_as_mark(found.back());
     }
     return {};
+  }
+
+  // A folder that does not exist holds nothing; a broken link in its place hides what it held.
+  Status nothing_there(const std::string& prefix) {
+    if (prefix.empty()) return {};
+    const std::string name = prefix.substr(0, prefix.size() - 1);
+    const auto info = files_.stat(path_of(name));
+    if (!info && is_not_found(info.error())) return {};
+    if (!info) return std::unexpected(info.error());
+    if (info->kind == io::FileKind::kFile) return {};       // an object, below which there is none
+    if (info->kind == io::FileKind::kDirectory) return {};  // made meanwhile
+    return fail(ErrorCode::kObjectDamaged, "folder " + name + " of the store",
+                fmt::format("{} is in its place", kind_text(info->kind)));
   }
 
   io::FileSystem& files_;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
+#include <filesystem>
 #include <thread>
 
 #include "io/fault_file_system.h"
@@ -186,6 +189,45 @@ TEST(LocalStore, KeepsObjectsForTheirOwnerAloneAndPassesOverForeignFiles) {
   ASSERT_EQ(objects.size(), 1U);
   EXPECT_EQ(objects[0].name, "s/object");
   EXPECT_EQ(store->url(), "file://" + root);
+}
+
+TEST(LocalStore, ListsWhatIsInTheObjectsPlaceAndCallsItDamaged) {
+  const testing::TempDir directory;
+  const auto files = io::posix_file_system();
+  const std::string root = directory / "repo";
+  ASSERT_TRUE(create_local_root(*files, root));
+  const auto store = local_store(*files, root);
+  ASSERT_TRUE(put(*store, "m/object", as_bytes("x")));
+  std::filesystem::create_symlink("nowhere", root + "/m/dangling");
+  std::filesystem::create_symlink(root + "/m/object", root + "/m/link");
+  ASSERT_EQ(::mkfifo((root + "/m/pipe").c_str(), 0600), 0);
+  std::filesystem::create_directory(root + "/m/folder");
+  std::vector<std::string> names;
+  const auto objects = store->list("m/").value();
+  for (const ObjectInfo& object : objects) names.push_back(object.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"m/dangling", "m/link", "m/object", "m/pipe"}));
+  for (const std::string name : {"m/dangling", "m/link", "m/pipe"}) {
+    const auto head = store->head(name);
+    ASSERT_FALSE(head) << name;
+    EXPECT_EQ(head.error().code(), ErrorCode::kObjectDamaged) << name;
+    EXPECT_EQ(text_of(*store, name), code_text(ErrorCode::kObjectDamaged)) << name;
+  }
+  std::byte byte{};
+  EXPECT_EQ(store->read_at("m/pipe", 0, {&byte, 1}).error().code(), ErrorCode::kObjectDamaged);
+  EXPECT_EQ(store->read_at("m/folder", 0, {&byte, 1}).error().code(), ErrorCode::kObjectMissing);
+}
+
+TEST(LocalStore, TakesABrokenLinkInAFoldersPlaceForDamageAndNotForNothing) {
+  const testing::TempDir directory;
+  const auto files = io::posix_file_system();
+  const std::string root = directory / "repo";
+  ASSERT_TRUE(create_local_root(*files, root));
+  std::filesystem::create_symlink("nowhere", root + "/m");
+  const auto store = local_store(*files, root);
+  EXPECT_TRUE(store->list("p/").value().empty());
+  const auto listed = store->list("m/");
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().code(), ErrorCode::kObjectDamaged);
 }
 
 TEST(LocalStore, LetsOneOfManyWritersCreateAndTheOthersFindTheSameBytes) {
