@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <random>
 #include <thread>
 
 #include "crypto/hash.h"
@@ -255,6 +258,55 @@ TEST(EtcdClientAuth, IgnoresAUserWhenAuthenticationIsOff) {
   EtcdCluster cluster;
   cluster.start();
   EXPECT_TRUE(client_of(options_of(cluster, "root", "whatever"))->members().has_value());
+}
+
+// Places in the memory of this process where the bytes of `masked`, each changed by kMask, stand.
+constexpr std::byte kMask{0x5a};
+int places_in_memory(const Bytes& masked) {
+  std::ifstream maps("/proc/self/maps");
+  std::ifstream memory("/proc/self/mem", std::ios::binary);
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> regions;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0, to = 0;
+    char mode[5] = {};
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, mode) == 3 && mode[1] == 'w')
+      regions.emplace_back(from, to);
+  }
+  int places = 0;
+  std::vector<char> piece(1 << 16);  // what it takes over is not looked at again
+  for (const auto& [from, to] : regions) {
+    for (std::uint64_t at = from; at < to; at += piece.size() - masked.size()) {
+      memory.clear();
+      memory.seekg(static_cast<std::streamoff>(at));
+      memory.read(piece.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(piece.size(), to - at)));
+      const auto end = piece.begin() + memory.gcount();
+      const auto found = std::search(piece.begin(), end, masked.begin(), masked.end(), [](char byte, std::byte hidden) {
+        return static_cast<std::byte>(byte) == (hidden ^ kMask);
+      });
+      if (found != end) ++places;
+      std::ranges::fill(piece, '\0');
+    }
+  }
+  return places;
+}
+
+TEST(EtcdClientAuth, LeavesNoPasswordInMemory) {
+  EtcdCluster cluster;
+  cluster.start();
+  source::ClientOptions options = options_of(cluster);
+  options.user = "root";
+  // Long, so that what is freed is not overwritten by chance; a part from the middle stands for it.
+  options.password = crypto::Secret(20'000);
+  std::random_device random;
+  for (std::byte& byte : options.password.view()) byte = static_cast<std::byte>('a' + random() % 26);
+  Bytes masked;
+  for (const std::byte byte : options.password.view().subspan(10'000, 48)) masked.push_back(byte ^ kMask);
+  auto client = client_of(std::move(options));
+  EXPECT_EQ(places_in_memory(masked), 1) << "of the one who may need it again";
+  EXPECT_TRUE(client->members().has_value());
+  EXPECT_EQ(places_in_memory(masked), 1) << "nor what was sent";
+  client.reset();
+  EXPECT_EQ(places_in_memory(masked), 0);
 }
 
 TEST(EtcdClientAuth, RenewsATokenThatHasExpired) {

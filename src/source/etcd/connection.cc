@@ -85,6 +85,18 @@ grpc::ByteBuffer to_buffer(ByteView bytes) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+// For a request that may hold a password: wiped once gRPC lets go of it. What gRPC and the kernel copy to send it is
+// out of reach.
+grpc::ByteBuffer to_wiped_buffer(ByteView bytes) {
+  auto copy = std::make_unique<std::byte[]>(bytes.size() + 1);
+  std::ranges::copy(bytes, copy.get());
+  const grpc::Slice slice(copy.release(), bytes.size(), [](void* data, std::size_t size) {
+    OPENSSL_cleanse(data, size);
+    std::default_delete<std::byte[]>()(static_cast<std::byte*>(data));
+  });
+  return grpc::ByteBuffer(&slice, 1);
+}
+
 // The pieces point into `buffer`.
 void collect_pieces(grpc::ByteBuffer& buffer, std::vector<ByteView>& pieces) {
   pieces.clear();
@@ -417,7 +429,7 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, st
   context.set_deadline(Clock::now() + timeout);
   add_token(context, token);
   grpc::CompletionQueue queue;
-  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_buffer(request), &queue);
+  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_wiped_buffer(request), &queue);
   grpc::ByteBuffer response;
   grpc::Status status;
   call->StartCall();
