@@ -39,9 +39,7 @@ BulkFileWriter::BulkFileWriter(File& file, BulkWriterOptions options)
   for (std::size_t i = 2; i < block_count(options_); ++i) {
     (void)free_.push(Buffer(options_.block_bytes));
   }
-  for (std::size_t i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back([this] { write_blocks(); });
-  }
+  start_threads(threads_, options_.threads, [this] { write_blocks(); });
 }
 
 BulkFileWriter::~BulkFileWriter() {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -78,6 +79,21 @@ class BoundedQueue {
   std::optional<Error> error_;
 };
 
+// As many threads that do `work` as the system gives, up to `count`, and at least one: where it gives none, it throws.
+// One that runs already would end the process, were it destroyed by an exception before it could be told to stop.
+template <typename Work>
+void start_threads(std::vector<std::thread>& threads, std::size_t count, const Work& work) {
+  threads.reserve(count);
+  while (threads.size() < count) {
+    try {
+      threads.emplace_back(work);
+    } catch (const std::system_error&) {
+      if (threads.empty()) throw;
+      return;
+    }
+  }
+}
+
 // `workers` threads run `transform` on submitted items; results come out in the order of
 // submission. At most `in_flight_max` items are submitted and not yet taken, so memory is bounded.
 // The first error, of a transform or of cancel(), stops everything and is what every later call
@@ -90,9 +106,7 @@ class OrderedPool {
 
   OrderedPool(std::size_t workers, std::size_t in_flight_max, Transform transform)
       : in_flight_max_(in_flight_max == 0 ? 1 : in_flight_max), transform_(std::move(transform)) {
-    const std::size_t count = workers == 0 ? 1 : workers;
-    threads_.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+    start_threads(threads_, workers == 0 ? 1 : workers, [this] { work(); });
   }
   OrderedPool(const OrderedPool&) = delete;
   OrderedPool& operator=(const OrderedPool&) = delete;

@@ -1,8 +1,11 @@
 #include "io/pipeline.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <numeric>
 
 namespace lifeboat::io {
@@ -172,6 +175,42 @@ TEST(ParallelOrderedMap, HandsOnTheErrorOfAnyStage) {
     EXPECT_EQ(status.error().what(), "stage");
     EXPECT_LT(seen, 100);
   }
+}
+
+// Address space for a few more stacks of threads, not for hundreds.
+class FewThreads {
+ public:
+  FewThreads() {
+    ::getrlimit(RLIMIT_AS, &before_);
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit less = before_;
+    less.rlim_cur = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + (std::uint64_t{100} << 20);
+    ::setrlimit(RLIMIT_AS, &less);
+  }
+  ~FewThreads() { ::setrlimit(RLIMIT_AS, &before_); }
+  FewThreads(const FewThreads&) = delete;
+  FewThreads& operator=(const FewThreads&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(ParallelOrderedMap, MakesDoWithTheThreadsThatTheSystemGives) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs more address space than that";
+#endif
+  const FewThreads few;
+  int next = 0, sum = 0;
+  const Status status = parallel_ordered_map<int, int>(
+      1000, 4, [&]() -> Result<std::optional<int>> { return next == 100 ? std::nullopt : std::optional(++next); },
+      [](int value) -> Result<int> { return value; },
+      [&](int value) -> Status {
+        sum += value;
+        return {};
+      });
+  EXPECT_TRUE(status);
+  EXPECT_EQ(sum, 5050);
 }
 
 TEST(ParallelOrderedMap, DoesNothingWithNothing) {
