@@ -20,9 +20,9 @@ struct BulkWriterOptions {
 };
 
 // Works with files opened direct and not; direct ones take as long (the disk is the limit) and a sixth of the
-// processor time. One thread calls it. Destroyed before finish(), it
-// abandons the file as it then is. The first block is held back until finish(), so that its bytes
-// can still change: a header is the last thing to reach the disk.
+// processor time. One thread calls it. Destroyed before finish(), it abandons the file as it then is. The first block
+// is held back until finish(), so that its bytes can still change. Nothing orders it behind the others on the disk: who
+// publishes the file, or the folder that it is in, does so behind finish().
 class BulkFileWriter {
  public:
   // `file` is empty, and borrowed until the writer is gone.

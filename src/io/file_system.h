@@ -51,7 +51,7 @@ class File {
   virtual void write_behind(std::uint64_t offset, std::uint64_t length) = 0;
   // flock(LOCK_EX | LOCK_NB), what bbolt takes on a database: false when somebody else holds it. Held until close.
   virtual Result<bool> try_lock() = 0;
-  // Gives an unnamed file its name; kStorageFailed with errno EEXIST text when it is taken (see FileSystem::exists).
+  // Gives an unnamed file its name; kStorageFailed when it is taken, by whatever else: exists() tells.
   virtual Status publish(const std::string& path) = 0;
 };
 

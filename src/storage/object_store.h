@@ -30,7 +30,7 @@ class StagedObject {
 
 enum class PutOutcome { kCreated, kExisted };  // existed: with the same bytes
 
-class ObjectStore {
+class ObjectStore {  // usable from several threads at once; each StagedObject is one thread's at a time
  public:
   virtual ~ObjectStore() = default;
 
