@@ -4,6 +4,7 @@
 
 #include "repository/store/layout.h"
 #include "repository/support.h"
+#include "storage/forwarding_store.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -53,6 +54,44 @@ TEST(ManifestStore, RefusesAManifestThatCouldNotBeReadAgain) {
   m.segments.push_back(segment_ref(lineage_id(1), 200, 300, 10));  // a hole
   EXPECT_FALSE(publish_manifest(*t.repo, t.world.world, m, small_sidecar()));
   EXPECT_THAT(*t.store.list("m/"), IsEmpty());
+}
+
+// Gives each manifest back with a bit changed, or not at all.
+class SpoilingStore final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  bool answers = true;
+
+  Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override {
+    const std::size_t count = TRY(ForwardingStore::read_at(name, offset, out));
+    if (name.starts_with("m/") && !answers) return fail(ErrorCode::kStorageFailed, "the store is away");
+    if (name.starts_with("m/") && count != 0) out[count / 2] ^= std::byte{1};
+    return count;
+  }
+
+ protected:
+  Status before(const storage::StoreCall&) override { return {}; }
+};
+
+TEST(ManifestStore, TakesBackAManifestThatDoesNotReadBack) {
+  TestRepo t;
+  SpoilingStore spoiling(t.store);
+  const auto repo = Repository::open(spoiling, key_file(kKeyFileText)).value();
+  const auto published = publish_manifest(*repo, t.world.world, small_manifest(), small_sidecar());
+  ASSERT_FALSE(published);
+  EXPECT_EQ(published.error().code(), ErrorCode::kObjectDamaged) << why_not(published);
+  EXPECT_THAT(*t.store.list("m/"), IsEmpty());
+}
+
+TEST(ManifestStore, LeavesAManifestThatCouldNotBeLookedAt) {
+  TestRepo t;
+  SpoilingStore away(t.store);
+  away.answers = false;
+  const auto repo = Repository::open(away, key_file(kKeyFileText)).value();
+  const auto published = publish_manifest(*repo, t.world.world, small_manifest(), small_sidecar());
+  ASSERT_FALSE(published);
+  EXPECT_EQ(published.error().code(), ErrorCode::kStorageFailed) << why_not(published);
+  EXPECT_THAT(*t.store.list("m/"), SizeIs(1));
 }
 
 TEST(ManifestStore, RefusesAManifestUnderAnotherName) {

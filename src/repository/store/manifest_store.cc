@@ -48,10 +48,17 @@ struct Document {
   Bytes text;
 };
 
+Status reads_back(const Repository& repo, const std::string& name, const Document& document, ByteView body) {
+  const ReadObject again = TRY(read_object(repo, name, document.type));
+  if (equal(again.document, document.text) && equal(again.body, body)) return {};
+  return reads_back_different(name);
+}
+
 // The durable writes of a commit end here:
 // 1. the object is staged, every frame opened again and compared while it is sealed
 // 2. it is published under a name that holds its hash, which makes it count
-// 3. it is read back from the store and compared
+// 3. it is read back from the store and compared; one that is damaged goes again, so that a command that failed left
+//    nothing that counts. One that could not be looked at stays: it may be whole.
 Result<std::string> publish_document(const Repository& repo, io::World& world, const Document& document, ByteView body,
                                      NameOf name_of) {
   ObjectWriter writer =
@@ -60,11 +67,10 @@ Result<std::string> publish_document(const Repository& repo, io::World& world, c
   const Sha256 sha = TRY(writer.finish(document.text));
   std::string name = name_of(document.lineage, document.revision, sha);
   TRY(writer.publish(name));
-  const ReadObject again = TRY(read_object(repo, name, document.type));
-  if (!equal(again.document, document.text) || !equal(again.body, body)) {
-    return reads_back_different(name);
-  }
-  return name;
+  const Status same = reads_back(repo, name, document, body);
+  if (same) return name;
+  if (same.error().code() == ErrorCode::kObjectDamaged) TRY(repo.store().remove(name));
+  return std::unexpected(same.error());
 }
 
 // The lineage and revision that a name says are those that the object says.
