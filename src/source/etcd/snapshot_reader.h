@@ -39,7 +39,6 @@ class PageSorter final : public bbolt::NodeSource {
     std::optional<LeafRuns::Slot> slot;
     std::optional<PackedNodes::Large> large;
     std::optional<Bytes> gathered;
-    bool branch = false;
   };
   Status continue_covers(ByteView page);
   Status end_cover(Cover& cover);
