@@ -6,6 +6,8 @@
 #include <array>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace lifeboat {
 namespace {
 
@@ -21,19 +23,6 @@ std::string three_digits(double value) {
   return text;
 }
 
-std::size_t sequence_length(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return 2;
-  if (lead >= 0xe0 && lead <= 0xef) return 3;
-  if (lead >= 0xf0 && lead <= 0xf4) return 4;
-  return 0;
-}
-
-bool valid_code_point(char32_t point, std::size_t length) {
-  constexpr std::array<char32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  return point >= kSmallest[length] && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
-}
-
 // Control characters, and those that reorder or break the line they stand on.
 bool safe_on_a_terminal(char32_t point) {
   if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return false;
@@ -43,15 +32,8 @@ bool safe_on_a_terminal(char32_t point) {
 
 // Bytes of the printable UTF-8 character at the front of `text`; 0 when there is none.
 std::size_t printable_length(std::string_view text) {
-  const auto byte_at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t length = sequence_length(byte_at(0));
-  if (length == 0 || length > text.size()) return 0;
-  char32_t point = length == 1 ? byte_at(0) : byte_at(0) & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte_at(i) & 0xc0) != 0x80) return 0;
-    point = point << 6 | (byte_at(i) & 0x3fU);
-  }
-  return valid_code_point(point, length) && safe_on_a_terminal(point) ? length : 0;
+  const Utf8Character first = first_character(text);
+  return safe_on_a_terminal(first.point) ? first.bytes : 0;
 }
 
 // Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`.

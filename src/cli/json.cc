@@ -4,23 +4,10 @@
 
 #include <cmath>
 
+#include "base/utf8.h"
+
 namespace lifeboat::cli {
 namespace {
-
-// Length of the UTF-8 sequence at the front of `text` (RFC 3629), or 0 when there is none.
-std::size_t sequence_length(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
-  }
-  const bool overlong = (first == 0xE0 && at(1) < 0xA0) || (first == 0xF0 && at(1) < 0x90);
-  const bool beyond = (first == 0xED && at(1) > 0x9F) || (first == 0xF4 && at(1) > 0x8F);
-  return overlong || beyond ? 0 : length;
-}
 
 void write_character(std::string& out, char c) {
   switch (c) {
@@ -50,7 +37,7 @@ void write_character(std::string& out, char c) {
 void write_text(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = first_character(text).bytes;
     if (length == 1) {
       write_character(out, text[0]);
     } else if (length == 0) {
@@ -144,7 +131,7 @@ void Json::write(std::string& out, std::optional<std::size_t> indent) const {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = first_character(text).bytes;
     if (length == 0) return false;
     text.remove_prefix(length);
   }
