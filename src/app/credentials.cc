@@ -166,9 +166,15 @@ Result<std::vector<Credential>> credentials_for_new_repo(const CredentialSources
   for (const Candidate& candidate : kCandidates) {
     const std::string& value = sources.settings.text(candidate.setting);
     const bool second_passphrase = !found.empty() && found.back().kind == RecipientKind::kPassphrase;
-    if (value.empty() || second_passphrase) continue;
-    if (candidate.read == from_key_file) TRY(new_key ? make_key_file(sources, random, value) : require(sources, value));
+    const bool is_key_file = candidate.read == from_key_file;
+    if (value.empty() || second_passphrase || (is_key_file && new_key)) continue;
+    if (is_key_file) TRY(require(sources, value));
     found.push_back(TRY(candidate.read(sources, value)));
+  }
+  // Last, so that a mistake in another credential leaves no key behind, which would refuse the corrected command.
+  if (new_key) {
+    TRY(make_key_file(sources, random, key_file));
+    found.insert(found.begin(), TRY(from_key_file(sources, key_file)));
   }
   if (found.empty()) {
     if (auto credential = TRY(from_systemd(sources))) found.push_back(std::move(*credential));

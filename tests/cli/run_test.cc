@@ -77,6 +77,16 @@ TEST_F(Program, KeepsTheRepoThatIsThereAndLeavesNoNewKeyBehind) {
   EXPECT_FALSE(io::exists(files_, "/k2").value());
 }
 
+TEST_F(Program, MakesANewKeyOnlyOnceEveryOtherCredentialIsRead) {
+  const std::vector<std::string> words{"init", "--repo", "/backup", "--repo-key-file", "/k", "--new-key",
+                                       "--passphrase-file", "/p"};
+  EXPECT_EQ(run_words(words), 2);
+  EXPECT_FALSE(io::exists(files_, "/k").value());
+  ASSERT_TRUE(io::publish_file(files_, "/p", as_bytes("a passphrase"), 0600));
+  EXPECT_EQ(run_words(words), 0) << errors();
+  EXPECT_TRUE(io::exists(files_, "/k").value());
+}
+
 TEST_F(Program, SaysHowToMakeAKeyFileThatIsNotThere) {
   EXPECT_EQ(run_words({"init", "--repo", "/backup", "--repo-key-file", "/k"}), 2);
   EXPECT_THAT(errors(), HasSubstr("Add --new-key"));
