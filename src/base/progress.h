@@ -10,7 +10,11 @@ namespace lifeboat {
 class Progress {
  public:
   virtual ~Progress() = default;
+  // Lasts until the next one or end_stage(). Work that has a scope holds a Stage instead.
   virtual void stage(std::string_view name, std::uint64_t total_bytes) = 0;
+  // Nothing is drawn from now on until another stage begins: the line may belong to a question. Without a stage,
+  // nothing.
+  virtual void end_stage() {}
   virtual void advance(std::uint64_t bytes) = 0;
   // A sentence the person should see now (a retry on another endpoint, a lagging member).
   virtual void note(std::string_view sentence) = 0;
@@ -24,6 +28,20 @@ class NoProgress final : public Progress {
   void stage(std::string_view, std::uint64_t) override {}
   void advance(std::uint64_t) override {}
   void note(std::string_view) override {}
+};
+
+// A stage that ends with its scope. A later one may have taken its place by then, and ends with it.
+class [[nodiscard]] Stage {
+ public:
+  Stage(Progress& progress, std::string_view name, std::uint64_t total_bytes) : progress_(progress) {
+    progress_.stage(name, total_bytes);
+  }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  ~Stage() { progress_.end_stage(); }
+
+ private:
+  Progress& progress_;
 };
 
 }  // namespace lifeboat

@@ -39,17 +39,22 @@ class Visible final : public Progress {
     wake_.notify_all();
     ticker_.join();
     const std::lock_guard lock(mutex_);
-    end_stage();
+    end_shown();
   }
 
   void stage(std::string_view name, std::uint64_t total_bytes) override {
     const std::lock_guard lock(mutex_);
-    end_stage();
+    end_shown();
     name_ = name;
     total_ = total_bytes;
     done_.store(0, std::memory_order_relaxed);
     begun_ = clock_.monotonic();
     show();
+  }
+
+  void end_stage() override {
+    const std::lock_guard lock(mutex_);
+    end_shown();
   }
 
   void advance(std::uint64_t bytes) override { done_.fetch_add(bytes, std::memory_order_relaxed); }
@@ -92,7 +97,7 @@ class Visible final : public Progress {
     on_line_ = live_;
   }
 
-  void end_stage() {
+  void end_shown() {
     if (name_.empty()) return;
     clear_line();
     if (verbose_ || seconds() >= kWorthALine) errors_ << finished_line(name_, done(), seconds()) << '\n';

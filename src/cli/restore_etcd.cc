@@ -159,6 +159,7 @@ Status confirm(Context& context, const Resolved& resolved, RestoreOptions option
   if (!console.is_terminal(app::Stream::kInput) || !console.is_terminal(app::Stream::kError)) {
     return needs_confirmation(cluster, "there is no terminal to ask at");
   }
+  context.progress.end_stage();  // the line is the question's
   options.dry_run = true;
   NoProgress silent;
   const RestoreReport plan =

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include "app/signals.h"
 #include "cli/progress.h"
@@ -78,8 +80,8 @@ TEST_F(Program, KeepsTheRepoThatIsThereAndLeavesNoNewKeyBehind) {
 }
 
 TEST_F(Program, MakesANewKeyOnlyOnceEveryOtherCredentialIsRead) {
-  const std::vector<std::string> words{"init", "--repo", "/backup", "--repo-key-file", "/k", "--new-key",
-                                       "--passphrase-file", "/p"};
+  const std::vector<std::string> words{"init", "--repo",    "/backup",           "--repo-key-file",
+                                       "/k",   "--new-key", "--passphrase-file", "/p"};
   EXPECT_EQ(run_words(words), 2);
   EXPECT_FALSE(io::exists(files_, "/k").value());
   ASSERT_TRUE(io::publish_file(files_, "/p", as_bytes("a passphrase"), 0600));
@@ -230,6 +232,22 @@ TEST(ProgressOutput, ClearsItsLiveLineBeforeANote) {
   }
   EXPECT_THAT(errors.str(), HasSubstr("\r\x1b[Ka sentence\n"));
   EXPECT_THAT(errors.str(), HasSubstr("store  5 B"));
+}
+
+TEST(ProgressOutput, DrawsNothingOnceItsStageIsOver) {
+  std::ostringstream errors;
+  const auto clock = io::system_clock();
+  const auto progress = make_progress(ProgressKind::kLive, true, errors, *clock);
+  {
+    const Stage stage(*progress, "read log", 10);
+    progress->advance(5);
+  }
+  progress->note("a question");
+  const std::string shown = errors.str();
+  EXPECT_THAT(shown, ::testing::EndsWith("a question\n"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));  // the line is drawn ten times a second
+  progress->note("");
+  EXPECT_EQ(errors.str(), shown + "\n");
 }
 
 TEST(ProgressOutput, LogsAShortStageOnlyWhenVerbose) {

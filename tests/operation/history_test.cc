@@ -51,6 +51,27 @@ class History : public ::testing::Test {
   std::mt19937 random{5};
 };
 
+// Whether a line of progress is drawn.
+class Drawn final : public Progress {
+ public:
+  void stage(std::string_view, std::uint64_t) override { ++stages, is_drawn = true; }
+  void end_stage() override { is_drawn = false; }
+  void advance(std::uint64_t) override {}
+  void note(std::string_view) override {}
+  int stages = 0;
+  bool is_drawn = false;
+};
+
+TEST_F(History, LeavesTheLineToTheQuestionThatFollows) {
+  write_some(model, random, 60, 12);
+  import();
+  const auto points = w.catalogue();
+  Drawn progress;
+  static_cast<void>(find_target(*w.repo, points, "before-delete:/k/1", "", w.clock.time, options(), progress));
+  EXPECT_GT(progress.stages, 0);
+  EXPECT_FALSE(progress.is_drawn);
+}
+
 TEST_F(History, TellsEveryRevisionOfEveryKeyNewestFirst) {
   for (int round = 0; round < 3; ++round) {
     write_some(model, random, 60, 12);

@@ -383,7 +383,7 @@ class Commit {
                                         .zstd_level = kBaseZstd,
                                         .by_key = true,
                                         .threads = options_.threads});
-    progress_.stage("store", snapshot_.received_bytes());
+    const Stage stage(progress_, "store", snapshot_.received_bytes());
     etcd::Record record;
     std::int64_t last_main = 0;
     while (TRY(snapshot_.next(record))) {

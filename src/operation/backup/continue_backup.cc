@@ -220,7 +220,7 @@ class Continuing {
                                       .block_bytes = kBlockBytes,
                                       .threads = options_.threads,
                                       .split_stored_bytes = UINT64_MAX});
-    progress_.stage("watch", 0);
+    const Stage stage(progress_, "watch", 0);
     NewRecords records(writer, world_.random, head_.revision, wanted_, progress_);
     if (auto reason = TRY(receive(records))) return reason;
     report_.received_bytes = records.bytes();

@@ -170,7 +170,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   if (is_bare) TRY(require_at_rest(*file, path, report.warnings));
 
   source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
-  progress.stage("read the file", info.size_bytes);
+  std::optional<Stage> stage(std::in_place, progress, "read the file", info.size_bytes);
   TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
   TrailerSplitter splitter(snapshot);
   TRY(pump(*file, encoding, progress, splitter));
@@ -178,6 +178,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   TRY(snapshot.check_front());
   const Sha256 sha = TRY(splitter.finish(options.allow_bare_database));
   TRY(snapshot.open());
+  stage.reset();
   report.receive_seconds = seconds();
   if (splitter.bare()) warn_of_bare_database(report.warnings);
 

@@ -48,6 +48,7 @@ class BaseProgress final : public Progress {
  public:
   BaseProgress(Progress& to, const std::function<bool()>& cancelled) : to_(to), cancelled_(cancelled) {}
   void stage(std::string_view name, std::uint64_t total_bytes) override { to_.stage(name, total_bytes); }
+  void end_stage() override { to_.end_stage(); }
   void advance(std::uint64_t bytes) override { to_.advance(bytes); }
   void note(std::string_view sentence) override { to_.note(sentence); }
   bool cancelled() const override { return to_.cancelled() || cancelled_(); }

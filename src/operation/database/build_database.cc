@@ -169,7 +169,7 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
                                        .spool_directory = options.spool_directory,
                                        .check = options.check_rules},
                                       progress));
-  progress.stage("write database", target.point->manifest.source.in_use_bytes);
+  const Stage stage(progress, "write database", target.point->manifest.source.in_use_bytes);
   bbolt::CheckedSink checked(sink, options.page_bytes);
   bbolt::BulkLoader loader(checked, options.page_bytes);
   KeyBucket keys(options, history_from, loader);

@@ -94,7 +94,7 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
     built = TRY(source.build(build, sidecar_for, sink, progress));
     TRY(writer.finish());
   }
-  progress.stage("hash", built.file.file_bytes);
+  const Stage stage(progress, "hash", built.file.file_bytes);
   const Sha256 sha = TRY(hash_file(*file, built.file.file_bytes));
   TRY(file->write_at(built.file.file_bytes, sha.bytes));
   TRY(file->sync());

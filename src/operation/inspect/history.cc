@@ -152,7 +152,7 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   std::erase_if(segments, [&](const auto& segment) { return segment.hi <= options.after; });
   std::uint64_t plain_bytes = 0;
   for (const auto& segment : segments) plain_bytes += segment.plain_bytes;
-  progress.stage("read log", plain_bytes);
+  const Stage stage(progress, "read log", plain_bytes);
 
   Newest newest(options, report);
   auto blocks = TRY(repository::read_heads(repo, segments, {.threads = options.threads}));

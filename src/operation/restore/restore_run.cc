@@ -240,7 +240,7 @@ Status build_members(io::World& world, const RestoreSource& source, const Restor
       progress));
   TRY(require_as_planned(built, plan, source));
   describe(built, maker, report);
-  progress.stage("sync and verify", 0);
+  const Stage stage(progress, "sync and verify", 0);
   for (const auto& builder : builders) TRY(builder->finish());
   for (const auto& builder : builders) TRY(builder->verify(maker.sidecar, built.file));
   for (const auto& builder : builders) TRY(builder->seal(placement.owner));

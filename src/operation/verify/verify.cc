@@ -283,7 +283,7 @@ Result<VerifyReport> verify_points(const repository::Repository& repo, io::World
                                    Progress& progress) {
   const auto began = world.clock.monotonic();
   Verification verification(repo, world, options, progress);
-  progress.stage("verify", 0);
+  const Stage stage(progress, "verify", 0);
   TRY(verification.check_repo(catalogue));
   for (const auto& target : targets) TRY(verification.check_point(target));
   VerifyReport report = verification.take();

@@ -29,7 +29,7 @@ Status SnapshotReceiver::begin(const SnapshotMessage& message) {
   if (overflows || info_.file_bytes == 0 || info_.file_bytes > kFileBytesMax) {
     return broken("the first message announces an impossible length");
   }
-  progress_.stage("receiving", info_.file_bytes);
+  stage_.emplace(progress_, "receiving", info_.file_bytes);
   return of_sink(sink_.begin(info_.file_bytes, endpoint_));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/progress.h"
@@ -37,6 +38,7 @@ class SnapshotReceiver {
   const std::string endpoint_;
   SnapshotSink& sink_;
   Progress& progress_;
+  std::optional<Stage> stage_;
   crypto::Sha256Stream hash_;
   SnapshotInfo info_;
   std::uint64_t received_ = 0;
