@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <strings.h>
 
-#include "app/credentials.h"
+#include <algorithm>
+
 #include "crypto/hash.h"
 #include "storage/local_store.h"
 
@@ -15,6 +16,24 @@ constexpr std::uint64_t kMaxPemBytes = 1u << 20;
 constexpr std::string_view kKubeadmFolder = "/etc/kubernetes/pki/etcd";
 
 }  // namespace
+
+void App::on_warning(std::function<void(const std::string&)> listener) {
+  const std::lock_guard lock(warnings_mutex_);
+  warning_listener_ = std::move(listener);
+  for (const std::string& sentence : warned_) warning_listener_(sentence);
+}
+
+void App::warn(const std::string& sentence) {
+  const std::lock_guard lock(warnings_mutex_);
+  if (std::ranges::find(warned_, sentence) != warned_.end()) return;
+  warned_.push_back(sentence);
+  if (warning_listener_) warning_listener_(sentence);
+}
+
+CredentialSources App::credential_sources() {
+  return {settings_, surroundings_.environment, world().files, console(),
+          [this](const std::string& sentence) { warn(sentence); }};
+}
 
 std::string App::repo_path() const {
   const std::string& url = settings_.text("repo");
@@ -34,8 +53,7 @@ Result<storage::ObjectStore*> App::store() {
 Result<const repository::Repository*> App::repo() {
   if (repo_ == nullptr) {
     storage::ObjectStore* objects = TRY(store());
-    const auto credential =
-        TRY(find_credential({settings_, surroundings_.environment, world().files, console(), warnings_}));
+    const auto credential = TRY(find_credential(credential_sources()));
     repo_ = TRY(repository::Repository::open(*objects, credential));
   }
   return repo_.get();
@@ -43,8 +61,7 @@ Result<const repository::Repository*> App::repo() {
 
 Result<repository::Repository::InitReport> App::init_repo(bool new_key) {
   storage::ObjectStore* objects = TRY(store());
-  const auto credentials = TRY(credentials_for_new_repo(
-      {settings_, surroundings_.environment, world().files, console(), warnings_}, world().random, new_key));
+  const auto credentials = TRY(credentials_for_new_repo(credential_sources(), world().random, new_key));
   auto report = make_repo(*objects, credentials);
   if (report || !new_key) return report;
   const std::string& key_file = settings_.text("repo-key-file");
@@ -81,8 +98,7 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
   options.client_key = TRY(read_pem("key"));
   options.user = settings_.text("user");
   if (!settings_.text("password-file").empty()) {
-    options.password = TRY(read_secret_file({settings_, surroundings_.environment, world().files, console(), warnings_},
-                                            settings_.text("password-file"), "password file"));
+    options.password = TRY(read_secret_file(credential_sources(), settings_.text("password-file"), "password file"));
   } else {
     options.password = crypto::Secret(as_bytes(settings_.text("password")));
   }
@@ -111,6 +127,7 @@ Status App::reload_settings() {
     if (setting.origin == Origin::kFlag) sources.flags.emplace(setting.spec->name, setting.value);
   }
   settings_ = TRY(Settings::load(sources));
+  for (const std::string& warning : settings_.warnings()) warn(warning);
   return {};
 }
 

@@ -1,11 +1,14 @@
 // App: what every command works with — settings, seams, and the repo and etcd client they lead to.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "app/console.h"
+#include "app/credentials.h"
 #include "app/environment.h"
 #include "app/settings.h"
 #include "base/ids.h"
@@ -28,13 +31,14 @@ struct Surroundings {
 class App {
  public:
   App(const Surroundings& surroundings, Settings settings)
-      : surroundings_(surroundings), settings_(std::move(settings)), warnings_(settings_.warnings()) {}
+      : surroundings_(surroundings), settings_(std::move(settings)), warned_(settings_.warnings()) {}
 
   const Settings& settings() const { return settings_; }
   io::World& world() const { return surroundings_.world; }
   Console& console() const { return surroundings_.console; }
-  // Sentences the person should see; grows while the app is used.
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  // Hears every sentence that the person should see, once, as soon as it is known; now those of before. It is called
+  // by whichever thread uses the App, by one at a time.
+  void on_warning(std::function<void(const std::string&)> listener);
 
   // kNoRepoGiven without one. The store lives as long as the App.
   Result<storage::ObjectStore*> store();
@@ -49,7 +53,8 @@ class App {
   Result<std::unique_ptr<source::Client>> etcd();
   // Changes with the content of the TLS and password files; those that cannot be read count as empty.
   Sha256 etcd_files_digest() const;
-  // Settings as variables and files say them now, with the same flags. The repo stays open as it is.
+  // Settings as variables and files say them now, with the same flags; what is odd about them is warned of. The repo
+  // stays open as it is.
   Status reload_settings();
   // The same error, with kubeadm's certificates proposed when they are there and none were given.
   Error explain_etcd_error(const Error& error) const;
@@ -58,6 +63,8 @@ class App {
   operation::InspectOptions inspect_options() const;
 
  private:
+  void warn(const std::string& sentence);
+  CredentialSources credential_sources();
   Result<repository::Repository::InitReport> make_repo(storage::ObjectStore& objects,
                                                        const std::vector<repository::Credential>& credentials);
   // Of the PEM file that a setting names; empty without one.
@@ -65,7 +72,9 @@ class App {
 
   Surroundings surroundings_;
   Settings settings_;
-  std::vector<std::string> warnings_;
+  std::mutex warnings_mutex_;
+  std::vector<std::string> warned_;
+  std::function<void(const std::string&)> warning_listener_;
   std::unique_ptr<storage::ObjectStore> store_;
   std::unique_ptr<repository::Repository> repo_;
 };

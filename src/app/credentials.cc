@@ -26,8 +26,7 @@ crypto::Secret without_newline(crypto::Secret secret) {
 void warn_when_others_can_read(const CredentialSources& sources, const std::string& path, const std::string& what) {
   const auto info = sources.files.stat(path);
   if (!info || info->kind != io::FileKind::kFile || (info->mode & kOthersMode) == 0) return;
-  sources.warnings.push_back(
-      fmt::format("{} {} can be read by others (mode {:04o}): chmod 600 {}", what, path, info->mode, path));
+  sources.warn(fmt::format("{} {} can be read by others (mode {:04o}): chmod 600 {}", what, path, info->mode, path));
 }
 
 Result<Credential> from_passphrase_file(const CredentialSources& sources, const std::string& path) {

@@ -1,6 +1,7 @@
 // Credentials: finding what opens a repo, and what a new one is locked with.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct CredentialSources {
   const Environment& environment;
   io::FileSystem& files;
   Console& console;
-  std::vector<std::string>& warnings;  // a key file that others can read, …
+  std::function<void(const std::string&)> warn;  // of a key file that others can read, …
 };
 
 // The one from the strongest origin; a key file before a passphrase where both have the same. Then

@@ -101,13 +101,13 @@ void warn(AgentLog& log, std::string text) {
 
 Result<ExitCode> run(Context& context) {
   app::install_reload_handler();
+  AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson, context.quiet);
+  context.app.on_warning([&](const std::string& sentence) { warn(log, sentence); });
   TRY(require_readable_again(context.app.settings()));
   const std::vector<std::string> lasting = lasting_settings(context.app.settings());
   storage::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
   if (tail != nullptr) TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
-  AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson, context.quiet);
-  for (const std::string& warning : context.app.warnings()) warn(log, warning);
   const agent::AgentSeams seams{
       .repo = *repo,
       .world = context.app.world(),
@@ -175,6 +175,7 @@ Command agent_command() {
       .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
                 ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kTerminated},
       .run = run,
+      .writes_log = true,
   };
 }
 

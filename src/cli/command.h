@@ -71,6 +71,8 @@ struct Command {
   // It resolves a point and reads it, and leaves nothing behind when that fails: run once more when an object of
   // the point is missing, because a merge may have replaced it meanwhile (repository/catalogue/fresh_plan.h).
   bool reads_a_point = false;
+  // What it says are the lines of a log, and it takes the App's warnings into that itself.
+  bool writes_log = false;
 };
 
 Command init_command();

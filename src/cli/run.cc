@@ -100,6 +100,8 @@ class Run {
         .utc = app.settings().is_on("utc"),
         .now = surroundings_.world.clock.now()};
     auto progress = make_progress(kind, app.settings().is_on("verbose"), errors_, surroundings_.world.clock);
+    if (!command.writes_log)
+      app.on_warning([&](const std::string& sentence) { progress->note("warning: " + sentence); });
     std::ostringstream text;  // held back until the live line is gone
     Context context{app,
                     arguments,
@@ -112,7 +114,6 @@ class Run {
                     app.settings().is_on("verbose")};
     const auto once = [&] { return command.run(context); };
     auto outcome = command.reads_a_point ? repository::with_fresh_plan(once) : once();
-    for (const std::string& warning : app.warnings()) progress->note("warning: " + warning);
     progress.reset();
     out_ << text.view();
     return outcome;

@@ -1,4 +1,4 @@
-// Making a repo on a disk that fails: a new key file stays exactly where it opens something.
+// The App: a new key file stays exactly where it opens something, also on a disk that fails; warnings are heard once.
 #include "app/app.h"
 
 #include <gmock/gmock.h>
@@ -10,6 +10,8 @@
 namespace lifeboat::app {
 namespace {
 
+using ::testing::_;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr const char* kKeyFile = "/keys/repo.key";
@@ -60,6 +62,23 @@ TEST(InitWithANewKey, CanBeTriedAgainOrHasMadeARepoThatTheKeyOpens) {
   }
   EXPECT_GT(failed, 5);
   EXPECT_GT(made_all_the_same, 0);
+}
+
+TEST(Warnings, AreHeardOnceEachAsSoonAsTheyAreKnown) {
+  Making w;
+  w.environment["LIFEBOAT_REPOO"] = "/elsewhere";
+  w.flags["password-file"] = "/keys/password";
+  ASSERT_TRUE(io::make_directories(w.memory, "/keys", 0700));
+  ASSERT_TRUE(io::publish_file(w.memory, "/keys/password", as_bytes("secret"), 0644));
+  App app = w.app();
+  std::vector<std::string> heard;
+  app.on_warning([&](const std::string& sentence) { heard.push_back(sentence); });
+  EXPECT_THAT(heard, ElementsAre(HasSubstr("LIFEBOAT_REPOO")));
+  for (int connection = 0; connection < 3; ++connection) static_cast<void>(app.etcd());
+  EXPECT_THAT(heard, ElementsAre(_, HasSubstr("chmod 600 /keys/password")));
+  w.environment["LIFEBOAT_CLUSTR"] = "prod";
+  ASSERT_TRUE(app.reload_settings());
+  EXPECT_THAT(heard, ElementsAre(_, _, HasSubstr("LIFEBOAT_CLUSTR")));
 }
 
 TEST(InitWithANewKey, LeavesNoneBesideARepoThatWasThereBefore) {

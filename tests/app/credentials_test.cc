@@ -21,12 +21,15 @@ class CredentialsTest : public ::testing::Test {
   }
   Result<repository::Credential> find() {
     const Settings settings = Settings::load({flags_, environment_, files_, "/here"}).value();
-    return find_credential({settings, environment_, files_, console_, warnings_});
+    return find_credential({settings, environment_, files_, console_, warner()});
   }
   Result<std::vector<repository::Credential>> for_new_repo(bool new_key) {
     const Settings settings = Settings::load({flags_, environment_, files_, "/here"}).value();
     const auto random = io::system_random();
-    return credentials_for_new_repo({settings, environment_, files_, console_, warnings_}, *random, new_key);
+    return credentials_for_new_repo({settings, environment_, files_, console_, warner()}, *random, new_key);
+  }
+  std::function<void(const std::string&)> warner() {
+    return [this](const std::string& sentence) { warnings_.push_back(sentence); };
   }
   static std::string text_of(const Result<repository::Credential>& found) {
     return found ? to_string(found->secret.view()) : "error: " + found.error().to_string();
