@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "repository/store/layout.h"
 #include "storage/local_store.h"
 
 namespace lifeboat::app {
@@ -148,6 +149,19 @@ Error App::explain_etcd_error(const Error& error) const {
 
 std::string App::absolute(std::string_view path) const {
   return absolute_path(path, surroundings_.working_directory, surroundings_.environment);
+}
+
+Result<std::string> App::output_path(std::string_view path, std::string_view what) const {
+  std::string whole = absolute(path);
+  for (std::string folder = whole;; folder = io::parent_of(folder)) {
+    const auto mark = io::exists(world().files, io::join(folder, repository::format_name(1)));
+    const auto keys = io::exists(world().files, io::join(folder, "keys"));
+    if (mark && *mark && keys && *keys)
+      return fail(ErrorCode::kUsage, fmt::format("{} {} lies inside the repo at {}", what, whole, folder),
+                  "a repo holds sealed objects alone: anything else in it would be plain, and count as damage",
+                  "Choose a place outside of the repo.");
+    if (folder == io::parent_of(folder)) return whole;
+  }
 }
 
 operation::InspectOptions App::inspect_options() const {

@@ -60,6 +60,9 @@ class App {
   Error explain_etcd_error(const Error& error) const;
 
   std::string absolute(std::string_view path) const;
+  // Absolute, and outside of every repo, where plain data would stand beside what is sealed, and be taken for damage.
+  // `what` names it in messages. kUsage.
+  Result<std::string> output_path(std::string_view path, std::string_view what) const;
   operation::InspectOptions inspect_options() const;
 
  private:

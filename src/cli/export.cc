@@ -7,8 +7,8 @@ namespace lifeboat::cli {
 namespace {
 
 Result<ExitCode> run(Context& context) {
+  const std::string path = TRY(context.app.output_path(context.arguments.text("FILE"), "the file"));
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
-  const std::string path = context.app.absolute(context.arguments.text("FILE"));
   context.progress.note(echo_of(resolved.target, context.style));
   const operation::ExportReport report = TRY(operation::export_snapshot(
       resolved.repo, context.app.world(), resolved.target, path, context.app.inspect_options(), context.progress));

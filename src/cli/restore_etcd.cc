@@ -68,6 +68,12 @@ std::string path_of(const Context& context, std::string_view flag) {
   return path.empty() ? "" : context.app.absolute(path);
 }
 
+Result<std::string> output_path_of(const Context& context, std::string_view flag) {
+  const std::string path = context.arguments.text(flag);
+  if (path.empty()) return std::string();
+  return context.app.output_path(path, flag);
+}
+
 // The peer URLs that NAME=URL,… gives one member, joined by ",".
 std::string urls_of(const std::string& name, std::string_view cluster) {
   std::string urls;
@@ -101,9 +107,9 @@ Result<RestoreOptions> read_options(const Context& context) {
   const Arguments& arguments = context.arguments;
   const operation::InspectOptions shared = context.app.inspect_options();
   RestoreOptions options;
-  options.data_dir = path_of(context, "--data-dir");
-  options.wal_dir = path_of(context, "--wal-dir");
-  options.plan_file = path_of(context, "--plan");
+  options.data_dir = TRY(output_path_of(context, "--data-dir"));
+  options.wal_dir = TRY(output_path_of(context, "--wal-dir"));
+  options.plan_file = TRY(output_path_of(context, "--plan"));
   options.keep_history = arguments.has("--keep-history");
   options.keep_alarms = arguments.has("--keep-alarms");
   options.dry_run = arguments.has("--dry-run");
@@ -112,7 +118,7 @@ Result<RestoreOptions> read_options(const Context& context) {
   TRY(read_identity(arguments, options));
   const bool is_default_folder = options.data_dir.empty() && !options.all_members && !arguments.has("--in-place");
   if (is_default_folder && options.name.find('/') == std::string::npos) {
-    options.data_dir = context.app.absolute(options.name + ".etcd");
+    options.data_dir = TRY(context.app.output_path(options.name + ".etcd", "the data directory"));
   }
   TRY(read_bump(arguments, options));
   TRY(read_owner(arguments.text("--owner"), options));

@@ -121,6 +121,20 @@ TEST_F(Program, RestoresForTheVersionsOfEtcdThatItKnowsAlone) {
   }
 }
 
+TEST_F(Program, PutsNothingPlainIntoARepo) {
+  make_repo();
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"export", "latest", "/backup/m/file.db"},
+        {"restore", "etcd", "--to", "latest", "--data-dir", "/backup/m/x"},
+        {"restore", "etcd", "--to", "latest", "--data-dir", "/backup"},
+        {"restore", "etcd", "--to", "latest", "--data-dir", "/d", "--wal-dir", "/backup/wal"},
+        {"restore", "etcd", "--to", "latest", "--data-dir", "/d", "--plan", "/backup/plan.json"}}) {
+    EXPECT_EQ(run_words(words), 2) << words.back();
+    EXPECT_THAT(errors(), HasSubstr("lies inside the repo at /backup\n")) << words.back();
+  }
+  EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--data-dir", "/backup2"}), 10) << errors();
+}
+
 TEST_F(Program, WritesErrorsAsJsonWhenAnswersAreJson) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"ls", "-o", "json"}, {"ls", "--output=json"}, {"nonsense", "-o", "json"}}) {
