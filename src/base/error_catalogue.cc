@@ -117,6 +117,11 @@ constexpr ErrorEntry kStorageErrors[] = {
      "A path that the command needs does not exist. It may be misspelled, not mounted yet, or "
      "gone since the command started.",
      "Check the path and that its file system is mounted (`findmnt`)."},
+    {ErrorCode::kAnswerNotWritten, ExitCode::kStorage, "answer could not be written",
+     "The command did its work to the end, and then standard output, a file on a full disk for example, did not take "
+     "the answer. Only the answer is lost: a backup is in the repo, and a restored directory is in its place.",
+     "Do not repeat a restore: look at what is there (`lifeboat ls`, `lifeboat status`), and run commands that only "
+     "read again with another output."},
 };
 
 constexpr ErrorEntry kRepoErrors[] = {

@@ -25,6 +25,7 @@ enum class ExitCode : int {
   kWrongKey = 12,
   kBug = 70,
   kInterrupted = 130,
+  kOutputClosed = 141,  // as SIGPIPE ends a program
   kTerminated = 143,
 };
 
@@ -53,6 +54,7 @@ enum class ErrorCode : std::uint16_t {
   kStorageReadOnly = 3003,
   kStoragePermission = 3004,
   kFileNotFound = 3005,
+  kAnswerNotWritten = 3006,
 
   kRepoNotFound = 4001,
   kRepoExists = 4002,

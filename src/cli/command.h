@@ -66,7 +66,7 @@ struct Command {
   std::string_view details;  // a paragraph or none
   std::vector<Example> examples;
   std::vector<Parameter> parameters;
-  std::vector<ExitCode> exits;  // beyond 0, 2, 70 and 130
+  std::vector<ExitCode> exits;  // beyond 0, 2, 70, 130 and 141
   Result<ExitCode> (*run)(Context&);
   // It resolves a point and reads it, and leaves nothing behind when that fails: run once more when an object of
   // the point is missing, because a merge may have replaced it meanwhile (repository/catalogue/fresh_plan.h).

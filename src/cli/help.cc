@@ -181,7 +181,9 @@ std::string_view exit_meaning(ExitCode code) {
     case ExitCode::kBug:
       return "a defect of Lifeboat";
     case ExitCode::kInterrupted:
-      return "interrupted (143: by SIGTERM or SIGHUP)";
+      return "interrupted by Ctrl-C";
+    case ExitCode::kOutputClosed:
+      return "the reader of standard output went away";
     case ExitCode::kTerminated:
       return "ended by SIGTERM or SIGHUP";
   }

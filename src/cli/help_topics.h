@@ -11,9 +11,10 @@ namespace lifeboat::cli {
 
 // Those that this version ends with; the others of ExitCode have their meaning reserved.
 inline constexpr std::array kAllExits{
-    ExitCode::kOk,        ExitCode::kAnswerIsNo,  ExitCode::kUsage,      ExitCode::kUnreachable, ExitCode::kCredentials,
-    ExitCode::kIntegrity, ExitCode::kRefused,     ExitCode::kStorage,    ExitCode::kNotFound,    ExitCode::kWrongKey,
-    ExitCode::kBug,       ExitCode::kInterrupted, ExitCode::kTerminated,
+    ExitCode::kOk,           ExitCode::kAnswerIsNo, ExitCode::kUsage,   ExitCode::kUnreachable,
+    ExitCode::kCredentials,  ExitCode::kIntegrity,  ExitCode::kRefused, ExitCode::kStorage,
+    ExitCode::kNotFound,     ExitCode::kWrongKey,   ExitCode::kBug,     ExitCode::kInterrupted,
+    ExitCode::kOutputClosed, ExitCode::kTerminated,
 };
 
 inline constexpr std::string_view kPointsTopic =

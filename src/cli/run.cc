@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <sstream>
@@ -59,11 +60,12 @@ class Run {
   int finish() {
     const Result<ExitCode> outcome = execute();
     if (!outcome) return report(outcome.error());
-    out_.flush();
-    if (!out_)
-      return report(
-          Error(ErrorCode::kStorageFailed, "the answer could not be written", "standard output is closed or full"));
-    return static_cast<int>(*outcome);
+    errno = 0;
+    out_ << answer_ << std::flush;
+    if (out_) return static_cast<int>(*outcome);
+    if (errno == EPIPE) return static_cast<int>(ExitCode::kOutputClosed);  // `| head` has what it wants
+    return report(Error(ErrorCode::kAnswerNotWritten, done_ + " is done, but its answer could not be written",
+                        "standard output: " + system_error(errno, "").why()));
   }
 
  private:
@@ -83,9 +85,9 @@ class Run {
 
   Result<ExitCode> help(const Parsed& parsed) {
     if (parsed.command != nullptr) {
-      out_ << command_help_text(*parsed.command);
+      answer_ = command_help_text(*parsed.command);
     } else {
-      out_ << (parsed.group.empty() ? overview_text() : group_help_text(parsed.group));
+      answer_ = parsed.group.empty() ? overview_text() : group_help_text(parsed.group);
     }
     return parsed.help ? ExitCode::kOk : ExitCode::kUsage;
   }
@@ -115,7 +117,8 @@ class Run {
     const auto once = [&] { return command.run(context); };
     auto outcome = command.reads_a_point ? repository::with_fresh_plan(once) : once();
     progress.reset();
-    out_ << text.view();
+    answer_ = std::move(text).str();
+    done_ = command.path;
     return outcome;
   }
 
@@ -135,6 +138,8 @@ class Run {
   const app::Surroundings& surroundings_;
   std::ostream& out_;
   std::ostream& errors_;
+  std::string answer_;         // written when all else is done
+  std::string done_ = "help";  // the command that it is of
   bool json_errors_ = false;
   Style error_style_;
 };

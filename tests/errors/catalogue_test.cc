@@ -235,6 +235,9 @@ Outcome file_that_does_not_read() {
   const Scene scene;
   return error_of(scene.repo.run_with({"import", "/proc/self/mem"}));
 }
+Outcome full_standard_output() {
+  return error_of(run({"/bin/sh", "-c", "exec \"$0\" version >/dev/full", lifeboat_binary()}, surroundings()));
+}
 Outcome full_disk() {
   const Scene scene;
   const Disk disk(scene.repo.scratch("disk"), "300k");
@@ -529,6 +532,7 @@ constexpr Provocation kProvocations[] = {
     {ErrorCode::kStorageReadOnly, read_only_disk},
     {ErrorCode::kStoragePermission, folder_without_permission},
     {ErrorCode::kFileNotFound, absent_file},
+    {ErrorCode::kAnswerNotWritten, full_standard_output},
     {ErrorCode::kRepoNotFound, folder_without_a_repo},
     {ErrorCode::kRepoExists, init_of_a_repo},
     {ErrorCode::kRepoVersionUnknown, repo_of_a_newer_version},
