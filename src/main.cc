@@ -31,9 +31,9 @@ int run(int argc, char** argv) {
   const auto console = lifeboat::app::system_console();
   lifeboat::io::World world{*files, *clock, *random, *processes};
   const lifeboat::app::Environment environment = read_environment();
-  std::error_code no_directory;  // a removed working directory is no reason to stop: paths may be absolute
-  const std::string here = std::filesystem::current_path(no_directory).string();
-  const lifeboat::app::Surroundings surroundings{world, *console, environment, here.empty() ? "/" : here};
+  std::error_code removed;  // a removed working directory is no reason to stop: paths may be absolute
+  const std::string here = std::filesystem::current_path(removed).string();
+  const lifeboat::app::Surroundings surroundings{world, *console, environment, here};
   return lifeboat::cli::run(std::vector<std::string>(argv + 1, argv + argc), surroundings, std::cout, std::cerr);
 }
 

@@ -147,12 +147,12 @@ Error App::explain_etcd_error(const Error& error) const {
                   file("ca.crt"), file("healthcheck-client.crt"), file("healthcheck-client.key")));
 }
 
-std::string App::absolute(std::string_view path) const {
+Result<std::string> App::absolute(std::string_view path) const {
   return absolute_path(path, surroundings_.working_directory, surroundings_.environment);
 }
 
 Result<std::string> App::output_path(std::string_view path, std::string_view what) const {
-  std::string whole = absolute(path);
+  std::string whole = TRY(absolute(path));
   for (std::string folder = whole;; folder = io::parent_of(folder)) {
     const auto mark = io::exists(world().files, io::join(folder, repository::format_name(1)));
     const auto keys = io::exists(world().files, io::join(folder, "keys"));

@@ -25,7 +25,7 @@ struct Surroundings {
   io::World& world;
   Console& console;
   const Environment& environment;
-  std::string working_directory;  // absolute
+  std::string working_directory;  // absolute; empty: it was removed
 };
 
 class App {
@@ -59,7 +59,7 @@ class App {
   // The same error, with kubeadm's certificates proposed when they are there and none were given.
   Error explain_etcd_error(const Error& error) const;
 
-  std::string absolute(std::string_view path) const;
+  Result<std::string> absolute(std::string_view path) const;  // as absolute_path
   // Absolute, and outside of every repo, where plain data would stand beside what is sealed, and be taken for damage.
   // `what` names it in messages. kUsage.
   Result<std::string> output_path(std::string_view path, std::string_view what) const;

@@ -55,13 +55,13 @@ Result<std::string> checked_repo(const SettingSpec& spec, std::string_view value
   if (value.starts_with(kFileScheme)) {
     const std::string_view path = value.substr(kFileScheme.size());
     if (!path.starts_with('/')) return bad(spec, value, where, "a file URL needs three slashes: file:///path");
-    return fmt::format("file://{}", absolute_path(path, base, environment));
+    return fmt::format("file://{}", TRY(absolute_path(path, base, environment)));
   }
   if (const auto scheme = value.find("://"); scheme != std::string_view::npos) {
     return bad(spec, value, where,
                fmt::format("this version stores repos in directories only, not at {}://", value.substr(0, scheme)));
   }
-  return fmt::format("file://{}", absolute_path(value, base, environment));
+  return fmt::format("file://{}", TRY(absolute_path(value, base, environment)));
 }
 
 // A password beside the user's name would be seen by everybody who can list processes or read the
@@ -139,7 +139,7 @@ class Loader {
     const auto flag = sources_.flags.find("config");
     const auto named =
         flag != sources_.flags.end() ? std::optional(flag->second) : variable(sources_.environment, "LIFEBOAT_CONFIG");
-    if (named) return read_file(absolute_path(*named, sources_.working_directory, sources_.environment), true);
+    if (named) return read_file(TRY(absolute_path(*named, sources_.working_directory, sources_.environment)), true);
     TRY(read_file("/etc/lifeboat/lifeboat.yaml", false));
     if (const auto folder = user_folder()) TRY(read_file(io::join(*folder, "lifeboat/lifeboat.yaml"), false));
     return {};
@@ -186,11 +186,15 @@ class Loader {
 
 }  // namespace
 
-std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment) {
+Result<std::string> absolute_path(std::string_view path, std::string_view working_directory,
+                                  const Environment& environment) {
   std::filesystem::path whole(path);
   if (path == "~" || path.starts_with("~/")) {
     if (const auto home = variable(environment, "HOME")) whole = *home + std::string(path.substr(1));
   }
+  if (whole.is_relative() && working_directory.empty())
+    return fail(ErrorCode::kUsage, fmt::format("the relative path {} leads nowhere", printable(as_bytes(path))),
+                "the working directory was removed", "Change to a directory that exists, or pass absolute paths.");
   if (whole.is_relative()) whole = std::filesystem::path(working_directory) / whole;
   std::string text = whole.lexically_normal().string();
   while (text.size() > 1 && text.back() == '/') text.pop_back();

@@ -28,7 +28,7 @@ struct SettingSources {
   std::map<std::string, std::string, std::less<>> flags;  // by setting name
   const Environment& environment;
   io::FileSystem& files;
-  std::string working_directory;
+  std::string working_directory;  // empty: it was removed
 };
 
 class Settings {
@@ -53,8 +53,10 @@ class Settings {
   std::vector<std::string> warnings_;
 };
 
-// "~/x" and relative paths made absolute and plain ("a/./b/" is "a/b").
-std::string absolute_path(std::string_view path, std::string_view working_directory, const Environment& environment);
+// "~/x" and relative paths made absolute and plain ("a/./b/" is "a/b"). kUsage for a relative one where
+// `working_directory` is empty.
+Result<std::string> absolute_path(std::string_view path, std::string_view working_directory,
+                                  const Environment& environment);
 
 // The value as it is kept, or kBadSetting with what is wrong. `where` names its place in messages.
 Result<std::string> checked_value(const SettingSpec& spec, std::string_view value, std::string_view where,

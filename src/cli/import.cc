@@ -20,7 +20,7 @@ Result<ExitCode> run(Context& context) {
           "it takes RFC 3339 such as 2026-11-21T09:00:00Z, or 2026-11-21 09:00 in the zone in which times are shown");
     }
   }
-  const std::string path = context.app.absolute(context.arguments.text("FILE"));
+  const std::string path = TRY(context.app.absolute(context.arguments.text("FILE")));
   const repository::Repository* repo = TRY(context.app.repo());
   const operation::BackupReport report =
       TRY(operation::import_snapshot(*repo, context.app.world(), path, options, context.progress));

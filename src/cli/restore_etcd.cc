@@ -63,9 +63,10 @@ Status read_auth(const Arguments& arguments, RestoreOptions& options) {
               "it takes as-of (the users and roles of the revision) or latest (the newest ones)");
 }
 
-std::string path_of(const Context& context, std::string_view flag) {
+Result<std::string> path_of(const Context& context, std::string_view flag) {
   const std::string path = context.arguments.text(flag);
-  return path.empty() ? "" : context.app.absolute(path);
+  if (path.empty()) return std::string();
+  return context.app.absolute(path);
 }
 
 Result<std::string> output_path_of(const Context& context, std::string_view flag) {
@@ -222,10 +223,10 @@ Result<RestoreReport> restore_by_plan(Context& context, const RestoreOptions& op
 
 Result<ExitCode> undo(Context& context) {
   TRY(require_undo_alone(context.arguments));
-  const std::string data_dir = path_of(context, "--data-dir");
+  const std::string data_dir = TRY(path_of(context, "--data-dir"));
   if (data_dir.empty()) return fail(ErrorCode::kUsage, "--undo needs --data-dir", "no directory was named");
-  const RestoreReport report =
-      TRY(operation::undo_in_place(context.app.world(), data_dir, path_of(context, "--wal-dir")));
+  const std::string wal_dir = TRY(path_of(context, "--wal-dir"));
+  const RestoreReport report = TRY(operation::undo_in_place(context.app.world(), data_dir, wal_dir));
   answer(context, restore_text(report, RestoreKind::kUndo, context.style), restore_json(report, RestoreKind::kUndo));
   return ExitCode::kOk;
 }

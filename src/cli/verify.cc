@@ -29,7 +29,7 @@ Result<ExitCode> run(Context& context) {
   operation::VerifyOptions options;
   options.level = static_cast<int>(TRY(context.arguments.number("--level", kDefaultLevel, 0, kBootLevel)));
   options.etcd_binary = context.arguments.text("--etcd");
-  if (!options.etcd_binary.empty()) options.etcd_binary = context.app.absolute(options.etcd_binary);
+  if (!options.etcd_binary.empty()) options.etcd_binary = TRY(context.app.absolute(options.etcd_binary));
   options.attest = !context.arguments.has("--no-attest");
   const operation::InspectOptions shared = context.app.inspect_options();
   options.spool_directory = shared.spool_directory;

@@ -28,7 +28,7 @@ class Program : public ::testing::Test {
     out_.str("");
     errors_.str("");
     io::World world{files_, *clock_, *random_, *processes_};
-    return run(words, {world, console_, environment_, "/here"}, out_, errors_);
+    return run(words, {world, console_, environment_, here_}, out_, errors_);
   }
   std::string out() const { return out_.str(); }
   std::string errors() const { return errors_.str(); }
@@ -44,6 +44,7 @@ class Program : public ::testing::Test {
   std::unique_ptr<io::Process> processes_ = io::system_process();
   testing::FakeConsole console_;
   app::Environment environment_;
+  std::string here_ = "/here";
   std::ostringstream out_, errors_;
 };
 
@@ -121,6 +122,21 @@ TEST_F(Program, RestoresForTheVersionsOfEtcdThatItKnowsAlone) {
   for (const char* version : {"3.4", "3.5", "3.6", "3.7"}) {
     EXPECT_EQ(run_words({"restore", "etcd", "--to", "latest", "--etcd-version", version}), 10) << errors();
   }
+}
+
+TEST_F(Program, RefusesRelativePathsWhereItsDirectoryWasRemoved) {
+  make_repo();
+  here_ = "";
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"export", "latest", "file.db"},
+                                                {"import", "file.db"},
+                                                {"restore", "etcd", "--to", "latest"},
+                                                {"restore", "etcd", "--to", "latest", "--data-dir", "x"},
+                                                {"ls", "--repo", "backup"},
+                                                {"ls", "--config", "lifeboat.yaml"}}) {
+    EXPECT_EQ(run_words(words), 2) << words.back();
+    EXPECT_THAT(errors(), HasSubstr("the working directory was removed")) << words.back();
+  }
+  EXPECT_EQ(run_words({"ls"}), 0) << errors();
 }
 
 TEST_F(Program, PutsNothingPlainIntoARepo) {
