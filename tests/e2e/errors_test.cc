@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "e2e/lifeboat.h"
@@ -85,6 +86,13 @@ class WithPoint : public ::testing::Test {
   std::string snapshot_;
   std::string point_;
 };
+
+TEST_F(WithPoint, ImportRefusesAPipeAndDoesNotWaitForIt) {
+  const std::string pipe = repo_.scratch("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(repo_.run_with({"import", pipe}), 2, "LB-E1006");
+  expect_error(repo_.run_with({"import", "/dev/zero"}), 2, "LB-E1006");
+}
 
 TEST_F(WithPoint, ImportRefusesWhatIsNotAWholeSnapshot) {
   const std::string good = read_file(snapshot_);

@@ -1,6 +1,7 @@
 #include "io/file_system.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <sys/stat.h>
 
@@ -88,6 +89,15 @@ TEST(PosixFileSystem, LeavesNoStandInBehindWhenUnnamedFilesAreMissing) {
   EXPECT_EQ(sweep_stale(*fs, directory.path()).value(), 0U) << "its writer lives";
   file.reset();
   EXPECT_TRUE(fs->list(directory.path()).value().empty());
+}
+
+TEST(PosixFileSystem, OpensAPipeThatNobodyWritesToWithoutWaiting) {
+  const testing::TempDir directory;
+  const std::string pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto file = posix_file_system()->open(pipe, {});
+  ASSERT_TRUE(file) << file.error().to_string();
+  EXPECT_EQ((*file)->info().value().kind, FileKind::kOther);
 }
 
 TEST(PosixFileSystem, DescribesASymlinkAndRemovesItWithoutFollowing) {

@@ -161,9 +161,10 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   if (info.kind == io::FileKind::kDirectory)
     return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a directory", path), "a snapshot is one file",
                 "name the snapshot file, or <data-dir>/member/snap/db");
-  if (info.kind == io::FileKind::kOther)
+  if (info.kind != io::FileKind::kFile)
     return fail(ErrorCode::kUnreadableInput, fmt::format("{} is a pipe or a device", path),
-                "a snapshot is read from a file", "write what it gives into a file, and import that");
+                "a snapshot is one file: its length, its end and its lock are looked at before it is read",
+                "Save it as a file first, and import that.");
   const Timestamp taken = TRY(time_of(world, info, options, report.warnings));
   const auto encoding = TRY(encoding_of(*file));
   const bool is_bare = encoding == crypto::FileEncoding::kPlain && info.size_bytes % kAlignment == 0;
@@ -193,13 +194,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   report.total_seconds = seconds();
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";
-  if (!options.prove) return report;
-  // The point exists already: what goes wrong now is told, not fatal.
-  const Status recorded = record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress);
-  if (recorded) return report;
-  if (repository::is_damage(recorded.error())) report.damage = recorded.error().code();
-  report.warnings.push_back("the point is there, and the hash of what is stored could not be recorded: " +
-                            recorded.error().to_string());
+  if (options.prove) TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
   return report;
 }
 
