@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -88,10 +90,12 @@ Json item_json(const Point& point) {
   return json.put("tags", std::move(tags));
 }
 
-// As --initial-cluster takes it; empty where a member never told its name.
+// The voting members as --initial-cluster takes them, since a restore makes voters of all that it names; empty where
+// one never told its name.
 std::string initial_cluster_of(const std::vector<etcd::Member>& members) {
   std::string text;
   for (const etcd::Member& member : members) {
+    if (member.is_learner) continue;
     if (member.name.empty()) return {};
     for (const std::string& url : member.peer_urls) text += (text.empty() ? "" : ",") + member.name + "=" + url;
   }
@@ -108,9 +112,11 @@ void put_members(Facts& facts, const Result<std::vector<etcd::Member>>& members,
                                     member.name.empty() ? "(never started)" : printable(as_bytes(member.name)),
                                     member.id, printable(as_bytes(fmt::format("{}", fmt::join(member.peer_urls, ",")))),
                                     member.is_learner ? ", learner" : ""));
-  facts.put("restore with", members->size() < 2 || initial_cluster_of(*members).empty()
-                                ? ""
-                                : "--initial-cluster " + shell_word(initial_cluster_of(*members)));
+  const auto learners = std::ranges::count_if(*members, &etcd::Member::is_learner);
+  const std::string voters = initial_cluster_of(*members);
+  if (std::ssize(*members) - learners < 2 || voters.empty()) return;
+  facts.put("restore with", fmt::format("--initial-cluster {}{}", shell_word(voters),
+                                        learners == 0 ? "" : "  (without learners: add them again afterwards)"));
 }
 
 void put_members(Json& json, const std::vector<etcd::Member>& members) {

@@ -67,7 +67,8 @@ TEST_F(Rendering, OfOnePoint) {
            .name = "m1",
            .peer_urls = {"http://10.0.0.1:2380", "http://m1:2380"},
            .client_urls = {"http://10.0.0.1:2379"}},
-          {.id = 0x5678, .name = "m2", .peer_urls = {"http://10.0.0.2:2380"}, .client_urls = {}, .is_learner = true}}};
+          {.id = 0x5678, .name = "m2", .peer_urls = {"http://10.0.0.2:2380"}, .client_urls = {}, .is_learner = true},
+          {.id = 0x9abc, .name = "m3", .peer_urls = {"http://10.0.0.3:2380"}, .client_urls = {}}}};
   expect_golden("point.txt", point_text(answer, kPlain, false));
   expect_golden("point.json", point_json(answer).text());
   answer.target = target_;
@@ -75,7 +76,7 @@ TEST_F(Rendering, OfOnePoint) {
   answer.members->back().name.clear();
   EXPECT_THAT(point_text(answer, kPlain, true), AllOf(HasSubstr("(never started)"), Not(HasSubstr("initial-cluster"))));
   answer.members->pop_back();
-  EXPECT_THAT(point_text(answer, kPlain, true), Not(HasSubstr("initial-cluster"))) << "a single member needs none";
+  EXPECT_THAT(point_text(answer, kPlain, true), Not(HasSubstr("initial-cluster"))) << "a single voter needs none";
   answer.members = std::unexpected(Error(ErrorCode::kObjectDamaged, "object m/9 is damaged"));
   EXPECT_THAT(point_text(answer, kPlain, true), HasSubstr("not readable: object m/9 is damaged"));
   EXPECT_THAT(point_json(answer).text(), Not(HasSubstr("peerUrls")));
