@@ -63,5 +63,26 @@ TEST(ContinuedBackup, DoesNotGoOnFromWhatAMemberContradicted) {
   EXPECT_TRUE(third->continued) << third->snapshot_reason;
 }
 
+TEST(ContinuedBackup, SaysThatLearnersAloneAnswer) {
+  EtcdCluster cluster({.flags = {}});
+  cluster.start();
+  lifeboat::testing::EtcdMember learner = cluster.joining_member("late");
+  cluster.etcdctl_ok({"member", "add", "late", "--learner", "--peer-urls", learner.peer_url()});
+  learner.launch();
+  const auto client = source::Client::make({.endpoints = {learner.client_url()}}).value();
+  ASSERT_TRUE(wait_until(
+      [&] {
+        const auto status = client->status(learner.client_url());
+        return status && status->is_learner;
+      },
+      30));
+  CaptureRepo r;
+  const auto voter = source::Client::make(options_of(cluster)).value();
+  ASSERT_TRUE(backup_etcd(*r.repo, r.world, *voter, capture_options().backup, r.progress));
+  const auto report = backup_etcd(*r.repo, r.world, *client, capture_options().backup, r.progress);
+  ASSERT_TRUE(report) << report.error().to_string();
+  EXPECT_EQ(report->snapshot_reason, "only learners answered, and a learner serves no watch");
+}
+
 }  // namespace
 }  // namespace lifeboat::operation

@@ -88,6 +88,7 @@ class Continuing {
     earliest_ = world_.clock.now();
     if (!options_.endpoint.empty()) return WhyNot("a snapshot of one endpoint was asked for");
     TRY(ask_members());
+    if (learners_alone_) return WhyNot("only learners answered, and a learner serves no watch");
     catalogue_ = TRY(Catalogue::load(repo_));
     if (auto reason = TRY(find_head())) return reason;
     if (auto reason = TRY(compare_users())) return reason;
@@ -128,18 +129,23 @@ class Continuing {
     return last != nullptr && last->proof == repository::Proof::kDisagrees;
   }
 
-  // Reachable voters, the best first.
+  // Reachable voters, the best first; none where learners alone answer.
   Status ask_members() {
     std::optional<Error> error;
+    bool any_voter = false, any_learner = false;
     for (const auto& endpoint : client_.endpoints()) {
       auto status = client_.status(endpoint);
       if (!status) {
         error = status.error();
         report_.warnings.push_back(fmt::format("{} does not answer: {}", endpoint, status.error().why()));
-      } else if (!status->is_learner && status->leader != 0) {
-        live_.push_back(*std::move(status));
+        continue;
       }
+      any_voter = any_voter || !status->is_learner;
+      any_learner = any_learner || status->is_learner;
+      if (!status->is_learner && status->leader != 0) live_.push_back(*std::move(status));
     }
+    learners_alone_ = live_.empty() && any_learner && !any_voter;
+    if (learners_alone_) return {};
     if (live_.empty()) return std::unexpected(error.value_or(Error(ErrorCode::kEtcdFailed, "no member has a leader")));
     source::sort_best_first(live_);
     return {};
@@ -330,6 +336,7 @@ class Continuing {
   Progress& progress_;
   Timestamp earliest_;
   std::vector<source::MemberStatus> live_;
+  bool learners_alone_ = false;
   CaptureHead head_;
   Catalogue catalogue_;
   const Point* tip_ = nullptr;
