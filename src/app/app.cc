@@ -100,6 +100,9 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
   options.user = settings_.text("user");
   if (!settings_.text("password-file").empty()) {
     options.password = TRY(read_secret_file(credential_sources(), settings_.text("password-file"), "password file"));
+  } else if (!options.user.empty() && settings_.text("password").empty()) {
+    return fail(ErrorCode::kUsage, fmt::format("no password of etcd's user {} was given", options.user),
+                "neither --password-file nor ETCDCTL_PASSWORD has one", "Pass --password-file FILE with --user NAME.");
   } else {
     options.password = crypto::Secret(as_bytes(settings_.text("password")));
   }

@@ -81,6 +81,16 @@ TEST(Warnings, AreHeardOnceEachAsSoonAsTheyAreKnown) {
   EXPECT_THAT(heard, ElementsAre(_, _, HasSubstr("LIFEBOAT_CLUSTR")));
 }
 
+TEST(EtcdUser, NeedsAPasswordBeforeEtcdIsAsked) {
+  Making w;
+  w.flags["user"] = "root";
+  const auto client = w.app().etcd();
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().what(), "no password of etcd's user root was given");
+  w.environment["ETCDCTL_PASSWORD"] = "secret";
+  EXPECT_TRUE(w.app().etcd());
+}
+
 TEST(InitWithANewKey, LeavesNoneBesideARepoThatWasThereBefore) {
   Making w;
   ASSERT_TRUE(w.app().init_repo(true));
