@@ -246,6 +246,7 @@ constexpr SettingSpec kSpecs[] = {
      .variable = "LIFEBOAT_MERGE_GRACE",
      .foreign = "",
      .help = "how long a segment that was merged stays for those who read it",
+     .least = "1s",
      .command = "agent"},
     {.name = "etcd.history",
      .type = kSpan,

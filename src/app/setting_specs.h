@@ -23,8 +23,9 @@ struct SettingSpec {
   bool secret = false;  // the value is never shown
   bool has_flag = true;
   bool in_file = true;
-  std::string_view choices = {};  // kChoice: "table|json"
-  std::string_view command = {};  // the only one that takes the flag; empty: every command does
+  std::string_view choices = {};   // kChoice: "table|json"
+  std::string_view least = "1ms";  // kDuration: what is shorter would be cut to nothing
+  std::string_view command = {};   // the only one that takes the flag; empty: every command does
 };
 // "--capture-flush" of "capture.flush".
 std::string flag_of(const SettingSpec& spec);

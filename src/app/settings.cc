@@ -217,6 +217,8 @@ Result<std::string> checked_value(const SettingSpec& spec, std::string_view valu
     case kDuration: {
       const auto ns = parse_duration_ns(value);
       if (!ns || *ns <= 0) return bad(spec, value, where, "it is not a duration such as 90s, 15m or 6h");
+      if (*ns < parse_duration_ns(spec.least).value_or(0))
+        return bad(spec, value, where, fmt::format("it is shorter than {}, the least that counts", spec.least));
       return std::string(value);
     }
     case kSpan:

@@ -181,14 +181,23 @@ TEST_F(SettingsTest, TakeARepoAsUrlOrPath) {
 }
 
 TEST_F(SettingsTest, RefuseValuesThatCannotBeUsed) {
-  const std::pair<const char*, const char*> rows[] = {
-      {"timeout", "-1s"}, {"timeout", "soon"}, {"threads", "0"}, {"threads", "many"}, {"threads", "99999999999"},
-      {"output", "xml"},  {"color", ""},       {"cluster", ""},  {"utc", "perhaps"}};
+  const std::pair<const char*, const char*> rows[] = {{"timeout", "-1s"},
+                                                      {"timeout", "soon"},
+                                                      {"threads", "0"},
+                                                      {"threads", "many"},
+                                                      {"threads", "99999999999"},
+                                                      {"timeout", "500us"},
+                                                      {"capture.flush", "999us"},
+                                                      {"merge.grace", "500ms"},
+                                                      {"output", "xml"},
+                                                      {"color", ""},
+                                                      {"cluster", ""},
+                                                      {"utc", "perhaps"}};
   for (const auto& [name, value] : rows) {
     flags_ = {{name, value}};
     const Error error = refusal();
     EXPECT_EQ(error.code(), ErrorCode::kBadSetting) << name << "=" << value;
-    EXPECT_THAT(error.what(), HasSubstr(std::string("--") + name)) << value;
+    EXPECT_THAT(error.what(), HasSubstr(flag_of(*find_setting(name)))) << value;
   }
 }
 
