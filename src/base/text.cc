@@ -93,6 +93,21 @@ std::string printable(ByteView bytes) {
   return out;
 }
 
+std::string one_line(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = printable_length(text);
+    const auto byte = static_cast<unsigned char>(text.front());
+    if (length == 0) {
+      out += byte < 0x80 ? ' ' : '?';
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
 std::optional<Bytes> parse_printable(std::string_view text) {
   Bytes out;
   while (!text.empty()) {

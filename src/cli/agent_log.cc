@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "base/text.h"
 #include "base/time.h"
 #include "cli/json.h"
 
@@ -33,10 +32,8 @@ std::string json_line(Timestamp time, const agent::LogLine& line) {
 
 std::string text_line(Timestamp time, const agent::LogLine& line) {
   const std::string mark = line.severity == agent::Severity::kInfo ? "" : fmt::format("{}: ", level(line.severity));
-  std::string text = line.text;
-  std::ranges::replace(text, '\n', ' ');
   const std::string revision = line.revision == 0 ? "" : fmt::format(" (revision {})", line.revision);
-  return fmt::format("{} {}{}{}\n", rfc3339(time), mark, text, revision);
+  return fmt::format("{} {}{}{}\n", rfc3339(time), mark, one_line(line.text), revision);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // What several answers share: the envelope, points, proofs, errors, the version.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/shell_word.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -10,20 +8,6 @@
 #include "cli/render.h"
 
 namespace lifeboat::cli {
-namespace {
-
-// One line, whatever a server or a file name put into it.
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    line += control ? ' ' : c;
-  }
-  return line;
-}
-
-}  // namespace
-
 Json envelope(std::string_view kind) {
   Json json = Json::object();
   json.put("apiVersion", "lifeboat.dev/v1").put("kind", kind);

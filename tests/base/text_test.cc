@@ -53,6 +53,12 @@ TEST(Printable, IsReadBackExactly) {
   }
 }
 
+TEST(OneLine, LeavesNothingThatPaintsOrForgesLines) {
+  EXPECT_EQ(one_line("a caf\xc3\xa9 \\ b"), "a caf\xc3\xa9 \\ b");
+  EXPECT_EQ(one_line("a\r\nb\tc\x1b[2Kd\x7f\x01"), "a  b c [2Kd  ");
+  EXPECT_EQ(one_line("\xff x \xc2\x9b \xe2\x80\xae"), "? x ?? ???");
+}
+
 TEST(Printable, RefusesMalformedEscapes) {
   for (const std::string_view text : {"\\", "a\\", "\\n", "\\x", "\\x1", "\\xg0", "\\X00"}) {
     EXPECT_FALSE(parse_printable(text)) << text;
