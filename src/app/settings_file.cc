@@ -79,6 +79,17 @@ Status add_rows(const YAML::Node& map, const std::string& section, const std::st
   return {};
 }
 
+// What stands in a second document would be ignored without a word.
+Result<YAML::Node> only_document(const std::string& text, const std::string& path) {
+  const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+  for (std::size_t i = 1; i < documents.size(); ++i) {
+    if (documents[i].IsNull()) continue;
+    return fail(ErrorCode::kUnreadableInput, place(path, documents[i].Mark()) + ": a second YAML document",
+                "a configuration file is one document", "Remove the `---` above it, or the document.");
+  }
+  return documents.empty() ? YAML::Node() : documents.front();
+}
+
 Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::string& path) {
   std::vector<FileValue> values;
   if (root.IsNull()) return values;
@@ -94,7 +105,7 @@ Result<std::vector<FileValue>> values_of(const YAML::Node& root, const std::stri
 
 Result<std::vector<FileValue>> parse_settings(const std::string& text, const std::string& path) {
   try {
-    return values_of(YAML::Load(text), path);
+    return values_of(TRY(only_document(text, path)), path);
   } catch (const YAML::Exception& error) {
     return fail(ErrorCode::kUnreadableInput, place(path, error.mark) + ": not readable as YAML", error.msg,
                 "Correct the file at this line and column, or just before it.");

@@ -243,6 +243,15 @@ TEST(SettingsFile, IsFineWhenEmpty) {
   EXPECT_TRUE(values->empty());
 }
 
+TEST(SettingsFile, RefusesASecondDocument) {
+  const auto values = parse_settings("repo: a\n---\ncluster: prod\n", "x.yaml");
+  ASSERT_FALSE(values);
+  EXPECT_EQ(values.error().code(), ErrorCode::kUnreadableInput);
+  EXPECT_THAT(values.error().what(), HasSubstr("x.yaml:3:1"));
+  EXPECT_EQ(parse_settings("---\nrepo: a\n...\n", "x.yaml").value().size(), 1u);
+  EXPECT_EQ(parse_settings("repo: a\n---\n", "x.yaml").value().size(), 1u);
+}
+
 TEST(SettingsFile, RefusesASettingThatStandsTwice) {
   for (const char* text : {"repo: a\nrepo: b\n", "capture:\n  flush: 1s\ncapture.flush: 2s\n"}) {
     const auto values = parse_settings(text, "x.yaml");
