@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/shell_word.h"
 #include "base/text.h"
@@ -14,6 +15,8 @@ namespace lifeboat::cli {
 namespace {
 
 using repository::Point;
+
+constexpr std::size_t kMostRuns = 5;  // of one lineage, the newest; status has all
 
 // "✔ yes", "▲ no", "✖ NO": a mark and a word.
 std::string proof_cell(const Point& point, const Style& style) {
@@ -146,14 +149,35 @@ std::string coverage_text(const std::vector<repository::Coverage>& coverage) {
   return text;
 }
 
-std::string captured_text(const Catalogue& catalogue) {
-  std::string text;
+// The lineages of these points.
+std::vector<const repository::LineageInfo*> lineages_of(const Catalogue& catalogue,
+                                                        const std::vector<const Point*>& points) {
+  std::vector<const repository::LineageInfo*> lineages;
   for (const repository::LineageInfo& info : catalogue.lineages()) {
-    for (const repository::Coverage& run : info.captured) {
-      text += fmt::format("captured: every revision from {} to {} of {}\n", run.from, run.to, info.cluster);
-    }
+    const auto is_of_it = [&](const Point* point) { return point->manifest.lineage.id == info.lineage.id; };
+    if (std::ranges::any_of(points, is_of_it)) lineages.push_back(&info);
   }
+  return lineages;
+}
+
+// Whatever stored them: what the agent captured, a backup that went on, the rows in a snapshot.
+std::string restorable_text(const repository::LineageInfo& info) {
+  std::string text;
+  std::size_t left_out = info.coverage.size() > kMostRuns ? info.coverage.size() - kMostRuns : 0;
+  if (left_out > 0) text = fmt::format("restorable: {} ranges of {} before these\n", left_out, info.cluster);
+  for (const repository::Coverage& run : info.coverage | std::views::drop(left_out))
+    text += fmt::format("restorable: every revision from {} to {} of {}\n", run.from, run.to, info.cluster);
   return text;
+}
+
+Json restorable_json(const repository::LineageInfo& info) {
+  Json runs = Json::array();
+  for (const repository::Coverage& run : info.coverage)
+    runs.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
+  return Json::object()
+      .put("lineage", info.lineage.id.text())
+      .put("cluster", info.cluster)
+      .put("coverage", std::move(runs));
 }
 
 }  // namespace
@@ -171,7 +195,8 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
                  point->manifest.source.cluster, point->captured ? "captured" : count_text(point->manifest.live_keys),
                  size_text(point->added_bytes), proof_cell(*point, style)});
     }
-    text = table.text() + captured_text(catalogue);
+    text = table.text();
+    for (const auto* info : lineages_of(catalogue, points)) text += restorable_text(*info);
   }
   for (const repository::DamagedObject& damaged : catalogue.damaged()) {
     text += style.bad(fmt::format("unreadable: {} ({})", damaged.object, damaged.error.what())) + "\n";
@@ -186,7 +211,12 @@ Json points_json(const Catalogue& catalogue, const std::vector<const Point*>& po
   for (const repository::DamagedObject& object : catalogue.damaged()) {
     damaged.add(Json::object().put("object", object.object).put("error", object.error.to_string()));
   }
-  return envelope("PointList").put("items", std::move(items)).put("damaged", std::move(damaged));
+  Json restorable = Json::array();
+  for (const auto* info : lineages_of(catalogue, points)) restorable.add(restorable_json(*info));
+  return envelope("PointList")
+      .put("items", std::move(items))
+      .put("restorable", std::move(restorable))
+      .put("damaged", std::move(damaged));
 }
 
 std::string point_text(const PointAnswer& answer, const Style& style, bool verbose) {

@@ -49,6 +49,14 @@ TEST_P(ContinuedBackup, StoresTheNewRevisionsAndRestoresEqual) {
   EXPECT_EQ(idle.at("point"), last.at("point"));
   EXPECT_EQ(idle.at("newRecords"), 0);
 
+  const Json listed = repo.json({"ls"});
+  ASSERT_EQ(listed.at("restorable").size(), 1u) << listed;
+  EXPECT_EQ(listed.at("restorable")[0].at("coverage").size(), 1u) << "continued backups leave no gap: " << listed;
+  EXPECT_EQ(listed.at("restorable")[0].at("coverage")[0].at("toRevision"), last.at("revision"));
+  const std::string text = repo.run_with({"ls"}).out;
+  EXPECT_THAT(text,
+              ::testing::HasSubstr("to " + std::to_string(last.at("revision").get<std::int64_t>()) + " of prod\n"));
+
   const Json full = repo.backup(cluster, {"--full"});
   EXPECT_EQ(full.at("method"), "snapshot");
   EXPECT_FALSE(full.at("lineage").at("isNew")) << full;
