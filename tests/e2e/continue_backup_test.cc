@@ -42,6 +42,7 @@ TEST_P(ContinuedBackup, StoresTheNewRevisionsAndRestoresEqual) {
     EXPECT_EQ(next.at("revision"), current_revision(cluster));
     EXPECT_EQ(next.at("proof").at("state"), "proven") << next.at("proof");
     EXPECT_GT(next.at("newRecords"), 0);
+    EXPECT_GT(next.at("receiveSeconds"), 0);
     last = next;
   }
   const Json idle = repo.backup(cluster);

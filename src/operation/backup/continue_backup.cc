@@ -1,6 +1,7 @@
 #include "operation/backup/continue_backup.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -228,7 +229,9 @@ class Continuing {
                                       .split_stored_bytes = UINT64_MAX});
     const Stage stage(progress_, "watch", 0);
     NewRecords records(writer, world_.random, head_.revision, wanted_, progress_);
+    const auto began = world_.clock.monotonic();
     if (auto reason = TRY(receive(records))) return reason;
+    report_.receive_seconds = std::chrono::duration<double>(world_.clock.monotonic() - began).count();
     report_.received_bytes = records.bytes();
     changes = TRY(sidecar_changes(client_, head_.sidecar, head_.revision, records.last(), kMostNewLeases));
     writer.set_commit(manifest::encode_capture_commit(commit_of(m, records.last(), changes)));
