@@ -31,7 +31,9 @@ class Parser {
   }
 
   Result<Parsed> run(const std::vector<std::string>& words) {
-    std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 takes them
+    const auto mark = std::ranges::find(words, "--");
+    std::vector<std::string> reversed(words.begin(), mark);
+    std::ranges::reverse(reversed);  // as CLI11 takes them
     try {
       root_.parse(reversed);
     } catch (const CLI::ParseError& error) {
@@ -39,6 +41,7 @@ class Parser {
     }
     if (version_) parsed_.command = find_command("version");
     TRY(refuse_extras());
+    if (mark != words.end()) TRY(take_words({mark + 1, words.end()}));
     if (parsed_.command != nullptr && !parsed_.help) TRY(require_arguments(*parsed_.command));
     return std::move(parsed_);
   }
@@ -117,6 +120,19 @@ class Parser {
     }
   }
 
+  // What follows "--": words, whatever they begin with.
+  Status take_words(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+      if (parsed_.command == nullptr) return unknown_command(word);
+      const auto next = std::ranges::find_if(parsed_.command->parameters, [&](const Parameter& parameter) {
+        return !parameter.is_flag() && !parsed_.arguments.has(parameter.name);
+      });
+      if (next == parsed_.command->parameters.end()) return one_word_too_many(word);
+      parsed_.arguments.add(next->name, word);
+    }
+    return {};
+  }
+
   Status refuse_extras() const {
     const std::vector<std::string> extras = root_.remaining(true);
     if (extras.empty()) {
@@ -124,16 +140,16 @@ class Parser {
       return fail(ErrorCode::kUsage, fmt::format("{} what?", parsed_.group), "the command needs a second word",
                   fmt::format("lifeboat {} --help", parsed_.group));
     }
-    const auto flag =
-        std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-') && word != "--"; });
+    const auto flag = std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-'); });
     if (flag != extras.end()) return unknown_flag(*flag);
-    const std::string& word = extras.front();
-    if (parsed_.command != nullptr) {
-      return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
-                  fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
-                  fmt::format("lifeboat {} --help", parsed_.command->path));
-    }
-    return unknown_command(word);
+    if (parsed_.command != nullptr) return one_word_too_many(extras.front());
+    return unknown_command(extras.front());
+  }
+
+  std::unexpected<Error> one_word_too_many(const std::string& word) const {
+    return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
+                fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
+                fmt::format("lifeboat {} --help", parsed_.command->path));
   }
 
   static std::string positionals_text(const Command& command) {

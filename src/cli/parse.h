@@ -17,8 +17,8 @@ struct Parsed {
   std::map<std::string, std::string, std::less<>> settings;  // global flags, by setting name
 };
 
-// `words` without the program's name. Global flags may stand before or after the command. kUsage
-// with the nearest command or flag.
+// `words` without the program's name. Global flags may stand before or after the command; what follows "--" is no
+// flag. kUsage with the nearest command or flag.
 Result<Parsed> parse(const std::vector<std::string>& words);
 
 }  // namespace lifeboat::cli

@@ -35,6 +35,21 @@ TEST(CommandLine, TakesWordsInOrderAndFlagsAmongThem) {
   EXPECT_EQ(parsed->arguments.number("--limit", 1, 1, 10).value(), 5);
 }
 
+TEST(CommandLine, TakesEveryWordAfterTwoDashesForAnArgument) {
+  const auto shown = parse({"show", "latest", "--utc", "--", "--key"});
+  ASSERT_TRUE(shown) << shown.error().to_string();
+  EXPECT_EQ(shown->arguments.text("KEY"), "--key");
+  EXPECT_TRUE(shown->settings.contains("utc"));
+  EXPECT_EQ(parse({"export", "--", "latest", "-o"}).value().arguments.text("FILE"), "-o");
+  EXPECT_TRUE(parse({"ls", "--"}));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"ls", "latest", "/a", "--", "--utc"}, {"restore", "etcd", "--", "--dry-run"}}) {
+    const auto refused = parse(words);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().what(), "one word too many: \"" + words.back() + "\"");
+  }
+}
+
 TEST(CommandLine, KeepsEveryOneOfARepeatedFlagAndTheLastOfOthers) {
   const auto parsed = parse({"backup", "etcd", "--tag", "a=1", "--tag", "b=2", "--from", "x", "--from", "y"});
   ASSERT_TRUE(parsed) << parsed.error().to_string();
