@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -38,6 +39,7 @@ class Arguments {
   void add(std::string_view name, std::string value) { values_[std::string(name)].push_back(std::move(value)); }
   bool has(std::string_view name) const { return values_.contains(name); }
   std::string text(std::string_view name, std::string_view fallback = "") const;
+  std::optional<std::string> optional(std::string_view name) const;
   std::vector<std::string> all(std::string_view name) const;
   // kUsage unless it is a whole number in [min, max].
   Result<std::int64_t> number(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;

@@ -30,6 +30,11 @@ std::string Arguments::text(std::string_view name, std::string_view fallback) co
   return found == values_.end() ? std::string(fallback) : found->second.back();
 }
 
+std::optional<std::string> Arguments::optional(std::string_view name) const {
+  if (!has(name)) return std::nullopt;
+  return text(name);
+}
+
 std::vector<std::string> Arguments::all(std::string_view name) const {
   const auto found = values_.find(name);
   return found == values_.end() ? std::vector<std::string>{} : found->second;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ranges>
 
 #include "cli/command.h"
 #include "cli/render.h"
@@ -75,31 +74,15 @@ Result<std::string> output_path_of(const Context& context, std::string_view flag
   return context.app.output_path(path, flag);
 }
 
-// The peer URLs that NAME=URL,… gives one member, joined by ",".
-std::string urls_of(const std::string& name, std::string_view cluster) {
-  std::string urls;
-  for (const auto part : std::views::split(cluster, ',')) {
-    const std::string_view item(part.begin(), part.end());
-    if (item.starts_with(name + "=")) urls += (urls.empty() ? "" : ",") + std::string(item.substr(name.size() + 1));
-  }
-  return urls;
-}
-
 Status read_identity(const Arguments& arguments, RestoreOptions& options) {
-  const std::string member = arguments.text("--member");
-  options.all_members = member == "all";
+  options.all_members = arguments.text("--member") == "all";
   if (arguments.has("--member") && arguments.has("--name")) {
     return fail(ErrorCode::kUsage, "--member and --name say the same", "both were given", "Leave out one of them.");
   }
-  options.name = arguments.text("--name", member.empty() || options.all_members ? options.name : member);
-  const bool is_named = options.name != RestoreOptions{}.name || arguments.has("--initial-advertise-peer-urls");
-  options.initial_cluster = arguments.text("--initial-cluster", is_named ? "" : options.initial_cluster);
-  options.initial_advertise_peer_urls =
-      arguments.text("--initial-advertise-peer-urls",
-                     arguments.has("--initial-cluster") ? urls_of(options.name, options.initial_cluster) : "");
-  if (options.initial_advertise_peer_urls.empty()) {
-    options.initial_advertise_peer_urls = RestoreOptions{}.initial_advertise_peer_urls;
-  }
+  options.name = arguments.optional("--name");
+  if (!options.name && !options.all_members) options.name = arguments.optional("--member");
+  options.initial_cluster = arguments.optional("--initial-cluster");
+  options.initial_advertise_peer_urls = arguments.optional("--initial-advertise-peer-urls");
   options.initial_cluster_token = arguments.text("--initial-cluster-token");
   return {};
 }
@@ -118,8 +101,9 @@ Result<RestoreOptions> read_options(const Context& context) {
   options.threads = shared.threads;
   TRY(read_identity(arguments, options));
   const bool is_default_folder = options.data_dir.empty() && !options.all_members && !arguments.has("--in-place");
-  if (is_default_folder && options.name.find('/') == std::string::npos) {
-    options.data_dir = TRY(context.app.output_path(options.name + ".etcd", "the data directory"));
+  const std::string name = options.member_name();
+  if (is_default_folder && name.find('/') == std::string::npos) {
+    options.data_dir = TRY(context.app.output_path(name + ".etcd", "the data directory"));
   }
   TRY(read_bump(arguments, options));
   TRY(read_owner(arguments.text("--owner"), options));

@@ -232,7 +232,7 @@ TEST_F(RestoreFresh, WritesNothingInADryRun) {
   m.files.arm({});
   RestoreOptions second = options;
   second.name = "m2";
-  second.initial_cluster.clear();
+  second.initial_cluster.reset();
   const auto alone = run(second);
   ASSERT_FALSE(alone) << "a host without the plan, which does not name the others";
   EXPECT_EQ(alone.error().code(), ErrorCode::kUsage);

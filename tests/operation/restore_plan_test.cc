@@ -122,6 +122,16 @@ TEST(RestorePlan, PutsAllMembersBelowOneFolder) {
   }
 }
 
+TEST(RestorePlan, IsAskedForByAHostWithANameAlsoWhereThatIsTheDefault) {
+  RestoreOptions options;
+  options.plan_file = "/plan";
+  EXPECT_TRUE(decide(options, facts_at(5), "t"));
+  options.name = "default";
+  const auto plan = decide(options, facts_at(5), "t");
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().what(), "there is no plan file /plan");
+}
+
 TEST(RestorePlan, RefusesAMemberThatIsNotInTheCluster) {
   RestoreOptions options = three_members();
   options.name = "m9";

@@ -44,9 +44,10 @@ Status require_usable_name(const std::string& name) {
               "a folder is named after it");
 }
 
-bool names_cluster(const RestoreOptions& options) {
-  return !options.initial_cluster.empty() && options.initial_cluster != RestoreOptions{}.initial_cluster;
-}
+// etcd's own.
+constexpr std::string_view kDefaultPeerUrl = "http://localhost:2380";
+
+bool names_cluster(const RestoreOptions& options) { return options.initial_cluster.has_value(); }
 
 // A named host to which nobody copied the plan would found a cluster of its own.
 Status require_founder(const RestoreOptions& options) {
@@ -57,13 +58,14 @@ Status require_founder(const RestoreOptions& options) {
 }
 
 Result<std::vector<etcd::InitialMember>> members_of(const RestoreOptions& options) {
-  if (!options.initial_cluster.empty()) return etcd::parse_initial_cluster(options.initial_cluster);
+  if (options.initial_cluster) return etcd::parse_initial_cluster(*options.initial_cluster);
   std::string text;
-  std::string_view urls = options.initial_advertise_peer_urls;
+  const std::string own = options.initial_advertise_peer_urls.value_or(std::string(kDefaultPeerUrl));
+  std::string_view urls = own;
   while (true) {
     const std::size_t comma = urls.find(',');
     if (!text.empty()) text += ',';
-    text += options.name + "=" + std::string(urls.substr(0, comma));
+    text += options.member_name() + "=" + std::string(urls.substr(0, comma));
     if (comma == std::string_view::npos) break;
     urls.remove_prefix(comma + 1);
   }
@@ -78,9 +80,9 @@ bool same_members(const std::vector<etcd::InitialMember>& a, const std::vector<e
 }
 
 // As etcd's VerifyBootstrap: the advertised URLs must be the ones the cluster knows the member by.
-Status require_advertised(const etcd::Member& member, const RestoreOptions& options) {
+Status require_advertised(const etcd::Member& member, std::string_view urls) {
   std::vector<std::string> advertised;
-  std::string_view rest = options.initial_advertise_peer_urls;
+  std::string_view rest = urls;
   while (true) {
     const std::size_t comma = rest.find(',');
     advertised.push_back(TRY(etcd::normalise_url(rest.substr(0, comma))));
@@ -96,25 +98,21 @@ Status require_advertised(const etcd::Member& member, const RestoreOptions& opti
                           fmt::join(advertised, ",")));
 }
 
-// Advertised URLs left at their default say nothing; the cluster's own are used.
-bool advertises_default(const RestoreOptions& options) {
-  return options.initial_advertise_peer_urls == RestoreOptions{}.initial_advertise_peer_urls;
-}
-
 Result<MemberPlan> one_member(const etcd::NewCluster& cluster, const RestoreOptions& options) {
-  const auto found = std::ranges::find(cluster.members, options.name, &etcd::Member::name);
+  const std::string name = options.member_name();
+  const auto found = std::ranges::find(cluster.members, name, &etcd::Member::name);
   if (found == cluster.members.end()) {
     std::vector<std::string> names;
     for (const etcd::Member& member : cluster.members) names.push_back(member.name);
     std::ranges::sort(names);
-    return fail(ErrorCode::kBadCluster, "member " + options.name + " is not in the cluster",
+    return fail(ErrorCode::kBadCluster, "member " + name + " is not in the cluster",
                 fmt::format("it has {}", fmt::join(names, ", ")), "Pass --name with one of these names.");
   }
-  if (options.plan_file.empty() || !advertises_default(options)) TRY(require_advertised(*found, options));
-  MemberPlan member{options.name, options.data_dir, options.wal_dir, found->id};
+  if (options.initial_advertise_peer_urls) TRY(require_advertised(*found, *options.initial_advertise_peer_urls));
+  MemberPlan member{name, options.data_dir, options.wal_dir, found->id};
   if (member.data_dir.empty()) {
-    TRY(require_usable_name(options.name));
-    member.data_dir = options.name + ".etcd";
+    TRY(require_usable_name(name));
+    member.data_dir = name + ".etcd";
   }
   return member;
 }
@@ -201,8 +199,7 @@ bool SharedPlan::operator==(const SharedPlan& other) const {
 }
 
 bool has_default_identity(const RestoreOptions& options) {
-  const RestoreOptions defaults;
-  return options.name == defaults.name && options.initial_cluster == defaults.initial_cluster;
+  return !options.name && !options.initial_cluster && !options.initial_advertise_peer_urls;
 }
 
 std::string minor_text(const etcd::Minor& minor) { return fmt::format("{}.{}", minor.major, minor.minor); }
@@ -271,7 +268,7 @@ Status require_fit(const SharedPlan& plan, const RestoreOptions& options, const 
     return mismatch("it was made for another etcd version than " + minor_text(*options.target_version));
   }
   if (names_cluster(options) &&
-      !same_members(TRY(etcd::parse_initial_cluster(options.initial_cluster)), plan.members)) {
+      !same_members(TRY(etcd::parse_initial_cluster(*options.initial_cluster)), plan.members)) {
     return mismatch("its members are not those of --initial-cluster");
   }
   return {};

@@ -105,7 +105,7 @@ std::uint64_t bytes_needed(const RestorePlan& plan);
 std::vector<std::string> plan_steps(const RestorePlan& plan, const PointFacts& facts, bool in_place,
                                     const std::string& plan_file);
 
-// The options mean "whatever it is": name and initial cluster were left at their defaults.
+// The options mean "whatever it is": neither a name nor a cluster nor URLs were given.
 bool has_default_identity(const RestoreOptions& options);
 std::string minor_text(const etcd::Minor& minor);
 

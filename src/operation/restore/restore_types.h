@@ -13,12 +13,12 @@
 namespace lifeboat::operation {
 
 struct RestoreOptions {
-  std::string data_dir;  // of the one member; with all members: a parent that gets <name>.etcd each
-  std::string wal_dir;   // empty: <data-dir>/member/wal
-  std::string name = "default";
-  std::string initial_cluster = "default=http://localhost:2380";
-  std::string initial_cluster_token;  // empty: fresh and random (unless in place or a plan says)
-  std::string initial_advertise_peer_urls = "http://localhost:2380";
+  std::string data_dir;             // of the one member; with all members: a parent that gets <name>.etcd each
+  std::string wal_dir;              // empty: <data-dir>/member/wal
+  std::optional<std::string> name;  // nullopt: "default"
+  std::optional<std::string> initial_cluster;              // nullopt: this member alone
+  std::string initial_cluster_token;                       // empty: fresh and random (unless in place or a plan says)
+  std::optional<std::string> initial_advertise_peer_urls;  // nullopt: as the cluster has them, else etcd's default
   bool all_members = false;
   bool bump = true;
   std::optional<std::int64_t> bump_revision;  // an increment; nullopt: auto
@@ -34,6 +34,8 @@ struct RestoreOptions {
   unsigned threads = 2;
   std::uint64_t index_memory_bytes = 96ull << 20;
   std::int64_t synthesized_lease_ttl_seconds = 3600;
+
+  std::string member_name() const { return name.value_or("default"); }
 };
 
 struct RestoredMember {
