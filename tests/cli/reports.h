@@ -136,6 +136,7 @@ inline operation::StatusReport status() {
   report.clusters = {cluster};
   report.lineages = {{{lineage_id(7), lineage_id(6), 12, "the cluster id changed"},
                       "prod",
+                      "cdf818194e3a8c32",
                       {"prod"},
                       {{900, 1000}, {2000, 48211907}}}};
   report.findings = {"revisions 1001 to 1999 cannot be restored"};
@@ -158,7 +159,7 @@ inline operation::StatusReport status_of_two() {
   staging.cluster = "staging";
   staging.last_verified.reset();
   report.clusters.push_back(staging);
-  report.lineages.push_back({{lineage_id(8), {}, 0, "first backup"}, "staging", {"staging"}, {{1, 300}}});
+  report.lineages.push_back({{lineage_id(8), {}, 0, "first backup"}, "staging", "1a", {"staging"}, {{1, 300}}});
   report.points = 4;
   return report;
 }
