@@ -154,13 +154,12 @@ Command agent_command() {
       .path = "agent",
       .summary = "follow an etcd and store every revision about a second after it was made",
       .details =
-          "Runs until SIGTERM or SIGINT; then it stores what it has and leaves within five seconds "
-          "with exit code 0. SIGHUP makes it read settings, certificates and the password anew (all "
-          "settings but the repo, its key, agent.listen and capture.tail, of which it says that they "
-          "take a restart); a rotated certificate is taken without "
-          "it. A crash loses nothing that was stored, and the next start goes on from there. It "
-          "answers /healthz, /readyz and /metrics by HTTP. Log lines go to standard error, as JSON "
-          "with -o json. Two agents may follow one etcd into one repo.",
+          "Runs until SIGTERM or SIGINT; it then stores what it has and ends within five seconds, with exit code 0. "
+          "On SIGHUP it re-reads settings, certificates and the password; changes to the repo, its key, "
+          "agent.listen and capture.tail need a restart, and the log says so. A rotated certificate is picked up "
+          "without a signal. A crash loses nothing that was stored, and the next start resumes there. The agent "
+          "serves /healthz, /readyz and /metrics over HTTP. Log lines go to standard error, as JSON with -o json. "
+          "Two agents may follow one etcd into one repo.",
       .examples = {{"lifeboat agent -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
                     "--cluster prod --endpoints https://127.0.0.1:2379 --cacert "
                     "/etc/kubernetes/pki/etcd/ca.crt --cert "
@@ -168,9 +167,9 @@ Command agent_command() {
                     "/etc/kubernetes/pki/etcd/healthcheck-client.key",
                     "on a kubeadm control-plane node"},
                    {"lifeboat agent --objectives-rpo 10s --audit-interval 1m",
-                    "ready only while at most ten seconds could be lost, audited every minute"},
+                    "ready only while at most ten seconds of writes could be lost; audited every minute"},
                    {"lifeboat agent --agent-listen 127.0.0.1:9100 -o json",
-                    "with another address for its answers, and log lines for a collector"}},
+                    "serve HTTP on another address, and log JSON lines"}},
       .parameters = {},
       .exits = {ExitCode::kUnreachable, ExitCode::kCredentials, ExitCode::kIntegrity, ExitCode::kRefused,
                 ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey, ExitCode::kTerminated},

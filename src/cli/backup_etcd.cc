@@ -33,14 +33,11 @@ Command backup_etcd_command() {
       .path = "backup etcd",
       .summary = "back up a live etcd into the repo and prove it",
       .details =
-          "Only what the repo does not have is stored. When etcd still has every revision since the "
-          "last point, "
-          "those are read alone; else, or with --full, a snapshot is taken. After the point is safe, its hash is "
-          "compared with the "
-          "live members' own; a point that cannot be proven is kept and says why. When members "
-          "disagree the "
-          "point is kept, too, and the exit code is 6. Where what the repo holds of the cluster is damaged, a whole "
-          "snapshot begins a new history beside it, and the exit code is 6.",
+          "Only what the repo does not have is stored. If etcd still has every revision since the last point, only "
+          "those are read; otherwise, or with --full, a snapshot is taken. Once the point is stored, its hash is "
+          "compared with those of the live members. A point that cannot be proven is kept, and the answer says why. "
+          "If members disagree, the point is kept too, and the exit code is 6. If what the repo holds of the "
+          "cluster is damaged, a whole snapshot begins a new history beside it, and the exit code is 6.",
       .examples = {{"lifeboat backup etcd --cluster prod -r /backup/prod --repo-key-file /etc/lifeboat/prod.key "
                     "--endpoints "
                     "https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert "
@@ -53,7 +50,7 @@ Command backup_etcd_command() {
                    {"lifeboat backup etcd -o json", "for a script"}},
       .parameters = {{.name = "--full",
                       .value = "",
-                      .help = "take a snapshot even where the revisions since the last point would do"},
+                      .help = "take a snapshot even if reading the revisions since the last point would do"},
                      {.name = "--from",
                       .value = "URL",
                       .help = "take the snapshot from this endpoint (default: the best one)"},

@@ -18,9 +18,10 @@ Command config_view_command() {
       .path = "config view",
       .summary = "show every setting and where it came from",
       .details = "",
-      .examples = {{"lifeboat config view", "the values in force"},
-                   {"lifeboat config view --origin", "and the flag, variable or line of a file each one came from"}},
-      .parameters = {{.name = "--origin", .value = "", .help = "say where each value came from"}},
+      .examples = {{"lifeboat config view", "the values in effect"},
+                   {"lifeboat config view --origin",
+                    "with the flag, variable or line of a file that each one came from"}},
+      .parameters = {{.name = "--origin", .value = "", .help = "show where each value came from"}},
       .exits = {},
       .run = run,
   };

@@ -23,14 +23,13 @@ Command export_command() {
       .path = "export",
       .summary = "write a point as an etcd snapshot file",
       .details =
-          "The file is accepted by `etcdutl snapshot restore` without --skip-hash-check. It is not "
-          "encrypted, "
-          "and a file that exists is not replaced.",
+          "`etcdutl snapshot restore` accepts the file without --skip-hash-check. The file is not encrypted. An "
+          "existing file is not replaced.",
       .examples = {{"lifeboat export latest /tmp/snapshot.db", "the newest point"},
                    {"lifeboat export @2026-11-21T09:00:00Z /tmp/snapshot.db", "the state at that time"}},
       .parameters =
           {{.name = "POINT", .value = "", .help = "what to export (`lifeboat help points`)", .required = true},
-           {.name = "FILE", .value = "", .help = "where to", .required = true}},
+           {.name = "FILE", .value = "", .help = "file to write", .required = true}},
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,

@@ -48,13 +48,18 @@ std::string usage_text(const Command& command) {
   return text + (has_flags ? " [flags]" : "");
 }
 
+// "  NAME  HELP", the help wrapped below itself.
+std::string flag_row(const std::string& name, std::size_t columns, std::string_view help) {
+  const std::string text = wrapped(help, columns + 4);
+  return fmt::format("  {}{}", name, std::string(columns + 2 - width(name), ' ')) + text.substr(columns + 4);
+}
+
 std::string parameters_text(const Command& command) {
   std::size_t columns = 0;
   for (const Parameter& parameter : command.parameters) columns = std::max(columns, width(parameter_text(parameter)));
   std::string text;
   for (const Parameter& parameter : command.parameters) {
-    const std::string name = parameter_text(parameter);
-    text += fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), parameter.help);
+    text += flag_row(parameter_text(parameter), columns, parameter.help);
   }
   return text;
 }
@@ -72,8 +77,7 @@ std::string setting_flags_text(std::string_view command) {
   std::string text;
   for (const app::SettingSpec& spec : app::setting_specs()) {
     if (!spec.has_flag || spec.command != command) continue;
-    const std::string name = setting_flag_text(spec);
-    text += fmt::format("  {}{}  {}\n", name, std::string(columns - width(name), ' '), spec.help);
+    text += flag_row(setting_flag_text(spec), columns, spec.help);
   }
   return text;
 }

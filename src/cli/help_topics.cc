@@ -12,7 +12,7 @@ std::string environment_topic() {
       "default.\n\n";
   for (const app::SettingSpec& spec : app::setting_specs()) {
     if (!spec.variable.empty()) text += fmt::format("  {:<27} {}\n", spec.variable, spec.help);
-    if (!spec.foreign.empty()) text += fmt::format("  {:<27} the same, when ours is not set\n", spec.foreign);
+    if (!spec.foreign.empty()) text += fmt::format("  {:<27} the same, if Lifeboat's own is not set\n", spec.foreign);
   }
   return text +
          fmt::format(

@@ -18,7 +18,7 @@ inline constexpr std::array kAllExits{
 };
 
 inline constexpr std::string_view kPointsTopic =
-    "A POINT is anything one can go back to:\n"
+    "A POINT is any state that can be restored:\n"
     "  latest                     the newest one\n"
     "  1f2e9c                     an id as `lifeboat ls` shows it, or at least 4 of its first "
     "digits\n"

@@ -33,15 +33,16 @@ Result<ExitCode> run(Context& context) {
 Command import_command() {
   return {
       .path = "import",
-      .summary = "make a point of a snapshot file",
+      .summary = "turn a snapshot file into a point",
       .details =
-          "The file is an etcd snapshot, plain, .gz or .zst, or a bare member/snap/db, which is all that is left "
-          "after a lost quorum: stop its etcd first, also before copying it. Writes that stood only in the "
-          "write-ahead log are not in it. The file is only read. A file older than the newest point becomes a point "
-          "of its own, and `latest` stays with the history of which a running cluster was seen last.",
+          "The file is an etcd snapshot, plain, .gz or .zst, or a bare database file (member/snap/db), which may be "
+          "all that is left after a lost quorum. Stop its etcd before you import or copy it. Writes that were only "
+          "in the write-ahead log are not included. The file is only read. A file older than the newest point "
+          "becomes a point of its own, and `latest` keeps naming the history in which a running cluster was last "
+          "seen.",
       .examples = {{"lifeboat import snapshot.db --cluster prod", "the time of the point is the file's"},
                    {"lifeboat import old.db.gz --time 2026-03-01T02:00:00Z",
-                    "when it was taken, if the file's own time is not right"},
+                    "with the time at which it was taken, if the file's own time is wrong"},
                    {"lifeboat import /var/lib/etcd/member/snap/db", "what a lost member left (stop etcd first)"}},
       .parameters = {{.name = "FILE", .value = "", .help = "the snapshot", .required = true},
                      {.name = "--time",

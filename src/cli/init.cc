@@ -22,9 +22,8 @@ Command init_command() {
       .path = "init",
       .summary = "create a repo and lock it with a key",
       .details =
-          "The repo is an empty or new directory. Give a passphrase, a key file, or both: each of "
-          "them opens "
-          "the repo alone. At a terminal, and with neither, a passphrase is asked for.",
+          "The repo is a new or empty directory. Give a passphrase, a key file, or both: each of them opens the "
+          "repo by itself. If neither is given at a terminal, you are asked for a passphrase.",
       .examples = {{"lifeboat init --repo file:///backup/prod --repo-key-file "
                     "/etc/lifeboat/prod.key --new-key",
                     "a new repo and a new key file"},
@@ -32,7 +31,7 @@ Command init_command() {
                    {"lifeboat init -r /backup/prod", "a passphrase typed at the terminal"}},
       .parameters = {{.name = "--new-key",
                       .value = "",
-                      .help = "make the file of --repo-key-file: 32 random bytes, mode 0600"}},
+                      .help = "create the file that --repo-key-file names: 32 random bytes, mode 0600"}},
       .exits = {ExitCode::kRefused, ExitCode::kStorage},
       .run = run,
   };

@@ -61,8 +61,8 @@ Command ls_command() {
       .path = "ls",
       .summary = "list the points of a repo, or the keys in one",
       .details =
-          "Inside a point, keys are counted by the part of their path after PREFIX; --keys lists "
-          "them.",
+          "Inside a point, keys are counted by the next part of their path after PREFIX; --keys lists the keys "
+          "themselves.",
       .examples = {{"lifeboat ls", "the points, oldest first"},
                    {"lifeboat ls latest /registry/", "what is in the newest point, by kind"},
                    {"lifeboat ls rev:48211907 /registry/pods/ --keys", "the pods at one revision, key by key"}},

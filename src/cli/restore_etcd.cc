@@ -236,35 +236,39 @@ std::vector<Parameter> parameters() {
       {.name = "--to", .value = "POINT", .help = "what to restore (`lifeboat help points`)"},
       {.name = "--data-dir",
        .value = "DIR",
-       .help = "of the new member (default: NAME.etcd); with --member all a parent that gets "
-               "NAME.etcd each"},
-      {.name = "--wal-dir", .value = "DIR", .help = "for the write-ahead log (default: DATA-DIR/member/wal)"},
-      {.name = "--name", .value = "NAME", .help = "of the member, as etcd's own flag (default: default)"},
+       .help = "data directory of the new member (default: NAME.etcd); with --member all, the folder in which each "
+               "member gets a NAME.etcd"},
+      {.name = "--wal-dir", .value = "DIR", .help = "folder of the write-ahead log (default: DATA-DIR/member/wal)"},
+      {.name = "--name", .value = "NAME", .help = "name of the member, like etcd's flag (default: default)"},
       {.name = "--member", .value = "NAME|all", .help = "one member of --initial-cluster, or all of them at once"},
-      {.name = "--initial-cluster", .value = "NAME=URL,…", .help = "members of the new cluster, as etcd's own flag"},
-      {.name = "--initial-cluster-token", .value = "TEXT", .help = "as etcd's own flag (default: fresh and random)"},
-      {.name = "--initial-advertise-peer-urls", .value = "URL,…", .help = "of this member, as etcd's own flag"},
+      {.name = "--initial-cluster", .value = "NAME=URL,…", .help = "members of the new cluster, like etcd's flag"},
+      {.name = "--initial-cluster-token",
+       .value = "TEXT",
+       .help = "token of the new cluster, like etcd's flag (default: a random one)"},
+      {.name = "--initial-advertise-peer-urls", .value = "URL,…", .help = "peer URLs of this member, like etcd's flag"},
       {.name = "--bump-revision",
        .value = "N|auto",
-       .help = "add N to the revision (default auto: beyond all that clients can have seen)"},
-      {.name = "--no-bump", .value = "", .help = "keep the revision (clients must be restarted)"},
-      {.name = "--keep-history", .value = "", .help = "keep old versions of keys, not only the newest ones"},
+       .help = "add N to the revision (default auto: enough to exceed every revision that clients can have seen)"},
+      {.name = "--no-bump", .value = "", .help = "keep the revision; clients must then be restarted"},
+      {.name = "--keep-history", .value = "", .help = "keep old versions of keys, not only the newest one of each"},
       {.name = "--auth",
        .value = "as-of|latest",
-       .help = "users and roles: as of the revision (default), or the newest of the same history, "
-               "so that a password revoked since stays revoked"},
-      {.name = "--keep-alarms", .value = "", .help = "keep the alarms that were raised"},
+       .help = "users and roles as of the revision (default), or the newest ones of the same history, so that a "
+               "password revoked since stays revoked"},
+      {.name = "--keep-alarms", .value = "", .help = "keep alarms that were active"},
       {.name = "--etcd-version",
        .value = "3.N",
-       .help = "etcd that will run on it, 3.4 to 3.7 (default: the one that was backed up)"},
+       .help = "version of the etcd that will run on the data, 3.4 to 3.7 (default: the one that was backed up)"},
       {.name = "--plan",
        .value = "FILE",
-       .help = "share one plan between hosts: written by the first, read by the others; it also decides what "
+       .help = "share one plan between hosts: the first host writes it, the others follow it; it also decides what "
                "`latest` means"},
-      {.name = "--owner", .value = "UID:GID", .help = "of the files (default: the old tree's, else the caller's)"},
-      {.name = "--in-place", .value = "", .help = "replace the data of a stopped member; the old data is kept"},
-      {.name = "--confirm", .value = "CLUSTER", .help = "confirm --in-place without a question: the cluster's name"},
-      {.name = "--undo", .value = "", .help = "put the data back that --in-place replaced"},
+      {.name = "--owner",
+       .value = "UID:GID",
+       .help = "owner of the files (default: that of the old data, else the caller)"},
+      {.name = "--in-place", .value = "", .help = "replace the data of a stopped member and keep the old data"},
+      {.name = "--confirm", .value = "CLUSTER", .help = "confirm --in-place in advance with the cluster's name"},
+      {.name = "--undo", .value = "", .help = "bring back the data that --in-place replaced"},
       {.name = "--dry-run", .value = "", .help = "print the plan and write nothing"},
   };
 }
@@ -276,12 +280,10 @@ Command restore_etcd_command() {
       .path = "restore etcd",
       .summary = "rebuild the data directories of an etcd cluster from a point",
       .details =
-          "Nothing is ever overwritten: the result is built beside, checked, synced, and renamed "
-          "last. "
-          "With --in-place the old data is kept beside as DATA-DIR.lifeboat-TIME, and the command "
-          "that brings "
-          "it back is printed. Whichever users and roles are taken, the report lists how those as "
-          "of the revision and the newest known ones differ, by name.",
+          "Nothing is ever overwritten: the result is built next to the target, checked, synced, and only then "
+          "renamed into place. With --in-place the old data is kept as DATA-DIR.lifeboat-TIME, and the command that "
+          "brings it back is printed. With either value of --auth, the report names the users and roles that differ "
+          "between the revision and the newest known state.",
       .examples = {{"lifeboat restore etcd --to latest --data-dir /var/lib/etcd-restored", "a single member"},
                    {"lifeboat restore etcd --to latest --member all --data-dir /restore --initial-cluster "
                     "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380",
@@ -290,12 +292,12 @@ Command restore_etcd_command() {
                     "--initial-cluster "
                     "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380 --initial-advertise-peer-urls "
                     "https://10.0.0.1:2380 --plan /shared/plan.json",
-                    "one host of several, by a shared plan"},
+                    "one host of several, with a shared plan"},
                    {"lifeboat restore etcd --to @-2h --auth latest --data-dir /var/lib/etcd-restored",
-                    "the keys of two hours ago, with the users and passwords of now"},
+                    "the keys of two hours ago with today's users and passwords"},
                    {"lifeboat restore etcd --to @-15m --in-place --data-dir /var/lib/etcd --confirm=prod",
                     "replace a stopped member's data"},
-                   {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "and take that back"}},
+                   {"lifeboat restore etcd --undo --data-dir /var/lib/etcd", "undo that"}},
       .parameters = parameters(),
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,

@@ -38,12 +38,13 @@ Command show_command() {
   return {
       .path = "show",
       .summary = "show a point, or the value of a key in it",
-      .details = "With -o raw the bytes of the value are written and nothing else.",
+      .details = "With -o raw, only the bytes of the value are written.",
       .examples = {{"lifeboat show latest", "where it came from, its members, what it holds, whether it is proven"},
                    {"lifeboat show @-2h /registry/configmaps/default/app", "a value as it was two hours ago"},
-                   {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin", "its bytes into a file"}},
-      .parameters = {{.name = "POINT", .value = "", .help = "which one (`lifeboat help points`)", .required = true},
-                     {.name = "KEY", .value = "", .help = "a key; other bytes as \\xNN"}},
+                   {"lifeboat show 1f2e /registry/secrets/prod/db -o raw > value.bin", "write its bytes to a file"}},
+      .parameters =
+          {{.name = "POINT", .value = "", .help = "the point to show (`lifeboat help points`)", .required = true},
+           {.name = "KEY", .value = "", .help = "a key; other bytes as \\xNN"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
       .reads_a_point = true,

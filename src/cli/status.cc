@@ -24,11 +24,12 @@ Command status_command() {
       .path = "status",
       .summary = "say whether each cluster can be recovered, and to when",
       .details =
-          "One verdict for each cluster in the repo, or for that of --cluster; the worst decides the exit code. 0: "
-          "what `latest` names is there. 1: it is not (NOT RECOVERABLE), or it is in doubt (DOUBTFUL): members and "
-          "the log disagreed when they were last compared, or a verification failed and none of the newest point, "
-          "as deep and since, was clean. How old the newest point is does not decide: watch `rpoSeconds`. In JSON, "
-          "`clusters` has them all, the worst first, and the fields beside it are those of the worst.",
+          "Gives one verdict for each cluster in the repo, or for the one that --cluster names; the worst verdict "
+          "decides the exit code. 0: what `latest` names can be recovered. 1: it cannot (NOT RECOVERABLE), or it is "
+          "in doubt (DOUBTFUL): members and the log disagreed when they were last compared, or the last "
+          "verification of the newest point failed and no later one at least as deep was clean. The age of the "
+          "newest point does not affect the exit code; monitor `rpoSeconds`. In JSON, `clusters` lists all "
+          "clusters, the worst first, and the fields beside it are those of the worst.",
       .examples = {{"lifeboat status", "the verdict, the newest point, its proof, for each cluster"},
                    {"lifeboat status --cluster prod -o json", "for monitoring; exit code 1 means no"}},
       .parameters = {},

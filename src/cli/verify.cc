@@ -56,20 +56,18 @@ Command verify_command() {
       .path = "verify",
       .summary = "check that points can be restored",
       .details =
-          "Levels: 0 every object is there with its size; 1 and has its SHA-256; 2 and decrypts "
-          "and parses; "
-          "3 and keeps the rules of an etcd history, gives the recorded hash, and rebuilds into a "
-          "valid "
-          "database; 4 and is served by an etcd started on it in a sandbox. Damage is reported, "
-          "never repaired.",
+          "Each level includes the ones before it. 0: every object is there, with its size. 1: every object has its "
+          "SHA-256. 2: every object decrypts and parses. 3: the records obey the rules of an etcd history, give the "
+          "recorded hash, and rebuild into a valid database. 4: an etcd started on a restored copy in a sandbox "
+          "serves equal data. Damage is reported, never repaired.",
       .examples = {{"lifeboat verify", "the newest point at level 2"},
                    {"lifeboat verify --all --level 1", "every object's checksum"},
-                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd", "boot an etcd on it"}},
-      .parameters = {{.name = "POINT", .value = "", .help = "which one (default: latest)"},
-                     {.name = "--all", .value = "", .help = "every point of the repo, whatever its cluster"},
-                     {.name = "--level", .value = "0..4", .help = "how deep (default 2)"},
+                   {"lifeboat verify latest --level 4 --etcd /usr/local/bin/etcd", "boot an etcd on a restored copy"}},
+      .parameters = {{.name = "POINT", .value = "", .help = "the point to verify (default: latest)"},
+                     {.name = "--all", .value = "", .help = "every point of the repo, of all clusters"},
+                     {.name = "--level", .value = "0..4", .help = "how deep to check (default 2)"},
                      {.name = "--etcd", .value = "FILE", .help = "the etcd for level 4 (default: found on PATH)"},
-                     {.name = "--no-attest", .value = "", .help = "write no record of the outcome into the repo"}},
+                     {.name = "--no-attest", .value = "", .help = "do not record the outcome in the repo"}},
       .exits = {ExitCode::kIntegrity, ExitCode::kRefused, ExitCode::kStorage, ExitCode::kNotFound, ExitCode::kWrongKey},
       .run = run,
   };

@@ -45,6 +45,15 @@ TEST(Help, OfEachCommandBeginsWithExamplesAndEndsWithExitCodes) {
   }
 }
 
+TEST(Help, WrapsWhatIsSaidOfAFlagBelowItself) {
+  for (const Command& command : commands()) {
+    const std::string text = command_help_text(command);
+    std::istringstream lines(text.substr(text.find("Usage:")));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(width(line), 96u) << command.path << ": " << line;
+  }
+  EXPECT_THAT(command_help_text(*find_command("restore etcd")), HasSubstr("\n" + std::string(39, ' ') + "NAME.etcd\n"));
+}
+
 TEST(Help, HasOnlyExamplesThatParse) {
   for (const Command& command : commands()) {
     for (const Example& example : command.examples) {

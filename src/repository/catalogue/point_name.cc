@@ -74,11 +74,6 @@ Result<PointName> parse_point_name(std::string_view text) {
   if (text == "latest") return PointName{};
   if (text.starts_with('@')) return parse_instant(text);
   if (text.starts_with("rev:")) return parse_revision(text);
-  if (text.starts_with("before-delete:")) {
-    return not_a_point(text,
-                       "points before a deletion need the index of keys, which this version "
-                       "does not build");
-  }
   return parse_id(text);
 }
 
