@@ -194,7 +194,13 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   report.total_seconds = seconds();
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";
-  if (options.prove) TRY(record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress));
+  if (!options.prove) return report;
+  // The point exists already: what goes wrong now is told, not fatal.
+  const Status recorded = record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress);
+  if (recorded) return report;
+  if (repository::is_damage(recorded.error())) report.damage = recorded.error().code();
+  report.warnings.push_back("the point is there, and the hash of what is stored could not be recorded: " +
+                            recorded.error().to_string());
   return report;
 }
 
