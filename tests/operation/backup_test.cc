@@ -8,7 +8,6 @@
 
 #include "operation/backup_support.h"
 #include "operation/inspect/history.h"
-#include "storage/forwarding_store.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::operation {
@@ -606,43 +605,6 @@ TEST_F(Backup, AFullDiskIsAnErrorAndLeavesTheRepoWhole) {
   w.memory.set_capacity(std::uint64_t{1} << 40);
   expect_clean();
   EXPECT_FALSE(import(model).new_lineage);
-}
-
-// Fails once, at the write of that number.
-class FailingWrites final : public storage::ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  std::size_t at = 0, calls = 0;
-
- protected:
-  Status before(const storage::StoreCall& call) override {
-    using enum storage::StoreOperation;
-    const bool writes = call.operation == kStage || call.operation == kAppend || call.operation == kPublish;
-    if (!writes || calls++ != at) return {};
-    return fail(ErrorCode::kStorageFull, "the store takes nothing");
-  }
-};
-
-// Whichever write fails: a segment that no point names would stay for ever.
-TEST_F(Backup, APointThatIsNotMadeLeavesNoSegment) {
-  write_some(model, random, 60, 8);
-  ASSERT_TRUE(w.import_model(model));
-  write_some(model, random, 60, 8);
-  w.place("/snapshot", model.snapshot_file());
-  const auto before = names_in(*w.store);
-  FailingWrites store(*w.store);
-  const auto repo = Repository::open(store, key_file(kKeyFileText)).value();
-  bool done = false;
-  std::size_t failed = 0;
-  for (std::size_t at = 0; !done; ++at) {
-    store.at = at;
-    store.calls = 0;
-    done = import_snapshot(*repo, w.world, "/snapshot", w.options(), w.progress).has_value();
-    if (done) break;
-    ++failed;
-    EXPECT_EQ(names_in(*w.store), before) << "call " << at;
-  }
-  EXPECT_GT(failed, 5u);
 }
 
 TEST_F(Backup, AnExportReadsAsTheClusterItCameFrom) {
