@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "agent/log.h"
-#include "operation/capture/capture.h"
+#include "operation/capture/capture_types.h"
 
 namespace lifeboat::agent {
 

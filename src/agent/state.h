@@ -13,7 +13,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "io/world.h"
-#include "operation/capture/capture.h"
+#include "operation/capture/capture_types.h"
 #include "repository/catalogue/points.h"
 #include "repository/upkeep/merge.h"
 #include "storage/tail_store.h"

@@ -13,7 +13,7 @@
 #include "app/settings.h"
 #include "base/ids.h"
 #include "io/world.h"
-#include "operation/inspect/inspect.h"
+#include "operation/inspect/inspect_options.h"
 #include "repository/store/repository.h"
 #include "source/etcd/client.h"
 #include "storage/object_store.h"

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "cli/json.h"
 #include "cli/style.h"
+#include "repository/catalogue/points.h"
 
 namespace lifeboat::cli {
 

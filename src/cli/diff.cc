@@ -1,8 +1,8 @@
 // lifeboat diff: which keys differ between two points.
+#include "operation/inspect/diff.h"
 #include "cli/command.h"
 #include "cli/key_text.h"
 #include "cli/render.h"
-#include "operation/inspect/inspect.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -1,7 +1,7 @@
 // lifeboat export: a point becomes a snapshot file.
 #include "cli/command.h"
 #include "cli/render.h"
-#include "operation/inspect/inspect.h"
+#include "operation/export/export_snapshot.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -3,7 +3,7 @@
 #include "cli/backup_options.h"
 #include "cli/command.h"
 #include "cli/render.h"
-#include "operation/backup/backup_etcd.h"
+#include "operation/backup/import_snapshot.h"
 
 namespace lifeboat::cli {
 namespace {

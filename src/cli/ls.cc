@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/key_text.h"
 #include "cli/render.h"
-#include "operation/inspect/inspect.h"
+#include "operation/inspect/keys.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -1,5 +1,6 @@
 // lifeboat restore etcd: a point becomes data directories, or replaces a stopped member's data.
 #include "operation/restore/restore_etcd.h"
+#include "operation/restore/undo_in_place.h"
 
 #include <fmt/format.h>
 

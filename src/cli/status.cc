@@ -1,7 +1,7 @@
 // lifeboat status: whether what matters can be recovered.
+#include "operation/inspect/status.h"
 #include "cli/command.h"
 #include "cli/render.h"
-#include "operation/inspect/inspect.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -5,8 +5,12 @@
 
 #include "io/fault_file_system.h"
 #include "operation/backup/backup_etcd.h"
+#include "operation/backup/import_snapshot.h"
 #include "operation/database/build_database.h"
-#include "operation/inspect/inspect.h"
+#include "operation/export/export_snapshot.h"
+#include "operation/inspect/diff.h"
+#include "operation/inspect/keys.h"
+#include "operation/inspect/status.h"
 #include "operation/verify/verify.h"
 #include "repository/mvcc_model.h"
 #include "repository/support.h"

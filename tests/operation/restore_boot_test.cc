@@ -6,6 +6,7 @@
 #include "io/file_system.h"
 #include "operation/restore/restore_etcd.h"
 #include "operation/restore/restore_in_place.h"
+#include "operation/restore/undo_in_place.h"
 #include "operation/restore_support.h"
 #include "support/etcd.h"
 

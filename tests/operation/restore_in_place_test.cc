@@ -1,4 +1,5 @@
 #include "operation/restore/restore_in_place.h"
+#include "operation/restore/undo_in_place.h"
 
 #include <gtest/gtest.h>
 

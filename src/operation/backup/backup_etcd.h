@@ -1,4 +1,4 @@
-// Backing up etcd: a snapshot (live or a file) becomes a point in a repo.
+// Backing up etcd: what a running cluster holds becomes a point in a repo.
 #pragma once
 
 #include <string>
@@ -13,9 +13,5 @@ namespace lifeboat::operation {
 // Order of durable writes: segments, then the manifest (which makes the point), then the proof's attestation.
 Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
                                  const BackupOptions& options, Progress& progress);
-
-// A snapshot file (plain, .gz, .zst) or a bare member/snap/db.
-Result<BackupReport> import_snapshot(const repository::Repository& repo, io::World& world, const std::string& path,
-                                     const ImportOptions& options, Progress& progress);
 
 }  // namespace lifeboat::operation

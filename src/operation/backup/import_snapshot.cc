@@ -1,3 +1,5 @@
+#include "operation/backup/import_snapshot.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -6,7 +8,6 @@
 #include "base/text.h"
 #include "crypto/compress.h"
 #include "crypto/hash.h"
-#include "operation/backup/backup_etcd.h"
 #include "operation/backup/commit_snapshot.h"
 #include "operation/backup/prove_point.h"
 

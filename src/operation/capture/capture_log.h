@@ -4,8 +4,8 @@
 #include <deque>
 #include <vector>
 
-#include "operation/capture/capture.h"
 #include "operation/capture/capture_sidecar.h"
+#include "operation/capture/capture_types.h"
 #include "operation/lineage/capture_head.h"
 #include "operation/lineage/key_versions.h"
 #include "operation/lineage/raft_position.h"

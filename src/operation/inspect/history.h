@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "operation/inspect/inspect.h"
+#include "base/progress.h"
+#include "operation/inspect/inspect_options.h"
+#include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
 

@@ -2,7 +2,10 @@
 // where the values are not wanted.
 #pragma once
 
-#include "operation/inspect/inspect.h"
+#include "base/progress.h"
+#include "operation/inspect/inspect_options.h"
+#include "repository/catalogue/points.h"
+#include "repository/log/log_reader.h"
 
 namespace lifeboat::operation {
 

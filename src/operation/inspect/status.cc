@@ -1,3 +1,5 @@
+#include "operation/inspect/status.h"
+
 #include <algorithm>
 #include <set>
 #include <tuple>
@@ -5,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "operation/inspect/inspect.h"
 
 namespace lifeboat::operation {
 namespace {

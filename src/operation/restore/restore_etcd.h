@@ -35,7 +35,5 @@ Result<RestoreReport> restore_etcd(const repository::Repository& repo, io::World
 Result<RestoreReport> restore_etcd_in_place(const repository::Repository& repo, io::World& world,
                                             const repository::Catalogue::Target& target, const RestoreOptions& options,
                                             Progress& progress);
-// Puts the kept tree back (the inverse exchange); also finishes or takes back an interrupted swap.
-Result<RestoreReport> undo_in_place(io::World& world, const std::string& data_dir, const std::string& wal_dir);
 
 }  // namespace lifeboat::operation

@@ -1,7 +1,7 @@
-// Putting the data back that a restore in place replaced.
+#include "operation/restore/undo_in_place.h"
+
 #include <chrono>
 
-#include "operation/restore/restore_etcd.h"
 #include "operation/target/in_place_swap.h"
 
 namespace lifeboat::operation {

@@ -1,8 +1,9 @@
+#include "operation/inspect/diff.h"
+
 #include <algorithm>
 #include <map>
 #include <unordered_map>
 
-#include "operation/inspect/inspect.h"
 #include "operation/inspect/live_records.h"
 #include "repository/catalogue/coverage.h"
 #include "repository/store/segments.h"

@@ -1,10 +1,11 @@
+#include "operation/inspect/keys.h"
+
 #include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "operation/inspect/inspect.h"
 #include "operation/inspect/live_records.h"
 
 namespace lifeboat::operation {

@@ -1,9 +1,10 @@
+#include "operation/export/export_snapshot.h"
+
 #include <fmt/format.h>
 
 #include "crypto/hash.h"
 #include "io/bulk_writer.h"
 #include "operation/database/build_database.h"
-#include "operation/inspect/inspect.h"
 #include "operation/restore/restore_source.h"
 
 namespace lifeboat::operation {
