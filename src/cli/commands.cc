@@ -55,6 +55,10 @@ void answer(Context& context, const std::string& text, const Json& json) {
   context.out << (context.format == Format::kJson ? json.text() : text);
 }
 
+void tell_target(Context& context, const Catalogue::Target& target) {
+  if (context.format != Format::kJson) context.progress.note(echo_of(target, context.style));
+}
+
 Result<Resolved> resolve_point(Context& context, const std::string& name) {
   const repository::Repository* repo = TRY(context.app.repo());
   Resolved resolved{*repo, TRY(Catalogue::load(*repo)), {}};

@@ -9,7 +9,7 @@ namespace {
 Result<ExitCode> run(Context& context) {
   const std::string path = TRY(context.app.output_path(context.arguments.text("FILE"), "the file"));
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
-  context.progress.note(echo_of(resolved.target, context.style));
+  tell_target(context, resolved.target);
   const operation::ExportReport report = TRY(operation::export_snapshot(
       resolved.repo, context.app.world(), resolved.target, path, context.app.inspect_options(), context.progress));
   answer(context, export_text(resolved.target, report, context.style), export_json(resolved.target, report));

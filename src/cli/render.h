@@ -26,6 +26,9 @@ Json envelope(std::string_view kind);
 // Fields `NAME` (bytes that are not UTF-8 become U+FFFD) and, only then, `NAMEBase64`.
 void put_bytes(Json& object, std::string_view name, ByteView bytes);
 
+// "point 1f2e… · revision 42 · 2026-11-21 09:00:00Z (8 min ago)".
+std::string echo_of(const Catalogue::Target& target, const Style& style);
+
 std::string proof_word(repository::Proof proof);  // proven, unproven, disagrees
 std::string proof_text(repository::Proof proof, const std::string& reason, const Style& style);
 // id, revision (the one cut at), pointRevision, lineage, cluster, time.

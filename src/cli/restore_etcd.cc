@@ -223,7 +223,7 @@ Result<ExitCode> run(Context& context) {
   RestoreOptions options = TRY(read_options(context));
   Resolved resolved = TRY(resolve_point(context, context.arguments.text("--to")));
   const std::string decided = TRY(follow_plan(context, options, resolved));
-  context.progress.note(echo_of(resolved.target, context.style));
+  tell_target(context, resolved.target);
   if (options.bump) options.live_revision = live_revision(context);
   if (in_place && !options.dry_run) TRY(confirm(context, resolved, options));
   RestoreReport report = TRY(restore_by_plan(context, options, resolved, decided));

@@ -21,7 +21,7 @@ Result<std::vector<Catalogue::Target>> targets(Context& context, const Catalogue
     return all;
   }
   all.push_back(TRY(find_target(context, catalogue, context.arguments.text("POINT", "latest"))));
-  context.progress.note(echo_of(all.front(), context.style));
+  tell_target(context, all.front());
   return all;
 }
 

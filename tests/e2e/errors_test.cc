@@ -116,6 +116,8 @@ TEST_F(WithPoint, RestoreRefusesTargetsThatAreInUseAndPointsThatAreNotThere) {
   fs::create_directories(full);
   write_file(full + "/precious", "data");
   expect_error(repo_.run_with(to_latest + Words{full}), 7, "LB-E6001");
+  const auto as_json = repo_.run_with(to_latest + Words{full, "-o", "json"});
+  EXPECT_EQ(Json::parse(as_json.err).at("code"), "LB-E6001") << "nothing else stands beside it";
   EXPECT_THAT(tree(full), ::testing::ElementsAre("precious"));
 
   const std::string live = cluster_.member().data_dir();
