@@ -269,8 +269,8 @@ int places_in_memory(const Bytes& masked) {
   for (std::string line; std::getline(maps, line);) {
     unsigned long from = 0, to = 0;
     char mode[5] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, mode) == 3 && mode[1] == 'w')
-      regions.emplace_back(from, to);
+    const bool writable = std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, mode) == 3 && mode[1] == 'w';
+    if (writable && to - from < 1ul << 32) regions.emplace_back(from, to);  // a sanitizer's shadow has terabytes
   }
   int places = 0;
   std::vector<char> piece(1 << 16);  // what it takes over is not looked at again
