@@ -113,8 +113,8 @@ Result<Resolved> resolve_point(Context& context, const std::string& name);
 // A further name in the same catalogue, `before-delete:KEY` included.
 Result<repository::Catalogue::Target> find_target(Context& context, const repository::Catalogue& catalogue,
                                                   const std::string& name);
-// Notes what a name was taken for before the work begins. The JSON form says it in the answer, and an error stands alone
-// on standard error there.
+// Notes what a name was taken for before the work begins. The JSON form says it in the answer, and an error stands
+// alone on standard error there.
 void tell_target(Context& context, const repository::Catalogue::Target& target);
 
 }  // namespace lifeboat::cli
