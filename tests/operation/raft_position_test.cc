@@ -30,6 +30,7 @@ TEST(RaftPosition, AllowsForEntriesAppliedWhileAMemberIsAsked) {
 TEST(RaftPosition, TakesAnyNumbers) {
   EXPECT_TRUE(raft_position_follows({INT64_MIN, 0}, {INT64_MIN, UINT64_MAX}));
   EXPECT_FALSE(raft_position_follows({INT64_MIN, 0}, {INT64_MAX, 0}));
+  EXPECT_TRUE(raft_position_follows({1, 0}, {1'000'000, UINT64_MAX}));
   EXPECT_TRUE(raft_position_follows({INT64_MAX, 0}, {INT64_MIN, 0}));
 }
 

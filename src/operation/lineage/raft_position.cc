@@ -12,8 +12,11 @@ constexpr std::uint64_t kAppliedMeanwhile = 10'000;
 
 bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& later) {
   if (later.index < earlier.index) return false;
-  const std::int64_t gain = std::max<std::int64_t>(later.revision - std::max<std::int64_t>(earlier.revision, 0), 0);
-  return later.index - earlier.index + kAppliedMeanwhile >= static_cast<std::uint64_t>(gain);
+  const auto of = [](std::int64_t revision) { return static_cast<std::uint64_t>(std::max<std::int64_t>(revision, 0)); };
+  const std::uint64_t raised =
+      of(later.revision) > of(earlier.revision) ? of(later.revision) - of(earlier.revision) : 0;
+  const std::uint64_t gained = later.index - earlier.index;
+  return gained >= raised || raised - gained <= kAppliedMeanwhile;
 }
 
 }  // namespace lifeboat::operation
