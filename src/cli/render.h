@@ -29,6 +29,10 @@ void put_bytes(Json& object, std::string_view name, ByteView bytes);
 // "point 1f2e… · revision 42 · 2026-11-21 09:00:00Z (8 min ago)".
 std::string echo_of(const Catalogue::Target& target, const Style& style);
 
+// {"fromRevision": …, "toRevision": …}, and a list of them.
+Json range_json(const repository::Coverage& range);
+Json ranges_json(const std::vector<repository::Coverage>& ranges);
+
 std::string proof_word(repository::Proof proof);  // proven, unproven, disagrees
 std::string proof_text(repository::Proof proof, const std::string& reason, const Style& style);
 // id, revision (the one cut at), pointRevision, lineage, cluster, time.

@@ -80,7 +80,7 @@ Json backup_json(const operation::BackupReport& report, std::string_view kind) {
       .put("previousRevision", report.previous_revision)
       .put("completeFromRevision", report.complete_from);
   if (report.gap) {
-    json.put("gap", Json::object().put("fromRevision", report.gap->from).put("toRevision", report.gap->to));
+    json.put("gap", range_json(*report.gap));
   }
   json.put("method", report.continued ? "watch" : "snapshot")
       .put_text("snapshotReason", report.snapshot_reason)

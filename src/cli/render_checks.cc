@@ -40,21 +40,13 @@ Json findings_json(const std::vector<operation::Finding>& findings) {
 Json lineages_json(const std::vector<repository::LineageInfo>& lineages) {
   Json items = Json::array();
   for (const repository::LineageInfo& info : lineages) {
-    Json coverage = Json::array();
-    for (const repository::Coverage& run : info.coverage) {
-      coverage.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
-    }
     Json item = Json::object();
     item.put("id", info.lineage.id.text()).put("cluster", info.cluster).put("reason", info.lineage.reason);
     if (!info.lineage.parent.is_zero()) {
       item.put("parent", info.lineage.parent.text()).put("forkRevision", info.lineage.fork_revision);
     }
-    Json captured = Json::array();
-    for (const repository::Coverage& run : info.captured) {
-      captured.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
-    }
-    item.put("coverage", std::move(coverage));
-    if (!info.captured.empty()) item.put("captured", std::move(captured));
+    item.put("coverage", ranges_json(info.coverage));
+    if (!info.captured.empty()) item.put("captured", ranges_json(info.captured));
     items.add(std::move(item));
   }
   return items;

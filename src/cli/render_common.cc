@@ -45,6 +45,16 @@ std::string proof_text(repository::Proof proof, const std::string& reason, const
   return "";
 }
 
+Json range_json(const repository::Coverage& range) {
+  return Json::object().put("fromRevision", range.from).put("toRevision", range.to);
+}
+
+Json ranges_json(const std::vector<repository::Coverage>& ranges) {
+  Json items = Json::array();
+  for (const repository::Coverage& range : ranges) items.add(range_json(range));
+  return items;
+}
+
 std::string echo_of(const Catalogue::Target& target, const Style& style) {
   const repository::Point& point = *target.point;
   const bool cut = target.revision != point.manifest.revision;

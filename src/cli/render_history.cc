@@ -56,14 +56,11 @@ std::string history_text(const Catalogue::Target& target, const operation::Histo
 Json history_json(const Catalogue::Target& target, const operation::HistoryReport& report) {
   Json items = Json::array();
   for (const operation::HistoryEntry& entry : report.entries) items.add(entry_json(entry));
-  Json gaps = Json::array();
-  for (const auto& gap : report.gaps)
-    gaps.add(std::move(Json::object().put("fromRevision", gap.from).put("toRevision", gap.to)));
   return envelope("History")
       .put("point", target_json(target))
       .put("puts", report.puts)
       .put("deletes", report.deletes)
-      .put("gaps", std::move(gaps))
+      .put("gaps", ranges_json(report.gaps))
       .put("items", std::move(items))
       .put("isComplete", report.entries.size() == report.total);
 }

@@ -171,13 +171,10 @@ std::string restorable_text(const repository::LineageInfo& info) {
 }
 
 Json restorable_json(const repository::LineageInfo& info) {
-  Json runs = Json::array();
-  for (const repository::Coverage& run : info.coverage)
-    runs.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
   return Json::object()
       .put("lineage", info.lineage.id.text())
       .put("cluster", info.cluster)
-      .put("coverage", std::move(runs));
+      .put("coverage", ranges_json(info.coverage));
 }
 
 }  // namespace
@@ -275,17 +272,13 @@ Json point_json(const PointAnswer& answer) {
                      .put("storedBytes", segment.stored_bytes)
                      .put("plainBytes", segment.plain_bytes));
   }
-  Json coverage = Json::array();
-  for (const repository::Coverage& run : repository::coverage_of(point.manifest.segments)) {
-    coverage.add(Json::object().put("fromRevision", run.from).put("toRevision", run.to));
-  }
   Json json = envelope("Point");
   json.put("point", target_json(target))
       .put("details", item_json(point))
       .put("source", source_json(point.manifest.source));
   if (answer.members) put_members(json, *answer.members);
   return json.put("lineageReason", point.manifest.lineage.reason)
-      .put("coverage", std::move(coverage))
+      .put("coverage", ranges_json(repository::coverage_of(point.manifest.segments)))
       .put("manifest", point.object)
       .put("segments", std::move(segments));
 }

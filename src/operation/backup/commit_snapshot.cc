@@ -24,7 +24,6 @@ namespace {
 using repository::Catalogue;
 using repository::Point;
 
-constexpr std::string_view kRestored = "the raft index went back: the cluster was restored";
 constexpr int kBaseZstd = 1;  // measured: 10 times smaller already, and as fast as the snapshot comes
 constexpr std::size_t kBackupBlockBytes = std::size_t{4} << 20;  // more that is alike in one block
 
@@ -208,12 +207,11 @@ class Commit {
       return false;
     }
     if (!raft_position_fits(head, match.snapshot_revision)) {
-      remember_parent(head, match, std::string(kRestored));
+      remember_parent(head, match, std::string(kRaftWentBack));
       return false;
     }
     if (was_rolled_back(head, match.snapshot_revision)) {
-      remember_parent(head, match,
-                      fmt::format("the revision went back below {}: the cluster was restored", head.manifest.revision));
+      remember_parent(head, match, revision_went_back(head.manifest.revision));
       return false;
     }
     TRY(census_->finish());
@@ -237,7 +235,7 @@ class Commit {
 
   Result<std::string> begin_backup_segment(const Point& point, const SnapshotMatch& match) {
     const manifest::Manifest& head = point.manifest;
-    if (!raft_position_fits(point, head.revision + 1)) return std::string(kRestored);
+    if (!raft_position_fits(point, head.revision + 1)) return std::string(kRaftWentBack);
     if (catalogue_.is_long(head.segments, options_.chain_max)) {
       consolidate_ = true;
       return std::string();

@@ -10,6 +10,7 @@
 #include "operation/lineage/key_versions.h"
 #include "operation/lineage/live_sidecar.h"
 #include "operation/lineage/member_source.h"
+#include "repository/catalogue/last_compared.h"
 #include "repository/store/captured.h"
 #include "repository/upkeep/history_end.h"
 #include "source/etcd/endpoint_choice.h"
@@ -88,8 +89,7 @@ class Continuing {
   Result<WhyNot> prepare() {
     earliest_ = world_.clock.now();
     if (!options_.endpoint.empty()) return WhyNot("a snapshot of one endpoint was asked for");
-    TRY(ask_members());
-    if (learners_alone_) return WhyNot("only learners answered, and a learner serves no watch");
+    if (auto reason = TRY(ask_members())) return reason;
     catalogue_ = TRY(Catalogue::load(repo_));
     if (auto reason = TRY(find_head())) return reason;
     if (auto reason = TRY(compare_users())) return reason;
@@ -122,16 +122,12 @@ class Continuing {
  private:
   // What a member contradicted is not gone on with: a snapshot tells whether it is right, and heals it if not.
   bool was_contradicted() const {
-    const repository::Point* last = nullptr;
-    for (const repository::Point& point : catalogue_.points()) {
-      const bool counts = point.manifest.lineage.id == head_.lineage.id && point.proof != repository::Proof::kUnproven;
-      if (counts && (last == nullptr || point.manifest.revision > last->manifest.revision)) last = &point;
-    }
+    const repository::Point* const last = repository::last_compared(catalogue_, head_.lineage.id);
     return last != nullptr && last->proof == repository::Proof::kDisagrees;
   }
 
-  // Reachable voters, the best first; none where learners alone answer.
-  Status ask_members() {
+  // Reachable voters, the best first.
+  Result<WhyNot> ask_members() {
     std::optional<Error> error;
     bool any_voter = false, any_learner = false;
     for (const auto& endpoint : client_.endpoints()) {
@@ -145,11 +141,10 @@ class Continuing {
       any_learner = any_learner || status->is_learner;
       if (!status->is_learner && status->leader != 0) live_.push_back(*std::move(status));
     }
-    learners_alone_ = live_.empty() && any_learner && !any_voter;
-    if (learners_alone_) return {};
+    if (any_learner && !any_voter) return WhyNot("only learners answered, and a learner serves no watch");
     if (live_.empty()) return std::unexpected(error.value_or(Error(ErrorCode::kEtcdFailed, "no member has a leader")));
     source::sort_best_first(live_);
-    return {};
+    return WhyNot();
   }
 
   Result<WhyNot> find_head() {
@@ -339,7 +334,6 @@ class Continuing {
   Progress& progress_;
   Timestamp earliest_;
   std::vector<source::MemberStatus> live_;
-  bool learners_alone_ = false;
   CaptureHead head_;
   Catalogue catalogue_;
   const Point* tip_ = nullptr;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "repository/catalogue/last_compared.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -62,16 +63,6 @@ void describe_points(const ClusterPoints& of, Timestamp now, ClusterStatus& out)
   out.rpo_seconds = std::max(0.0, seconds_between(out.newest_time, now));
   out.proof = latest.proof;
   out.proof_reason = latest.proof_reason;
-}
-
-// The newest comparison with live members in the history that `latest` belongs to, or null.
-const Point* last_compared(const ClusterPoints& of) {
-  const Point* last = nullptr;
-  for (const Point* point : of.points) {
-    if (point->manifest.lineage.id != of.latest->manifest.lineage.id || point->proof == Proof::kUnproven) continue;
-    if (last == nullptr || point->manifest.revision > last->manifest.revision) last = point;
-  }
-  return last;
 }
 
 // Whether a failed verification leaves the newest point in doubt.
@@ -143,7 +134,7 @@ ClusterStatus status_of(const repository::Repository& repo, const Catalogue& cat
   const bool complete = out.findings.empty();
   const auto lost = catalogue.damaged_behind(latest.manifest.lineage.id, latest.manifest.revision);
   const bool failed_verification = take_verifications(of, out);
-  judge(complete, failed_verification, last_compared(of), out);
+  judge(complete, failed_verification, repository::last_compared(catalogue, latest.manifest.lineage.id), out);
   if (!lost.empty() && out.recoverability == Recoverability::kRecoverable) {
     out.recoverability = Recoverability::kDoubtful;
     out.verdict = fmt::format("something newer than point {} cannot be read: {}", latest.id, lost.front()->object);

@@ -68,8 +68,7 @@ Result<Continuation> compare_record(source::Client& client, const CaptureHead& h
     if (source::is_compacted(live.error()))
       return Continuation{.answer = Continuation::Answer::kCompacted, .difference = {}, .reason = {}};
     if (source::is_future_revision(live.error()))
-      return differs(Difference::kRevision,
-                     fmt::format("the revision went back below {}: the cluster was restored", head.revision));
+      return differs(Difference::kRevision, revision_went_back(head.revision));
     return std::unexpected(live.error());
   }
   if (record == nullptr) return Continuation{};
@@ -147,7 +146,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   auto found = TRY(compare_records(client, head));
   if (found.answer == Continuation::Answer::kDiffers) return found;
   if (term < head.raft_term || !raft_position_follows({head.revision, head.raft_index}, position))
-    return differs(Difference::kRaftPosition, "the raft index went back: the cluster was restored");
+    return differs(Difference::kRaftPosition, std::string(kRaftWentBack));
   return found;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace lifeboat::operation {
 namespace {
 
@@ -17,6 +19,10 @@ bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& late
       of(later.revision) > of(earlier.revision) ? of(later.revision) - of(earlier.revision) : 0;
   const std::uint64_t gained = later.index - earlier.index;
   return gained >= raised || raised - gained <= kAppliedMeanwhile;
+}
+
+std::string revision_went_back(std::int64_t below) {
+  return fmt::format("the revision went back below {}: the cluster was restored", below);
 }
 
 }  // namespace lifeboat::operation

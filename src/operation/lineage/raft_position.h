@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace lifeboat::operation {
 
@@ -15,5 +17,9 @@ struct RaftPosition {
 // restore begins the raft log anew, and one that raises the revision gains far more of it than of the index. The index
 // of `earlier` may be too high by the entries that were applied while a member was asked.
 bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& later);
+
+// Why a history ends, for people.
+inline constexpr std::string_view kRaftWentBack = "the raft index went back: the cluster was restored";
+std::string revision_went_back(std::int64_t below);
 
 }  // namespace lifeboat::operation

@@ -14,8 +14,7 @@ namespace {
 constexpr std::chrono::hours kTailPatience{24};
 
 bool is_covered(const LineageInfo* info, std::int64_t revision) {
-  if (info == nullptr) return false;
-  return std::ranges::any_of(info->coverage, [&](const Coverage& c) { return c.from <= revision && revision <= c.to; });
+  return info != nullptr && covers(info->coverage, revision);
 }
 
 // Up to it, objects go because history ends.
