@@ -378,8 +378,8 @@ class Agent {
     policy.keep = options.history;
     policy.grace = options.merge.grace;
     policy.additions_max = backup.chain_max;
-    policy.index_memory_bytes = backup.index_memory_bytes;
-    policy.spool_directory = backup.spool_directory;
+    policy.limits = backup.limits;
+    policy.limits.threads = 1;
     return policy;
   }
 

@@ -167,11 +167,11 @@ Result<std::string> App::output_path(std::string_view path, std::string_view wha
   }
 }
 
-operation::InspectOptions App::inspect_options() const {
-  operation::InspectOptions options;
-  options.spool_directory = settings_.text("spool-dir");
-  options.threads = static_cast<unsigned>(settings_.number("threads"));
-  return options;
+io::WorkLimits App::work_limits() const {
+  io::WorkLimits limits;
+  limits.threads = static_cast<unsigned>(settings_.number("threads"));
+  limits.spool_directory = settings_.text("spool-dir");
+  return limits;
 }
 
 }  // namespace lifeboat::app

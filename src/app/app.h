@@ -12,8 +12,8 @@
 #include "app/environment.h"
 #include "app/settings.h"
 #include "base/ids.h"
+#include "io/work_limits.h"
 #include "io/world.h"
-#include "operation/inspect/inspect_options.h"
 #include "repository/store/repository.h"
 #include "source/etcd/client.h"
 #include "storage/object_store.h"
@@ -63,7 +63,7 @@ class App {
   // Absolute, and outside of every repo, where plain data would stand beside what is sealed, and be taken for damage.
   // `what` names it in messages. kUsage.
   Result<std::string> output_path(std::string_view path, std::string_view what) const;
-  operation::InspectOptions inspect_options() const;
+  io::WorkLimits work_limits() const;
 
  private:
   void warn(const std::string& sentence);

@@ -29,13 +29,11 @@ constexpr int kLooksAHistory = 24;  // an hour is the longest pause
 
 agent::AgentOptions options_of(const app::App& app) {
   const app::Settings& settings = app.settings();
-  const operation::InspectOptions shared = app.inspect_options();
   agent::AgentOptions options;
   options.capture.backup.cluster = settings.text("cluster");
-  options.capture.backup.spool_directory = shared.spool_directory;
   options.capture.backup.purpose = manifest::kForCapture;
-  options.capture.backup.threads = shared.threads;
-  options.capture.backup.index_memory_bytes = kIndexMemoryBytes;
+  options.capture.backup.limits = app.work_limits();
+  options.capture.backup.limits.index_memory_bytes = kIndexMemoryBytes;
   options.capture.backup.receive_memory_bytes = kReceiveMemoryBytes;
   options.capture.backup.addition_zstd = kAdditionZstd;
   options.capture.flush = std::chrono::milliseconds(settings.duration_ns("capture.flush") / 1'000'000);

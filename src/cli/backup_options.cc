@@ -25,11 +25,9 @@ Status require_plain(std::string_view flag, const std::string& text) {
 }  // namespace
 
 Status fill_backup_options(const Context& context, operation::BackupOptions& options) {
-  const operation::InspectOptions shared = context.app.inspect_options();
   options.cluster = context.app.settings().text("cluster");
   TRY(require_plain("--cluster", options.cluster));
-  options.spool_directory = shared.spool_directory;
-  options.threads = shared.threads;
+  options.limits = context.app.work_limits();
   for (const std::string& tag : context.arguments.all("--tag")) {
     const auto equals = tag.find('=');
     if (equals == 0 || equals == std::string::npos) {

@@ -80,7 +80,7 @@ std::string with_zone(const std::string& name, const Style& style) {
 Result<Catalogue::Target> find_target(Context& context, const Catalogue& catalogue, const std::string& name) {
   return operation::find_target(*TRY(context.app.repo()), catalogue, with_zone(name, context.style),
                                 context.app.settings().text("cluster"), context.app.world().clock.now(),
-                                context.app.inspect_options(), context.progress);
+                                context.app.work_limits(), context.progress);
 }
 
 }  // namespace lifeboat::cli

@@ -18,9 +18,8 @@ Result<ExitCode> run(Context& context) {
   const Bytes prefix = TRY(parse_key(context.arguments.text("PREFIX"), "PREFIX"));
   const std::int64_t limit =
       context.arguments.has("--stat") ? 0 : TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit));
-  answer_.report =
-      TRY(operation::diff(first.repo, context.app.world(), answer_.a, answer_.b, prefix,
-                          static_cast<std::size_t>(limit), context.app.inspect_options(), context.progress));
+  answer_.report = TRY(operation::diff(first.repo, context.app.world(), answer_.a, answer_.b, prefix,
+                                       static_cast<std::size_t>(limit), context.app.work_limits(), context.progress));
   answer(context, difference_text(answer_, context.style), difference_json(answer_));
   const bool same = answer_.report.added + answer_.report.changed + answer_.report.removed == 0;
   return same ? ExitCode::kOk : ExitCode::kAnswerIsNo;

@@ -11,7 +11,7 @@ Result<ExitCode> run(Context& context) {
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("POINT")));
   tell_target(context, resolved.target);
   const operation::ExportReport report = TRY(operation::export_snapshot(
-      resolved.repo, context.app.world(), resolved.target, path, context.app.inspect_options(), context.progress));
+      resolved.repo, context.app.world(), resolved.target, path, context.app.work_limits(), context.progress));
   answer(context, export_text(resolved.target, report, context.style), export_json(resolved.target, report));
   return ExitCode::kOk;
 }

@@ -14,7 +14,7 @@ Result<ExitCode> run(Context& context) {
   const Resolved resolved = TRY(resolve_point(context, context.arguments.text("--to", "latest")));
   const Bytes key = TRY(parse_key(context.arguments.text("KEY"), "KEY"));
   operation::HistoryOptions options;
-  static_cast<operation::InspectOptions&>(options) = context.app.inspect_options();
+  options.limits = context.app.work_limits();
   options.exact = context.arguments.has("--exact");
   options.deletes_only = context.arguments.has("--deletes");
   options.after = TRY(context.arguments.number("--after", 0, 0, INT64_MAX));

@@ -45,7 +45,7 @@ Result<ExitCode> list_keys(Context& context) {
   const std::int64_t limit = TRY(context.arguments.number("--limit", kDefaultLimit, 1, kMaxLimit));
   keys.listing = TRY(operation::list_keys(resolved.repo, context.app.world(), resolved.target, keys.prefix,
                                           keys.with_keys ? static_cast<std::size_t>(limit) : 0,
-                                          context.app.inspect_options(), context.progress));
+                                          context.app.work_limits(), context.progress));
   answer(context, keys_text(keys, context.style), keys_json(keys));
   return ExitCode::kOk;
 }

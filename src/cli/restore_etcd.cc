@@ -90,7 +90,6 @@ Status read_identity(const Arguments& arguments, RestoreOptions& options) {
 
 Result<RestoreOptions> read_options(const Context& context) {
   const Arguments& arguments = context.arguments;
-  const operation::InspectOptions shared = context.app.inspect_options();
   RestoreOptions options;
   options.data_dir = TRY(output_path_of(context, "--data-dir"));
   options.wal_dir = TRY(output_path_of(context, "--wal-dir"));
@@ -98,8 +97,7 @@ Result<RestoreOptions> read_options(const Context& context) {
   options.keep_history = arguments.has("--keep-history");
   options.keep_alarms = arguments.has("--keep-alarms");
   options.dry_run = arguments.has("--dry-run");
-  options.spool_directory = shared.spool_directory;
-  options.threads = shared.threads;
+  options.limits = context.app.work_limits();
   TRY(read_identity(arguments, options));
   const bool is_default_folder = options.data_dir.empty() && !options.all_members && !arguments.has("--in-place");
   const std::string name = options.member_name();

@@ -10,7 +10,7 @@ namespace {
 Result<ExitCode> show_value(Context& context, const Resolved& resolved) {
   const Bytes key = TRY(parse_key(context.arguments.text("KEY"), "KEY"));
   const operation::KeyValueAt found = TRY(operation::show_key(resolved.repo, context.app.world(), resolved.target, key,
-                                                              context.app.inspect_options(), context.progress));
+                                                              context.app.work_limits(), context.progress));
   if (context.format == Format::kRaw) {
     context.out << as_text(found.value);
   } else {

@@ -31,9 +31,7 @@ Result<ExitCode> run(Context& context) {
   options.etcd_binary = context.arguments.text("--etcd");
   if (!options.etcd_binary.empty()) options.etcd_binary = TRY(context.app.absolute(options.etcd_binary));
   options.attest = !context.arguments.has("--no-attest");
-  const operation::InspectOptions shared = context.app.inspect_options();
-  options.spool_directory = shared.spool_directory;
-  options.threads = shared.threads;
+  options.limits = context.app.work_limits();
   const repository::Repository* repo = TRY(context.app.repo());
   // What is missing may have been replaced meanwhile; what is still missing then is damage.
   options.missing_is_error = true;

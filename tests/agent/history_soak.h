@@ -70,7 +70,8 @@ class DiskRepo {
         return std::nullopt;
       NoProgress progress;
       return TRY(repository::hash_log(*repo_, world_, target.point->manifest, compaction, revision,
-                                      {.revision = revision, .threads = 1, .spool_directory = spool_}, progress))
+                                      {.revision = revision, .limits = {.threads = 1, .spool_directory = spool_}},
+                                      progress))
           .hash;
     });
   }

@@ -55,8 +55,8 @@ struct RepoWorld {
   }
   ImportOptions options() const {
     ImportOptions out;
-    out.spool_directory = "/";
-    out.threads = 1;
+    out.limits.spool_directory = "/";
+    out.limits.threads = 1;
     return out;
   }
   Result<BackupReport> import_file(const std::string& path, const ImportOptions& options) {
@@ -83,8 +83,7 @@ struct RepoWorld {
     const VerifyOptions how{.level = level,
                             .etcd_binary = {},
                             .sandbox_directory = {},
-                            .spool_directory = "/",
-                            .threads = 1,
+                            .limits = {.threads = 1, .spool_directory = "/"},
                             .attest = attest};
     return verify_points(*repo, world, points, all_points(points), how, progress);
   }
@@ -104,7 +103,7 @@ struct RepoWorld {
 inline Result<RecordMap> read_target(RepoWorld& w, const Catalogue::Target& target) {
   auto log = TRY(repository::LogReader::open(
       *w.repo, w.world, target.point->manifest,
-      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = true}, w.progress));
+      {.revision = target.revision, .limits = {.threads = 1, .spool_directory = "/"}, .check = true}, w.progress));
   RecordMap out;
   repository::SeenRecord seen;
   while (TRY(log->next(seen)))

@@ -575,7 +575,7 @@ TEST_F(Backup, ALinkIsImportedAsTheFileItLeadsTo) {
   const lifeboat::testing::TempDir folder;
   std::filesystem::create_symlink("snapshot", folder / "link");
   auto options = w.options();
-  options.spool_directory = folder.path().string();
+  options.limits.spool_directory = folder.path().string();
   const std::function<Bytes(ByteView)> encodings[] = {[](ByteView plain) { return to_bytes(plain); }, gzip, zstd};
   for (const auto& encode : encodings) {
     model.put("/k", "v");
@@ -617,7 +617,7 @@ TEST_F(Backup, AnExportReadsAsTheClusterItCameFrom) {
     ASSERT_TRUE(target) << why_not(target);
     const std::string path = "/export-" + std::to_string(at);
     const auto exported =
-        export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
+        export_snapshot(*w.repo, w.world, *target, path, {.threads = 1, .spool_directory = "/"}, w.progress);
     ASSERT_TRUE(exported) << why_not(exported);
     const Bytes file = io::read_whole(w.files, path, 1 << 30).value();
     const ByteView database = ByteView(file).first(file.size() - 32);
@@ -632,7 +632,7 @@ TEST_F(Backup, AnExportReadsAsTheClusterItCameFrom) {
     EXPECT_LE(read->contents.at("key").size() - rows, 1u);  // a tombstone may keep the store's revision
     EXPECT_EQ(read->contents.at("members").size(), 1u);
     const auto again =
-        export_snapshot(*w.repo, w.world, *target, path, {.spool_directory = "/", .threads = 1}, w.progress);
+        export_snapshot(*w.repo, w.world, *target, path, {.threads = 1, .spool_directory = "/"}, w.progress);
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code(), ErrorCode::kTargetNotEmpty);
   }
@@ -649,7 +649,7 @@ TEST_F(Backup, LooksIntoAPointWithoutRestoringIt) {
   model.put("/c", "new");
   import(model);
   const auto points = w.catalogue();
-  const InspectOptions how{.spool_directory = "/", .threads = 1};
+  const io::WorkLimits how{.threads = 1, .spool_directory = "/"};
   const auto old = points.resolve("rev:" + std::to_string(first.revision), "", w.clock.time).value();
   const auto now = points.resolve("latest", "", w.clock.time).value();
   const auto listed = list_keys(*w.repo, w.world, old, as_bytes("/a"), 1, how, w.progress).value();

@@ -17,8 +17,8 @@ struct Built {
 
 Result<Built> build(RepoWorld& w, const Catalogue::Target& target, BuildOptions options) {
   options.revision = target.revision;
-  options.threads = 1;
-  options.spool_directory = "/";
+  options.limits.threads = 1;
+  options.limits.spool_directory = "/";
   options.check_rules = true;
   bbolt::MemorySink sink;
   const auto sidecar_for = [&](const BuiltDatabase& built) -> Result<etcd::Sidecar> {

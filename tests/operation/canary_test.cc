@@ -100,7 +100,7 @@ TEST(Canary, AppearsInNoByteOfRepoOrScratch) {
   ASSERT_TRUE(Repository::init(*store, world, repository::testing::two_credentials(), repository::testing::kCheapCost));
   const auto repo = Repository::open(*store, key_file(kKeyFileText)).value();
   ImportOptions options = w.options();
-  options.index_memory_bytes = 1;
+  options.limits.index_memory_bytes = 1;
   options.tags["why"] = "test";
   const auto imported = import_snapshot(*repo, world, "/snapshot", options, w.progress);
   ASSERT_TRUE(imported) << why_not(imported);
@@ -110,9 +110,7 @@ TEST(Canary, AppearsInNoByteOfRepoOrScratch) {
   const VerifyOptions verify{.level = 3,
                              .etcd_binary = {},
                              .sandbox_directory = {},
-                             .spool_directory = "/",
-                             .threads = 1,
-                             .index_memory_bytes = 1};
+                             .limits = {.threads = 1, .index_memory_bytes = 1, .spool_directory = "/"}};
   ASSERT_TRUE(verify_points(*repo, world, points, {target}, verify, w.progress));
   EXPECT_GT(recorder.bytes(), file.size());  // what is asked is asked of the scratch, too
   EXPECT_FALSE(recorder.saw(as_bytes(canary)));
@@ -121,7 +119,7 @@ TEST(Canary, AppearsInNoByteOfRepoOrScratch) {
   EXPECT_FALSE(recorder.saw(as_bytes("/secret/")));
 
   // The export is the file that may, and must, have it.
-  ASSERT_TRUE(export_snapshot(*repo, world, target, "/export", {.spool_directory = "/", .threads = 1}, w.progress));
+  ASSERT_TRUE(export_snapshot(*repo, world, target, "/export", {.threads = 1, .spool_directory = "/"}, w.progress));
   EXPECT_TRUE(recorder.saw(as_bytes(canary)));
 }
 

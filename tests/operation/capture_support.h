@@ -81,8 +81,8 @@ struct CaptureRepo {
 
 inline CaptureOptions capture_options() {
   CaptureOptions options;
-  options.backup.spool_directory = "/";
-  options.backup.threads = 1;
+  options.backup.limits.spool_directory = "/";
+  options.backup.limits.threads = 1;
   options.backup.prove = false;
   options.backup.cluster = "test";
   options.flush = std::chrono::milliseconds(200);
@@ -183,7 +183,7 @@ inline Result<State> read_state(const repository::Repository& repo, io::World& w
   NoProgress progress;
   auto log = TRY(repository::LogReader::open(
       repo, world, target.point->manifest,
-      {.revision = target.revision, .threads = 1, .spool_directory = spool, .check = true}, progress));
+      {.revision = target.revision, .limits = {.threads = 1, .spool_directory = spool}, .check = true}, progress));
   State state;
   repository::SeenRecord seen;
   while (TRY(log->next(seen))) {
@@ -220,7 +220,7 @@ inline void expect_same_hash(CaptureRepo& r, Recorded& recorded) {
   const auto target = catalogue.resolve("rev:" + std::to_string(now), "", r.clock->now());
   ASSERT_TRUE(target.has_value()) << target.error().to_string();
   const auto hash = repository::hash_log(*r.repo, r.world, target->point->manifest, live->compact_revision, now,
-                                         {.revision = now, .spool_directory = "/"}, r.progress);
+                                         {.revision = now, .limits = {.spool_directory = "/"}}, r.progress);
   ASSERT_TRUE(hash.has_value()) << hash.error().to_string();
   EXPECT_EQ(hash->hash, live->hash) << "at revision " << now;
 }

@@ -11,7 +11,7 @@ using namespace backup_testing;
 Result<RecordMap> read_by_bits(RepoWorld& w, const Catalogue::Target& target, bool check) {
   auto log = TRY(repository::read_log(
       *w.repo, w.world, target.point->manifest,
-      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = check}, w.progress));
+      {.revision = target.revision, .limits = {.threads = 1, .spool_directory = "/"}, .check = check}, w.progress));
   RecordMap out;
   repository::SeenRecord seen;
   while (TRY(log->next(seen)))

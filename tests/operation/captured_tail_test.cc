@@ -39,10 +39,12 @@ struct TailedRepo : CaptureRepo {
     const auto there = TRY(repository::Repository::open(*store, key_file(kKeyFileText)));
     const auto all = TRY(repository::Catalogue::load(*there));
     const auto target = TRY(all.resolve("latest", "", clock->now()));
-    auto log = TRY(repository::LogReader::open(
-        *there, world, target.point->manifest,
-        {.revision = target.revision, .compaction = -1, .threads = 1, .spool_directory = "/", .check = false},
-        progress));
+    auto log = TRY(repository::LogReader::open(*there, world, target.point->manifest,
+                                               {.revision = target.revision,
+                                                .compaction = -1,
+                                                .limits = {.threads = 1, .spool_directory = "/"},
+                                                .check = false},
+                                               progress));
     std::size_t keys = 0;
     repository::SeenRecord seen;
     while (TRY(log->next(seen))) keys += seen.visible && !seen.record.key.tombstone;

@@ -69,7 +69,8 @@ std::string what_is_wrong(DamagedRepo& repo) {
   if (!repo.w.open()) return "";
   const auto points = repo.w.catalogue();
   for (const auto& target : repo.w.all_points(points)) {
-    const BuildOptions how{.revision = target.revision, .threads = 1, .spool_directory = "/", .check_rules = false};
+    const BuildOptions how{
+        .revision = target.revision, .limits = {.threads = 1, .spool_directory = "/"}, .check_rules = false};
     NowhereSink sink;
     const auto sidecar = [&](const BuiltDatabase&) {
       return repository::read_sidecar(*repo.w.repo, target.point->object);
@@ -159,8 +160,11 @@ TEST(Damage, ASegmentReadInVainBesideASpoiltOneIsReadForTheNextPoint) {
   Bytes spoilt = repo.objects.at(newest.back().object);
   spoilt[spoilt.size() / 2] ^= std::byte{1};
   repo.replace(newest.back().object, spoilt);
-  const VerifyOptions how{
-      .level = 2, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = "/", .threads = 1, .attest = false};
+  const VerifyOptions how{.level = 2,
+                          .etcd_binary = {},
+                          .sandbox_directory = {},
+                          .limits = {.threads = 1, .spool_directory = "/"},
+                          .attest = false};
   const auto verified = verify_points(*repo.w.repo, repo.w.world, lying, targets, how, repo.w.progress);
   ASSERT_TRUE(verified) << repository::testing::why_not(verified);
   ASSERT_EQ(verified->points.size(), 2u);

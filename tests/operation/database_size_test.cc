@@ -20,17 +20,18 @@ constexpr std::uint64_t kSlackBytes = 512 * 1024;  // of the smallest database
 std::uint64_t file_bytes(RepoWorld& w, const Catalogue::Target& target, bool keep_history) {
   bbolt::MemorySink sink;
   const auto sidecar_for = [&](const BuiltDatabase&) { return repository::read_sidecar_at(*w.repo, target); };
-  const auto built =
-      build_database(*w.repo, w.world, target,
-                     {.revision = target.revision, .keep_history = keep_history, .threads = 1, .spool_directory = "/"},
-                     sidecar_for, sink, w.progress);
+  const auto built = build_database(
+      *w.repo, w.world, target,
+      {.revision = target.revision, .keep_history = keep_history, .limits = {.threads = 1, .spool_directory = "/"}},
+      sidecar_for, sink, w.progress);
   EXPECT_TRUE(built) << why_not(built);
   return built ? built->file.file_bytes : 0;
 }
 
 std::uint64_t measured(RepoWorld& w, const Catalogue::Target& target) {
-  const auto bytes = measure_state(*w.repo, w.world, target.point->manifest,
-                                   {.revision = target.revision, .threads = 1, .spool_directory = "/"}, w.progress);
+  const auto bytes =
+      measure_state(*w.repo, w.world, target.point->manifest,
+                    {.revision = target.revision, .limits = {.threads = 1, .spool_directory = "/"}}, w.progress);
   EXPECT_TRUE(bytes) << why_not(bytes);
   return bytes.value_or(0);
 }
@@ -66,8 +67,8 @@ struct Captured : RepoWorld {
     target_world.emplace().memory.set_capacity(free_bytes);
     RestoreOptions options;
     options.data_dir = "/etcd";
-    options.spool_directory = "/";
-    options.threads = 1;
+    options.limits.spool_directory = "/";
+    options.limits.threads = 1;
     options.dry_run = dry_run;
     return restore_fresh(target_world->world, source, options, progress);
   }

@@ -23,7 +23,7 @@ Exported export_of(RepoWorld& w, const std::string& point) {
   EXPECT_TRUE(target) << why_not(target);
   EXPECT_TRUE(io::remove_tree(w.memory, "/exported.db"));
   const auto report =
-      export_snapshot(*w.repo, w.world, *target, "/exported.db", {.spool_directory = "/", .threads = 1}, w.progress);
+      export_snapshot(*w.repo, w.world, *target, "/exported.db", {.threads = 1, .spool_directory = "/"}, w.progress);
   EXPECT_TRUE(report) << why_not(report);
   const auto file = w.memory.open("/exported.db", {}).value();
   return {report.value_or(ExportReport()), read_database_sidecar(*file).value()};

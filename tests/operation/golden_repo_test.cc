@@ -93,22 +93,25 @@ TEST_P(EveryGoldenRepo, OpensListsVerifiesAndExports) {
     targets.push_back({&point, point.manifest.revision});
     const std::string path = scratch / ("export-" + std::to_string(i));
     const auto exported =
-        export_snapshot(repo, world, targets[i], path, {.spool_directory = spool, .threads = 1}, progress);
+        export_snapshot(repo, world, targets[i], path, {.threads = 1, .spool_directory = spool}, progress);
     ASSERT_TRUE(exported) << why_not(exported);
     EXPECT_EQ(exported->live_keys, history[i].latest_live(history[i].revision).size());
-    const auto listed = list_keys(repo, world, targets[i], {}, 100, {.spool_directory = spool, .threads = 1}, progress);
+    const auto listed = list_keys(repo, world, targets[i], {}, 100, {.threads = 1, .spool_directory = spool}, progress);
     ASSERT_TRUE(listed) << why_not(listed);
     EXPECT_EQ(listed->count, exported->live_keys);
     ASSERT_TRUE(point.hash_proof);
     EXPECT_EQ(point.hash_proof->restore_hash, history[i].hash_kv(point.manifest.revision, point.manifest.revision));
   }
-  const VerifyOptions verify{
-      .level = 3, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = spool, .threads = 1, .attest = false};
+  const VerifyOptions verify{.level = 3,
+                             .etcd_binary = {},
+                             .sandbox_directory = {},
+                             .limits = {.threads = 1, .spool_directory = spool},
+                             .attest = false};
   const auto verified = verify_points(repo, world, *points, targets, verify, progress);
   ASSERT_TRUE(verified) << why_not(verified);
   EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
   const auto value =
-      show_key(repo, world, targets[0], as_bytes("/golden/key"), {.spool_directory = spool, .threads = 1}, progress);
+      show_key(repo, world, targets[0], as_bytes("/golden/key"), {.threads = 1, .spool_directory = spool}, progress);
   ASSERT_TRUE(value) << why_not(value);
   EXPECT_EQ(as_text(value->value), "golden value");
 }

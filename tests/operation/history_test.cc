@@ -20,8 +20,8 @@ class History : public ::testing::Test {
   }
   HistoryOptions options(std::size_t limit = 100000) const {
     HistoryOptions out;
-    out.spool_directory = "/";
-    out.threads = 1;
+    out.limits.spool_directory = "/";
+    out.limits.threads = 1;
     out.limit = limit;
     return out;
   }
@@ -35,7 +35,7 @@ class History : public ::testing::Test {
   }
   Result<std::int64_t> before_delete(const std::string& text) {
     const auto points = w.catalogue();
-    const auto target = TRY(find_target(*w.repo, points, text, "", w.clock.time, options(), w.progress));
+    const auto target = TRY(find_target(*w.repo, points, text, "", w.clock.time, options().limits, w.progress));
     return target.revision;
   }
   // Newest first, as a history tells them.
@@ -67,7 +67,7 @@ TEST_F(History, LeavesTheLineToTheQuestionThatFollows) {
   import();
   const auto points = w.catalogue();
   Drawn progress;
-  static_cast<void>(find_target(*w.repo, points, "before-delete:/k/1", "", w.clock.time, options(), progress));
+  static_cast<void>(find_target(*w.repo, points, "before-delete:/k/1", "", w.clock.time, options().limits, progress));
   EXPECT_GT(progress.stages, 0);
   EXPECT_FALSE(progress.is_drawn);
 }
@@ -260,7 +260,7 @@ TEST_F(History, DifferencesAreTheModelsBetweenAnyTwoRevisions) {
     ASSERT_TRUE(from && to);
     const auto expected = expected_difference(model, a, b);
     for (const std::size_t limit : {0u, 1000u}) {
-      const auto found = diff(*w.repo, w.world, *from, *to, {}, limit, options(), w.progress);
+      const auto found = diff(*w.repo, w.world, *from, *to, {}, limit, options().limits, w.progress);
       ASSERT_TRUE(found) << why_not(found);
       EXPECT_EQ(found->added, expected.added) << a << " to " << b;
       EXPECT_EQ(found->changed, expected.changed) << a << " to " << b;

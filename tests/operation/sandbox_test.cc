@@ -130,7 +130,8 @@ struct Sandbox : RepoWorld {
   }
   Status boot_by(io::Process& its_processes, Notes& notes) {
     io::World starting{files, clock, random, its_processes};
-    return boot_in(starting, {.level = 4, .etcd_binary = {}, .sandbox_directory = {}, .spool_directory = kSpool},
+    return boot_in(starting,
+                   {.level = 4, .etcd_binary = {}, .sandbox_directory = {}, .limits = {.spool_directory = kSpool}},
                    notes);
   }
   Status boot_in(io::World& where, const VerifyOptions& how, Notes& notes) {
@@ -160,7 +161,7 @@ struct RealSandbox : Sandbox {
                    {.level = 4,
                     .etcd_binary = lifeboat::testing::server_program(version, "etcd"),
                     .sandbox_directory = directory,
-                    .spool_directory = directory},
+                    .limits = {.spool_directory = directory}},
                    notes);
   }
   std::unique_ptr<io::FileSystem> real_files = io::posix_file_system();

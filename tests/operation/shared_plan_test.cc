@@ -45,8 +45,8 @@ class SharedPlanFile : public ::testing::Test {
     options.name = host;
     options.initial_cluster = kThree;
     options.plan_file = kPlan;
-    options.spool_directory = "/";
-    options.threads = 1;
+    options.limits.spool_directory = "/";
+    options.limits.threads = 1;
     const Catalogue catalogue = w.catalogue();
     return restore_etcd(*w.repo, w.world, resolve(catalogue, to), options, w.progress);
   }
@@ -160,8 +160,8 @@ TEST_F(SharedPlanFile, OfAHostThatWasQuickerIsTakenByTheOther) {
   options.name = "m2";
   options.initial_cluster = kThree;
   options.plan_file = kPlan;
-  options.spool_directory = "/";
-  options.threads = 1;
+  options.limits.spool_directory = "/";
+  options.limits.threads = 1;
   const Catalogue catalogue = w.catalogue();
   const auto second = restore_etcd(*w.repo, world, resolve(catalogue, "latest"), options, w.progress);
   ASSERT_TRUE(second) << why_not(second);

@@ -83,7 +83,7 @@ struct TamperedWorld {
 inline Result<State> read_target(CaptureRepo& r, const repository::Catalogue::Target& target) {
   auto log = TRY(repository::LogReader::open(
       *r.repo, r.world, target.point->manifest,
-      {.revision = target.revision, .threads = 1, .spool_directory = "/", .check = false}, r.progress));
+      {.revision = target.revision, .limits = {.threads = 1, .spool_directory = "/"}, .check = false}, r.progress));
   State state;
   repository::SeenRecord seen;
   while (TRY(log->next(seen))) {

@@ -401,7 +401,7 @@ TEST(CapturedPoints, AreNotProvenByAHashThatAFalseRowBelowTheCompactionDoesNotCh
   NoProgress progress;
   const auto computed = [&](std::int64_t compaction, std::int64_t revision) {
     const LogReadOptions options{
-        .revision = revision, .compaction = -1, .threads = 1, .spool_directory = "/", .check = false};
+        .revision = revision, .compaction = -1, .limits = {.threads = 1, .spool_directory = "/"}, .check = false};
     return hash_log(*t.repo, t.world.world, point(revision).manifest, compaction, revision, options, progress)->hash;
   };
   const auto audit = [&](std::int64_t compaction, std::int64_t revision) {

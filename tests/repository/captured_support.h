@@ -105,7 +105,8 @@ inline Result<testing_model::RecordMap> state_at(TestRepo& repo, const Catalogue
   testing_model::RecordMap out;
   auto log = TRY(LogReader::open(
       *repo.repo, repo.world.world, target.point->manifest,
-      {.revision = target.revision, .compaction = -1, .threads = 1, .spool_directory = "/", .check = true}, progress));
+      {.revision = target.revision, .compaction = -1, .limits = {.threads = 1, .spool_directory = "/"}, .check = true},
+      progress));
   SeenRecord seen;
   while (TRY(log->next(seen))) {
     if (!seen.visible) continue;
@@ -140,7 +141,7 @@ inline HistoryPolicy policy_of(std::int64_t keep_seconds) {
   policy.grace = std::chrono::seconds(0);
   policy.orphan_age = std::chrono::seconds(0);
   policy.worth = 0;
-  policy.spool_directory = "/";
+  policy.limits.spool_directory = "/";
   return policy;
 }
 

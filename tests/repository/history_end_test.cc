@@ -96,7 +96,7 @@ struct Ending {
     ASSERT_TRUE(state) << at << ": " << why_not(state);
     ASSERT_TRUE(same_state(*state, model.latest_live(at))) << at;
     const auto hash = hash_log(*t.repo, t.world.world, target->point->manifest, at, at,
-                               {.threads = 1, .spool_directory = "/"}, notes);
+                               {.limits = {.threads = 1, .spool_directory = "/"}}, notes);
     ASSERT_TRUE(hash) << why_not(hash);
     ASSERT_EQ(hash->hash, model.hash_kv(at, at)) << at;
     if (!last_row.contains(at)) return;
@@ -302,7 +302,7 @@ TEST(EndOfHistory, ReadingTheStateAtTheEndInOnePassGivesTheSame) {
   for (std::int64_t at = ended.ended_at; at <= e.model.revision; ++at) {
     const auto target = catalogue.resolve("rev:" + std::to_string(at), "", {}).value();
     auto log = read_log(*e.t.repo, e.t.world.world, target.point->manifest,
-                        {.revision = at, .threads = 1, .spool_directory = "/", .check = true}, e.notes);
+                        {.revision = at, .limits = {.threads = 1, .spool_directory = "/"}, .check = true}, e.notes);
     ASSERT_TRUE(log) << why_not(log);
     RecordMap state;
     SeenRecord seen;

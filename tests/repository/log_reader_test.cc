@@ -54,9 +54,7 @@ class ModelLineage {
   LogReadOptions options(std::int64_t revision, std::uint64_t memory = 96u << 20) const {
     return {.revision = revision,
             .compaction = -1,
-            .threads = 1,
-            .index_memory_bytes = memory,
-            .spool_directory = "/",
+            .limits = {.threads = 1, .index_memory_bytes = memory, .spool_directory = "/"},
             .check = true};
   }
 

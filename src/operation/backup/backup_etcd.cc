@@ -48,7 +48,7 @@ Result<Committed> take_snapshot(const repository::Repository& repo, io::World& w
   request.source.cluster = options.cluster;
   request.revision_now = [&client] { return current_revision(client); };
 
-  source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
+  source::SnapshotReader snapshot(world, options.limits.spool_directory, progress, options.receive_memory_bytes);
   const auto info = TRY(client.snapshot(options.endpoint, snapshot, progress));
   request.latest = world.clock.now();
   request.source.file_sha256 = info.sha256_hex;

@@ -6,20 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
 
 struct BackupOptions {
-  std::string cluster;          // empty: the etcd cluster id
-  std::string spool_directory;  // scratch, encrypted
-  std::string endpoint;         // take the snapshot from this one; empty: the best
+  std::string cluster;   // empty: the etcd cluster id
+  std::string endpoint;  // take the snapshot from this one; empty: the best
   std::map<std::string, std::string> tags;
   std::string purpose;  // of the point's manifest: empty, or manifest::kForCapture
   bool full = false;    // a snapshot also where the revisions since the last point would do
   bool prove = true;    // compare HashKV with live members after the commit
-  unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;    // of Visibility
+  io::WorkLimits limits;
   std::uint64_t receive_memory_bytes = 96ull << 20;  // of LeafRuns, while a snapshot arrives and is read
   int addition_zstd = 13;                            // of what is new since the last point: 21 MB of tables; 9 takes 7
   std::size_t chain_max = 64;  // a chain with so many additions to its base is ended by a base that needs no other

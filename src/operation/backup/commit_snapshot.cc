@@ -33,8 +33,8 @@ class SnapshotCensus {
   SnapshotCensus(io::World& world, const BackupOptions& options, std::int64_t compact_revision)
       : visibility_(world, {.revision = INT64_MAX,
                             .compaction = -1,
-                            .memory_bytes = options.index_memory_bytes,
-                            .spool_directory = options.spool_directory,
+                            .memory_bytes = options.limits.index_memory_bytes,
+                            .spool_directory = options.limits.spool_directory,
                             .check_versions = true,
                             .gaps = {{0, compact_revision}},
                             .removed = {}}) {}
@@ -192,7 +192,7 @@ class Commit {
     consolidate_ = stands_alone_ = false;
     const auto agree = [&](const SnapshotMatch& match) { return begin_backup_segment(head, match); };
     const auto match = TRY(match_snapshot(
-        repo_, head.manifest, snapshot_, options_.threads, progress_, agree,
+        repo_, head.manifest, snapshot_, options_.limits.threads, progress_, agree,
         [&](const etcd::Record& record) { return add_new(record); },
         [&](const etcd::Record& record) { return census_->add(record); }));
     if (!match.continues) {
@@ -306,7 +306,7 @@ class Commit {
 
   // A restored cluster has a new id: its records tell whose history goes on.
   Status inherit_from_origin() {
-    const auto found = find_origin(repo_, catalogue_, snapshot_, options_.threads, progress_);
+    const auto found = find_origin(repo_, catalogue_, snapshot_, options_.limits.threads, progress_);
     TRY(snapshot_.rewind());
     if (!found && is_lost(found.error())) {
       report_.warnings.push_back("where this cluster comes from cannot be told: " + found.error().to_string());
@@ -380,7 +380,7 @@ class Commit {
                                         .removed = {},
                                         .zstd_level = kBaseZstd,
                                         .by_key = true,
-                                        .threads = options_.threads});
+                                        .threads = options_.limits.threads});
     const Stage stage(progress_, "store", snapshot_.received_bytes());
     etcd::Record record;
     std::int64_t last_main = 0;

@@ -220,7 +220,7 @@ class Continuing {
                                       .zstd_level = wanted_ - head_.revision > kMuchData ? kFastZstdLevel : kZstdLevel,
                                       .by_key = true,
                                       .block_bytes = kBlockBytes,
-                                      .threads = options_.threads,
+                                      .threads = options_.limits.threads,
                                       .split_stored_bytes = UINT64_MAX});
     const Stage stage(progress_, "watch", 0);
     NewRecords records(writer, world_.random, head_.revision, wanted_, progress_);
@@ -288,7 +288,7 @@ class Continuing {
     std::vector<manifest::SegmentRef> since;
     for (const auto& segment : tip_->manifest.segments)
       if (segment.hi > known->manifest.revision) since.push_back(segment);
-    auto stream = TRY(repository::read_segments(repo_, since, {.threads = options_.threads}));
+    auto stream = TRY(repository::read_segments(repo_, since, {.threads = options_.limits.threads}));
     etcd::Record record;
     while (TRY(stream->next(record))) {
       if (record.key.revision.main <= known->manifest.revision) continue;

@@ -171,7 +171,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   const bool is_bare = encoding == crypto::FileEncoding::kPlain && info.size_bytes % kAlignment == 0;
   if (is_bare) TRY(require_at_rest(*file, path, report.warnings));
 
-  source::SnapshotReader snapshot(world, options.spool_directory, progress, options.receive_memory_bytes);
+  source::SnapshotReader snapshot(world, options.limits.spool_directory, progress, options.receive_memory_bytes);
   std::optional<Stage> stage(std::in_place, progress, "read the file", info.size_bytes);
   TRY(snapshot.begin(encoding == crypto::FileEncoding::kPlain ? info.size_bytes : 0, path));
   TrailerSplitter splitter(snapshot);

@@ -18,12 +18,7 @@ using repository::LogReadOptions;
 using repository::Proof;
 
 LogReadOptions read_options(const BackupOptions& options) {
-  return {.revision = 0,
-          .compaction = -1,
-          .threads = options.threads,
-          .index_memory_bytes = options.index_memory_bytes,
-          .spool_directory = options.spool_directory,
-          .check = false};
+  return {.revision = 0, .compaction = -1, .limits = options.limits, .check = false};
 }
 
 constexpr std::chrono::seconds kCatchUpTimeout{10};

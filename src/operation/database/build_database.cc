@@ -164,9 +164,7 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
   auto log = TRY(repository::read_log(repo, world, target.point->manifest,
                                       {.revision = options.revision,
                                        .compaction = options.keep_history ? history_from : -1,
-                                       .threads = options.threads,
-                                       .index_memory_bytes = options.index_memory_bytes,
-                                       .spool_directory = options.spool_directory,
+                                       .limits = options.limits,
                                        .check = options.check_rules},
                                       progress));
   const Stage stage(progress, "write database", target.point->manifest.source.in_use_bytes);

@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "format/bbolt/writer.h"
+#include "io/work_limits.h"
 #include "repository/log/log_reader.h"
 
 namespace lifeboat::operation {
@@ -15,9 +16,7 @@ struct BuildOptions {
   std::int64_t bump = 0;       // > 0: an empty record at revision + bump, and compaction marked there
   bool mark_compacted = true;  // both compact revisions at `revision` (without history, always)
   std::size_t page_bytes = 4096;
-  unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;
-  std::string spool_directory;
+  io::WorkLimits limits;
   std::vector<std::int64_t> hash_at;  // compact revisions whose HashKV with `revision` is wanted too
   bool check_rules = false;           // the rules of the log, and every segment's digest; see findings
 };

@@ -74,7 +74,7 @@ void describe_users(const RestoreSource& source, ExportReport& report) {
 
 Result<ExportReport> export_snapshot(const repository::Repository& repo, io::World& world,
                                      const repository::Catalogue::Target& target, const std::string& path,
-                                     const InspectOptions& options, Progress& progress) {
+                                     const io::WorkLimits& limits, Progress& progress) {
   if (TRY(io::exists(world.files, path)))
     return fail(ErrorCode::kTargetNotEmpty, fmt::format("{} exists", path), "an export never replaces a file",
                 "name a file that does not exist yet");
@@ -86,10 +86,7 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
   {
     io::BulkFileWriter writer(*file);
     FileSink sink(writer);
-    BuildOptions build{.revision = target.revision,
-                       .threads = options.threads,
-                       .index_memory_bytes = options.index_memory_bytes,
-                       .spool_directory = options.spool_directory};
+    BuildOptions build{.revision = target.revision, .limits = limits};
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);
     const auto sidecar_for = [&](const BuiltDatabase& so_far) { return exported_sidecar(source, so_far, leases); };
     built = TRY(source.build(build, sidecar_for, sink, progress));

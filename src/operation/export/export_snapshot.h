@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "operation/inspect/inspect_options.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
@@ -24,6 +24,6 @@ struct ExportReport {
 // of the revision, and a lease for every id that a key names. Refuses to replace a file. Durable publish.
 Result<ExportReport> export_snapshot(const repository::Repository& repo, io::World& world,
                                      const repository::Catalogue::Target& target, const std::string& path,
-                                     const InspectOptions& options, Progress& progress);
+                                     const io::WorkLimits& limits, Progress& progress);
 
 }  // namespace lifeboat::operation

@@ -117,12 +117,12 @@ bool is_told_between(const repository::Catalogue::Target& a, const repository::C
 
 // The keys under the prefix that differ, from the records above a alone.
 Status separate_between(const repository::Repository& repo, const repository::Catalogue::Target& a,
-                        const repository::Catalogue::Target& b, ByteView prefix, const InspectOptions& options,
+                        const repository::Catalogue::Target& b, ByteView prefix, const io::WorkLimits& limits,
                         Progress& progress, Keys& only_a, Keys& only_b) {
   std::vector<manifest::SegmentRef> between;
   for (const auto& segment : b.point->manifest.segments)
     if (segment.hi > a.revision && segment.lo < b.revision) between.push_back(segment);
-  auto blocks = TRY(repository::read_heads(repo, between, {.threads = options.threads}));
+  auto blocks = TRY(repository::read_heads(repo, between, {.threads = limits.threads}));
   std::map<std::string, Touched, std::less<>> keys;
   repository::HeadBlock block;
   while (TRY(blocks->next(block))) {
@@ -141,10 +141,10 @@ Status separate_between(const repository::Repository& repo, const repository::Ca
 
 // What the keys were at a.
 Status look_up(const repository::Repository& repo, io::World& world, const repository::Catalogue::Target& a,
-               ByteView prefix, const InspectOptions& options, Progress& progress, Keys& keys) {
+               ByteView prefix, const io::WorkLimits& limits, Progress& progress, Keys& keys) {
   std::unordered_map<std::string_view, Side*> wanted;
   for (auto& [key, side] : keys) wanted.emplace(key, &side);
-  auto log = TRY(open_live_heads(repo, world, a, options, progress));
+  auto log = TRY(open_live_heads(repo, world, a, limits, progress));
   segment::Head live;
   while (TRY(next_live(*log, prefix, progress, live))) {
     const auto found = wanted.find(as_text(live.user_key));
@@ -157,14 +157,14 @@ Status look_up(const repository::Repository& repo, io::World& world, const repos
 
 Result<DifferenceReport> diff(const repository::Repository& repo, io::World& world,
                               const repository::Catalogue::Target& a, const repository::Catalogue::Target& b,
-                              ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress) {
+                              ByteView prefix, std::size_t limit, const io::WorkLimits& limits, Progress& progress) {
   Keys only_a, only_b;
   if (is_told_between(a, b)) {
-    TRY(separate_between(repo, a, b, prefix, options, progress, only_a, only_b));
-    if (limit > 0 && !only_a.empty()) TRY(look_up(repo, world, a, prefix, options, progress, only_a));
+    TRY(separate_between(repo, a, b, prefix, limits, progress, only_a, only_b));
+    if (limit > 0 && !only_a.empty()) TRY(look_up(repo, world, a, prefix, limits, progress, only_a));
   } else {
-    LiveCursor cursor_a(TRY(open_live(repo, world, a, options, progress)), prefix, progress);
-    LiveCursor cursor_b(TRY(open_live(repo, world, b, options, progress)), prefix, progress);
+    LiveCursor cursor_a(TRY(open_live(repo, world, a, limits, progress)), prefix, progress);
+    LiveCursor cursor_b(TRY(open_live(repo, world, b, limits, progress)), prefix, progress);
     TRY(separate(cursor_a, cursor_b, only_a, only_b));
   }
 

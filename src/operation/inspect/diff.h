@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "operation/inspect/inspect_options.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
@@ -22,6 +22,6 @@ struct DifferenceReport {
 };
 Result<DifferenceReport> diff(const repository::Repository& repo, io::World& world,
                               const repository::Catalogue::Target& a, const repository::Catalogue::Target& b,
-                              ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress);
+                              ByteView prefix, std::size_t limit, const io::WorkLimits& limits, Progress& progress);
 
 }  // namespace lifeboat::operation

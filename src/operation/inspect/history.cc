@@ -155,7 +155,7 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   const Stage stage(progress, "read log", plain_bytes);
 
   Newest newest(options, report);
-  auto blocks = TRY(repository::read_heads(repo, segments, {.threads = options.threads}));
+  auto blocks = TRY(repository::read_heads(repo, segments, {.threads = options.limits.threads}));
   repository::HeadBlock block;
   etcd::Revision told;
   while (TRY(blocks->next(block))) {
@@ -195,7 +195,7 @@ Status require_nothing_lost(const Catalogue& catalogue, const std::string& text,
 
 Result<Catalogue::Target> find_target(const repository::Repository& repo, const Catalogue& catalogue,
                                       const std::string& text, const std::string& cluster, Timestamp now,
-                                      const InspectOptions& options, Progress& progress) {
+                                      const io::WorkLimits& limits, Progress& progress) {
   if (!text.starts_with(kBeforeDelete)) {
     auto target = TRY(catalogue.resolve(text, cluster, now));
     TRY(require_nothing_lost(catalogue, text, target));
@@ -204,7 +204,7 @@ Result<Catalogue::Target> find_target(const repository::Repository& repo, const 
   const Deletion wanted = TRY(parse_deletion(text));
   const auto latest = TRY(catalogue.resolve("latest", cluster, now));
   HistoryOptions how;
-  static_cast<InspectOptions&>(how) = options;
+  how.limits = limits;
   how.exact = how.deletes_only = true;
   how.limit = wanted.nth;
   const HistoryReport found = TRY(history(repo, catalogue, latest, wanted.key, how, progress));

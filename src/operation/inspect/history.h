@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "operation/inspect/inspect_options.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
 
-struct HistoryOptions : InspectOptions {
+struct HistoryOptions {
+  io::WorkLimits limits;
   bool exact = false;  // only the key itself, not what begins with it
   bool deletes_only = false;
   std::int64_t after = 0;    // revisions above it
@@ -47,6 +48,6 @@ Result<HistoryReport> history(const repository::Repository& repo, const reposito
 Result<repository::Catalogue::Target> find_target(const repository::Repository& repo,
                                                   const repository::Catalogue& catalogue, const std::string& text,
                                                   const std::string& cluster, Timestamp now,
-                                                  const InspectOptions& options, Progress& progress);
+                                                  const io::WorkLimits& limits, Progress& progress);
 
 }  // namespace lifeboat::operation

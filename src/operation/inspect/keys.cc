@@ -87,8 +87,8 @@ class Groups {
 }  // namespace
 
 Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
-                             ByteView prefix, std::size_t limit, const InspectOptions& options, Progress& progress) {
-  auto log = TRY(open_live_heads(repo, world, target, options, progress));
+                             ByteView prefix, std::size_t limit, const io::WorkLimits& limits, Progress& progress) {
+  auto log = TRY(open_live_heads(repo, world, target, limits, progress));
   KeyListing out;
   SmallestKeys smallest(limit);
   Groups groups;
@@ -105,8 +105,8 @@ Result<KeyListing> list_keys(const repository::Repository& repo, io::World& worl
 }
 
 Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world, const Catalogue::Target& target,
-                            ByteView key, const InspectOptions& options, Progress& progress) {
-  auto log = TRY(open_live_heads(repo, world, target, options, progress));
+                            ByteView key, const io::WorkLimits& limits, Progress& progress) {
+  auto log = TRY(open_live_heads(repo, world, target, limits, progress));
   std::optional<etcd::RevisionKey> at;
   KeyValueAt found;
   segment::Head live;

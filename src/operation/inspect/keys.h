@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "operation/inspect/inspect_options.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 
 namespace lifeboat::operation {
@@ -28,7 +28,7 @@ struct KeyListing {
 // limit 0: no keys, only counts and groups. Memory is bounded by the limit and the number of groups.
 Result<KeyListing> list_keys(const repository::Repository& repo, io::World& world,
                              const repository::Catalogue::Target& target, ByteView prefix, std::size_t limit,
-                             const InspectOptions& options, Progress& progress);
+                             const io::WorkLimits& limits, Progress& progress);
 
 struct KeyValueAt {
   KeyLine line;
@@ -36,7 +36,7 @@ struct KeyValueAt {
 };
 // kKeyNotFound when the key is not live at the target.
 Result<KeyValueAt> show_key(const repository::Repository& repo, io::World& world,
-                            const repository::Catalogue::Target& target, ByteView key, const InspectOptions& options,
+                            const repository::Catalogue::Target& target, ByteView key, const io::WorkLimits& limits,
                             Progress& progress);
 
 }  // namespace lifeboat::operation

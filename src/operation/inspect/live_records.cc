@@ -10,26 +10,22 @@ bool has_prefix(ByteView key, ByteView prefix) {
 
 namespace {
 
-repository::LogReadOptions read_options(const repository::Catalogue::Target& target, const InspectOptions& options) {
-  return {.revision = target.revision,
-          .compaction = -1,
-          .threads = options.threads,
-          .index_memory_bytes = options.index_memory_bytes,
-          .spool_directory = options.spool_directory};
+repository::LogReadOptions read_options(const repository::Catalogue::Target& target, const io::WorkLimits& limits) {
+  return {.revision = target.revision, .compaction = -1, .limits = limits};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,
                                                            const repository::Catalogue::Target& target,
-                                                           const InspectOptions& options, Progress& progress) {
-  return repository::read_log(repo, world, target.point->manifest, read_options(target, options), progress);
+                                                           const io::WorkLimits& limits, Progress& progress) {
+  return repository::read_log(repo, world, target.point->manifest, read_options(target, limits), progress);
 }
 
 Result<std::unique_ptr<repository::SeenHeads>> open_live_heads(const repository::Repository& repo, io::World& world,
                                                                const repository::Catalogue::Target& target,
-                                                               const InspectOptions& options, Progress& progress) {
-  return repository::read_log_heads(repo, world, target.point->manifest, read_options(target, options), progress);
+                                                               const io::WorkLimits& limits, Progress& progress) {
+  return repository::read_log_heads(repo, world, target.point->manifest, read_options(target, limits), progress);
 }
 
 Result<bool> next_live(repository::SeenHeads& log, ByteView prefix, Progress& progress, segment::Head& out) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/progress.h"
-#include "operation/inspect/inspect_options.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 #include "repository/log/log_reader.h"
 
@@ -19,13 +19,13 @@ struct LiveRecord {
 
 Result<std::unique_ptr<repository::SeenRecords>> open_live(const repository::Repository& repo, io::World& world,
                                                            const repository::Catalogue::Target& target,
-                                                           const InspectOptions& options, Progress& progress);
+                                                           const io::WorkLimits& limits, Progress& progress);
 // The next live key under `prefix`; false at the end.
 Result<bool> next_live(repository::SeenRecords& log, ByteView prefix, Progress& progress, LiveRecord& out);
 
 Result<std::unique_ptr<repository::SeenHeads>> open_live_heads(const repository::Repository& repo, io::World& world,
                                                                const repository::Catalogue::Target& target,
-                                                               const InspectOptions& options, Progress& progress);
+                                                               const io::WorkLimits& limits, Progress& progress);
 // The same; the key stays valid until the next call.
 Result<bool> next_live(repository::SeenHeads& log, ByteView prefix, Progress& progress, segment::Head& out);
 

@@ -87,9 +87,7 @@ BuildOptions build_options(const SharedPlan& shared, const RestoreOptions& optio
   build.keep_history = shared.keep_history;
   build.bump = shared.bump;
   build.mark_compacted = !shared.keep_history;
-  build.threads = options.threads;
-  build.index_memory_bytes = options.index_memory_bytes;
-  build.spool_directory = options.spool_directory;
+  build.limits = options.limits;
   return build;
 }
 

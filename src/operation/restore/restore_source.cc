@@ -74,11 +74,7 @@ void add_size(const Repository& repo, io::World& world, const Catalogue& catalog
   source.facts.database_bytes = bounds.state_bytes;
   source.facts.history_bytes = bounds.history_bytes;
   source.measure = [&repo, &world, target](const BuildOptions& build, Progress& progress) {
-    return measure_state(repo, world, target.point->manifest,
-                         {.revision = build.revision,
-                          .threads = build.threads,
-                          .index_memory_bytes = build.index_memory_bytes,
-                          .spool_directory = build.spool_directory},
+    return measure_state(repo, world, target.point->manifest, {.revision = build.revision, .limits = build.limits},
                          progress);
   };
 }

@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "format/etcd/rewrite.h"
+#include "io/work_limits.h"
 #include "operation/restore/restore_auth.h"
 
 namespace lifeboat::operation {
@@ -30,9 +31,7 @@ struct RestoreOptions {
   std::optional<AuthMode> auth;               // nullopt: as the plan file says, else as of the revision
   bool dry_run = false;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> owner;  // uid, gid; nullopt: the old tree's, else the caller's
-  std::string spool_directory;
-  unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;
+  io::WorkLimits limits;
   std::int64_t synthesized_lease_ttl_seconds = 3600;
 
   std::string member_name() const { return name.value_or("default"); }

@@ -30,7 +30,7 @@ constexpr std::size_t kSocketPathMax = 107;  // unix(7)
 std::string choose_directory(io::World& world, const VerifyOptions& options, std::uint64_t database_bytes) {
   if (!options.sandbox_directory.empty()) return options.sandbox_directory;
   const auto free = world.files.free_bytes(kMemoryDirectory);
-  return free && *free > 2 * database_bytes + kRoomBytes ? kMemoryDirectory : options.spool_directory;
+  return free && *free > 2 * database_bytes + kRoomBytes ? kMemoryDirectory : options.limits.spool_directory;
 }
 
 // In a folder with room. What a killed verification left is a plain database, and goes first.
@@ -38,7 +38,7 @@ Result<Workspace> make_workspace(io::World& world, const VerifyOptions& options,
                                  Progress& progress) {
   std::size_t removed = 0;
   for (const std::string& directory :
-       {std::string(kMemoryDirectory), options.spool_directory, options.sandbox_directory})
+       {std::string(kMemoryDirectory), options.limits.spool_directory, options.sandbox_directory})
     if (!directory.empty()) removed += sweep_shared_directory(world, directory, kPrefix);
   if (removed > 0) progress.note(fmt::format("removed {} sandbox(es) that killed verifications left", removed));
   return Workspace::create(world, choose_directory(world, options, database_bytes), kPrefix);
@@ -171,9 +171,7 @@ Result<RestoreReport> restore_into(io::World& world, RestoreSource source, const
   restore.data_dir = data_dir;
   restore.bump = false;
   restore.target_version = version;
-  restore.spool_directory = options.spool_directory;
-  restore.threads = options.threads;
-  restore.index_memory_bytes = options.index_memory_bytes;
+  restore.limits = options.limits;
   if (source.sidecar.auth_enabled()) {
     const std::byte off[1] = {};
     source.sidecar.set("auth", "authEnabled", off);

@@ -161,7 +161,8 @@ class Verification {
 
   Status read_segment(const manifest::SegmentRef& segment) {
     if (segment.removes) TRY(repository::read_removed(repo_, segment));
-    auto blocks = TRY(repository::read_blocks(repo_, {segment}, {.threads = options_.threads, .check_digests = true}));
+    auto blocks =
+        TRY(repository::read_blocks(repo_, {segment}, {.threads = options_.limits.threads, .check_digests = true}));
     repository::DecodedBlock block;
     while (TRY(blocks->next(block))) {
       if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "verifying was interrupted");
@@ -172,21 +173,13 @@ class Verification {
   }
 
   repository::LogReadOptions log_options() const {
-    return {.revision = 0,
-            .compaction = -1,
-            .threads = options_.threads,
-            .index_memory_bytes = options_.index_memory_bytes,
-            .spool_directory = options_.spool_directory,
-            .check = false};
+    return {.revision = 0, .compaction = -1, .limits = options_.limits, .check = false};
   }
 
   // Level 3: the rules of the log, HashKV as recorded, a rebuilt database that passes its check, in one reading.
   Status check_rules(VerifiedPoint& point, const Catalogue::Target& target) {
     NowhereSink nowhere;
-    BuildOptions build{.revision = target.revision,
-                       .threads = options_.threads,
-                       .index_memory_bytes = options_.index_memory_bytes,
-                       .spool_directory = options_.spool_directory};
+    BuildOptions build{.revision = target.revision, .limits = options_.limits};
     build.check_rules = true;
     build.hash_at = proven_compactions(target);
     build.page_bytes = std::max<std::size_t>(target.point->manifest.source.page_bytes, 4096);

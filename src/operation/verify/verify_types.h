@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error_code.h"
+#include "io/work_limits.h"
 
 namespace lifeboat::operation {
 
@@ -13,9 +14,7 @@ struct VerifyOptions {
   int level = 2;  // 0 present with size, 1 SHA-256, 2 decrypt and parse, 3 rules, HashKV, rebuilt database, 4 boot
   std::string etcd_binary;  // level 4; empty: found on PATH
   std::string sandbox_directory;
-  std::string spool_directory;
-  unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;
+  io::WorkLimits limits;
   bool attest = true;             // write an attestation
   bool missing_is_error = false;  // an object that is missing ends it: the caller makes its plan again
 };

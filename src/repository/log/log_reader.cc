@@ -98,8 +98,8 @@ class TwoPassReader final : public LogReader {
         segments_(std::move(segments)),
         visibility_(world, {.revision = options_.revision,
                             .compaction = options_.compaction,
-                            .memory_bytes = options_.index_memory_bytes,
-                            .spool_directory = options_.spool_directory,
+                            .memory_bytes = options_.limits.index_memory_bytes,
+                            .spool_directory = options_.limits.spool_directory,
                             .check_versions = options_.check,
                             .gaps = gaps_of(segments_),
                             .removed = std::move(removed)}) {}
@@ -112,7 +112,7 @@ class TwoPassReader final : public LogReader {
   }
 
   Status begin_second_pass() {
-    stream_ = TRY(read_segments(repo_, segments_, {.threads = options_.threads}));
+    stream_ = TRY(read_segments(repo_, segments_, {.threads = options_.limits.threads}));
     return {};
   }
 
@@ -132,10 +132,12 @@ class TwoPassReader final : public LogReader {
   const std::vector<std::string>& findings() const override { return findings_; }
 
  private:
-  Status see_heads(Progress& progress) { return add_heads(repo_, segments_, options_.threads, visibility_, progress); }
+  Status see_heads(Progress& progress) {
+    return add_heads(repo_, segments_, options_.limits.threads, visibility_, progress);
+  }
 
   Status see_checked(Progress& progress) {
-    auto blocks = TRY(read_blocks(repo_, segments_, {.threads = options_.threads, .check_digests = true}));
+    auto blocks = TRY(read_blocks(repo_, segments_, {.threads = options_.limits.threads, .check_digests = true}));
     Contiguity contiguity(segments_);
     DecodedBlock block;
     etcd::Record record;
@@ -281,8 +283,8 @@ class CheckedStream final : public RecordStream {
       : segments_(std::move(segments)),
         contiguity_(segments_),
         visibility_(world, {.revision = options.revision,
-                            .memory_bytes = options.index_memory_bytes,
-                            .spool_directory = options.spool_directory,
+                            .memory_bytes = options.limits.index_memory_bytes,
+                            .spool_directory = options.limits.spool_directory,
                             .check_versions = true,
                             .gaps = gaps_of(segments_),
                             .removed = std::move(removed)}),
@@ -380,11 +382,11 @@ Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& w
                                             const std::vector<etcd::Revision>& removed, const LogReadOptions& options,
                                             Progress& progress) {
   Visibility after(world, {.revision = options.revision,
-                           .memory_bytes = options.index_memory_bytes,
-                           .spool_directory = options.spool_directory,
+                           .memory_bytes = options.limits.index_memory_bytes,
+                           .spool_directory = options.limits.spool_directory,
                            .removed = removed,
                            .keep_keys = true});
-  auto blocks = TRY(read_heads(repo, later, {.threads = options.threads}));
+  auto blocks = TRY(read_heads(repo, later, {.threads = options.limits.threads}));
   HeadBlock block;
   while (TRY(blocks->next(block))) {
     if (progress.cancelled()) return interrupted();
@@ -435,10 +437,10 @@ Result<std::unique_ptr<SeenRecords>> read_log(const Repository& repo, io::World&
   auto sight = TRY(sight_from_base(repo, world, segments, removed, options, progress));
   if (!sight) return LogReader::open(repo, world, manifest, std::move(options), progress);
   if (!options.check) {
-    auto stream = TRY(read_segments(repo, segments, {.threads = options.threads}));
+    auto stream = TRY(read_segments(repo, segments, {.threads = options.limits.threads}));
     return std::make_unique<BaseReader>(*std::move(sight), std::move(stream));
   }
-  auto blocks = TRY(read_blocks(repo, segments, {.threads = options.threads, .check_digests = true}));
+  auto blocks = TRY(read_blocks(repo, segments, {.threads = options.limits.threads, .check_digests = true}));
   auto stream = std::make_unique<CheckedStream>(world, segments, removed, options, std::move(blocks));
   return std::make_unique<CheckedBaseReader>(*std::move(sight), std::move(stream));
 }
@@ -449,16 +451,16 @@ Result<std::unique_ptr<SeenHeads>> read_log_heads(const Repository& repo, io::Wo
   const auto segments = segments_to(manifest, options.revision);
   const auto removed = TRY(removed_at(repo, segments, options.revision));
   if (auto sight = TRY(sight_from_base(repo, world, segments, removed, options, progress))) {
-    auto stream = TRY(read_heads(repo, segments, {.threads = options.threads}));
+    auto stream = TRY(read_heads(repo, segments, {.threads = options.limits.threads}));
     return std::make_unique<BaseHeads>(*std::move(sight), std::move(stream));
   }
   Visibility visibility(world, {.revision = options.revision,
-                                .memory_bytes = options.index_memory_bytes,
-                                .spool_directory = options.spool_directory,
+                                .memory_bytes = options.limits.index_memory_bytes,
+                                .spool_directory = options.limits.spool_directory,
                                 .removed = removed});
-  TRY(add_heads(repo, segments, options.threads, visibility, progress));
+  TRY(add_heads(repo, segments, options.limits.threads, visibility, progress));
   TRY(visibility.finish());
-  auto stream = TRY(read_heads(repo, segments, {.threads = options.threads}));
+  auto stream = TRY(read_heads(repo, segments, {.threads = options.limits.threads}));
   return std::make_unique<TwoPassHeads>(std::move(visibility), std::move(stream));
 }
 

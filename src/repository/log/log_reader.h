@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/progress.h"
+#include "io/work_limits.h"
 #include "repository/catalogue/points.h"
 #include "repository/log/visibility.h"
 #include "repository/store/segments.h"
@@ -14,9 +15,7 @@ namespace lifeboat::repository {
 struct LogReadOptions {
   std::int64_t revision = 0;
   std::int64_t compaction = -1;  // for HashKV at (compaction, revision)
-  unsigned threads = 2;
-  std::uint64_t index_memory_bytes = 96ull << 20;
-  std::string spool_directory;
+  io::WorkLimits limits;
   bool check = false;  // the rules of the log: contiguity, versions, digests
 };
 

@@ -264,12 +264,7 @@ class EndOfHistory {
   // ---- writing
 
   LogReadOptions read_options(std::int64_t revision) const {
-    return {.revision = revision,
-            .compaction = revision,
-            .threads = policy_.threads,
-            .index_memory_bytes = policy_.index_memory_bytes,
-            .spool_directory = policy_.spool_directory,
-            .check = true};
+    return {.revision = revision, .compaction = revision, .limits = policy_.limits, .check = true};
   }
 
   Result<bool> write_states() {
@@ -344,7 +339,7 @@ class EndOfHistory {
                                                                .removed = std::move(removed),
                                                                .zstd_level = base ? kBaseZstd : kAdditionZstd,
                                                                .by_key = true,
-                                                               .threads = policy_.threads});
+                                                               .threads = policy_.limits.threads});
   }
 
   // From the store, with all digests and rules, before anything names it.

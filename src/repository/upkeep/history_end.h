@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "io/work_limits.h"
 #include "repository/upkeep/merge.h"
 
 namespace lifeboat::repository {
@@ -17,9 +18,7 @@ struct HistoryPolicy {
   double worth = 0.25;             // captured bytes that could go, as a part of those that the merge may have to write
   std::size_t points_max = 64;     // points below the end that one merge makes anew
   std::size_t additions_max = 64;  // behind a base, before the merge writes a base
-  unsigned threads = 1;
-  std::uint64_t index_memory_bytes = 32ull << 20;
-  std::string spool_directory;
+  io::WorkLimits limits{.threads = 1, .index_memory_bytes = 32ull << 20, .spool_directory = {}};
 };
 
 struct HistoryReport {

@@ -96,11 +96,7 @@ class Removal {
       return false;
     }
     const auto found = hash_log(repo_, world_, manifest, manifest.revision, manifest.revision,
-                                {.threads = policy_.threads,
-                                 .index_memory_bytes = policy_.index_memory_bytes,
-                                 .spool_directory = policy_.spool_directory,
-                                 .check = true},
-                                progress_);
+                                {.limits = policy_.limits, .check = true}, progress_);
     if (!found && found.error().code() == ErrorCode::kInterrupted) return std::unexpected(found.error());
     if (found && found->hash == *recorded) return true;
     kept(fmt::format("nothing is removed: the state at revision {} does not read back{}", manifest.revision,
