@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kPartitions = 64;
 constexpr std::size_t kFindingsMax = 20;
+constexpr std::size_t kAhead = 16;  // entries whose slots are on their way from memory
 
 constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
 
@@ -63,6 +64,13 @@ class LatestTable {
     std::size_t i = hash.high & mask;
     while (slots_[i].occupied() && slots_[i].hash != hash) i = (i + 1) & mask;
     return slots_[i];
+  }
+  // Begins to bring the slot of `hash` into the cache.
+  void prefetch(const crypto::KeyHash& hash) const {
+    if (slots_.empty()) return;
+    const Latest& slot = slots_[hash.high & (slots_.size() - 1)];
+    __builtin_prefetch(&slot, 1);
+    __builtin_prefetch(&slot + 1, 1);
   }
   void took_slot() { ++used_; }
   bool full() const { return used_ * 8 >= slots_.size() * 7; }
@@ -144,8 +152,10 @@ struct Visibility::State {
   std::vector<LatestTable> tables = std::vector<LatestTable>(kPartitions);
   std::uint64_t table_bytes = kPartitions * LatestTable().bytes();
   std::unique_ptr<SpilledPartitions> spill;
+  std::array<Latest, kAhead> ahead;  // the newest entries, by ordinal; the tables have all before them
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
+  std::uint64_t remembered = 0;
   std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
   std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
   std::size_t next_removed = 0;
@@ -193,9 +203,26 @@ struct Visibility::State {
         next.version, next.create_revision, version, create_revision));
   }
 
+  // The tables are larger than the cache: the slot of an entry is asked for well before it is looked at.
+  Status take(const Latest& entry) {
+    if (records - remembered == kAhead) TRY(remember_next());
+    ahead[records++ % kAhead] = entry;
+    if (!spill) table_of(entry.hash).prefetch(entry.hash);
+    return {};
+  }
+
+  Status remember_all() {
+    while (remembered < records) TRY(remember_next());
+    return {};
+  }
+
+  Status remember_next() { return remember(ahead[remembered++ % kAhead]); }
+
+  LatestTable& table_of(const crypto::KeyHash& hash) { return tables[hash.low % kPartitions]; }
+
   Status remember(const Latest& entry) {
     if (spill) return spill->add(entry);
-    LatestTable& table = tables[entry.hash.low % kPartitions];
+    LatestTable& table = table_of(entry.hash);
     Latest& slot = table.find(entry.hash);
     if (slot.occupied()) {
       supersede(slot, entry);
@@ -215,7 +242,7 @@ struct Visibility::State {
   }
 
   Status start_spilling() {
-    first_spilled = records;
+    first_spilled = remembered;
     spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
     // One by one: what a partition gathers before it is written takes the room of the table it had.
     for (auto& table : tables) {
@@ -279,13 +306,13 @@ Status Visibility::add_head(const segment::Head& head) {
   const bool compacted = revision.main <= s.options.compaction;
   s.visible.push(alive);
   s.live_at_compaction.push(alive && compacted);
-  ++s.records;
-  if (compacted) s.records_to_compaction = s.records;
-  return s.remember(entry);
+  if (compacted) s.records_to_compaction = s.records + 1;
+  return s.take(entry);
 }
 
 Status Visibility::finish() {
   State& s = *state_;
+  TRY(s.remember_all());
   if (!s.spill) {
     if (!s.options.keep_keys) s.tables = {};
     return {};
@@ -300,7 +327,7 @@ std::uint64_t Visibility::records() const { return state_->records; }
 std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
 bool Visibility::has_key(ByteView user_key) const {
   const auto hash = crypto::key_hash(user_key, state_->seed);
-  return state_->tables[hash.low % kPartitions].find(hash).occupied();
+  return state_->table_of(hash).find(hash).occupied();
 }
 
 Bytes Visibility::encode() const {
