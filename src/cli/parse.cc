@@ -7,6 +7,7 @@
 #include <ranges>
 
 #include "base/text.h"
+#include "cli/table.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -39,7 +40,7 @@ class Parser {
     } catch (const CLI::ParseError& error) {
       return not_understood(error.what());
     }
-    if (version_) parsed_.command = find_command("version");
+    if (version_) parsed_.command = find_command(commands(), "version");
     TRY(refuse_extras());
     if (mark != words.end()) TRY(take_words({mark + 1, words.end()}));
     if (parsed_.command != nullptr && !parsed_.help) TRY(require_arguments(*parsed_.command));
@@ -88,7 +89,7 @@ class Parser {
         child = app->add_subcommand(word);
         prepare(*child);
         child->preparse_callback([this, so_far](std::size_t) {
-          parsed_.command = find_command(so_far);
+          parsed_.command = find_command(commands(), so_far);
           parsed_.group = so_far;
         });
       }

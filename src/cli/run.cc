@@ -9,11 +9,11 @@
 #include <sstream>
 
 #include "app/signals.h"
-#include "cli/command.h"
-#include "cli/help.h"
+#include "cli/help/help.h"
 #include "cli/parse.h"
-#include "cli/progress.h"
-#include "cli/render.h"
+#include "cli/render/error.h"
+#include "cli/table.h"
+#include "cli/terminal/progress.h"
 #include "repository/catalogue/fresh_plan.h"
 
 namespace lifeboat::cli {
@@ -87,7 +87,7 @@ class Run {
     if (parsed.command != nullptr) {
       answer_ = command_help_text(*parsed.command);
     } else {
-      answer_ = parsed.group.empty() ? overview_text() : group_help_text(parsed.group);
+      answer_ = parsed.group.empty() ? overview_text(commands()) : group_help_text(commands(), parsed.group);
     }
     return parsed.help ? ExitCode::kOk : ExitCode::kUsage;
   }
@@ -105,15 +105,11 @@ class Run {
     if (!command.writes_log)
       app.on_warning([&](const std::string& sentence) { progress->note("warning: " + sentence); });
     std::ostringstream text;  // held back until the live line is gone
-    Context context{app,
-                    arguments,
-                    *progress,
-                    text,
-                    errors_,
-                    style,
-                    format_of(app.settings()),
-                    quiet,
-                    app.settings().is_on("verbose")};
+    Context context{commands(), app,
+                    arguments,  *progress,
+                    text,       errors_,
+                    style,      format_of(app.settings()),
+                    quiet,      app.settings().is_on("verbose")};
     const auto once = [&] { return command.run(context); };
     auto outcome = command.reads_a_point ? repository::with_fresh_plan(once) : once();
     progress.reset();

@@ -1,4 +1,4 @@
-#include "cli/help.h"
+#include "cli/help/help.h"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,8 @@
 #include <sstream>
 
 #include "cli/parse.h"
-#include "cli/render.h"
+#include "cli/render/error.h"
+#include "cli/table.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -51,7 +52,8 @@ TEST(Help, WrapsWhatIsSaidOfAFlagBelowItself) {
     std::istringstream lines(text.substr(text.find("Usage:")));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(width(line), 96u) << command.path << ": " << line;
   }
-  EXPECT_THAT(command_help_text(*find_command("restore etcd")), HasSubstr("\n" + std::string(39, ' ') + "NAME.etcd\n"));
+  EXPECT_THAT(command_help_text(*find_command(commands(), "restore etcd")),
+              HasSubstr("\n" + std::string(39, ' ') + "NAME.etcd\n"));
 }
 
 TEST(Help, HasOnlyExamplesThatParse) {
@@ -82,23 +84,23 @@ TEST(Help, TellsThatAPointMayBeRefusedOrNotBeThere) {
 }
 
 TEST(Help, ListsEveryCommand) {
-  const std::string overview = overview_text();
+  const std::string overview = overview_text(commands());
   for (const Command& command : commands()) EXPECT_THAT(overview, HasSubstr(std::string(command.path)));
-  EXPECT_THAT(group_help_text("restore"), HasSubstr("lifeboat restore etcd"));
+  EXPECT_THAT(group_help_text(commands(), "restore"), HasSubstr("lifeboat restore etcd"));
 }
 
 TEST(Help, ExplainsEveryTopicCommandAndErrorCode) {
   for (const char* topic : {"points", "exit-codes", "environment", "flags", "restore", "restore etcd", "ls"}) {
-    EXPECT_TRUE(topic_text(topic)) << topic;
+    EXPECT_TRUE(topic_text(commands(), topic)) << topic;
   }
   for (const ErrorEntry& entry : error_catalogue()) {
-    const auto page = topic_text(code_text(entry.code));
+    const auto page = topic_text(commands(), code_text(entry.code));
     ASSERT_TRUE(page) << code_text(entry.code);
     EXPECT_THAT(*page, HasSubstr(std::string(entry.title)));
     EXPECT_THAT(*page, HasSubstr("Exit code " + std::to_string(static_cast<int>(entry.exit))));
   }
-  EXPECT_EQ(topic_text("LB-E0000").error().code(), ErrorCode::kUsage);
-  EXPECT_THAT(topic_text("ponts").error().why(), HasSubstr("did you mean points?"));
+  EXPECT_EQ(topic_text(commands(), "LB-E0000").error().code(), ErrorCode::kUsage);
+  EXPECT_THAT(topic_text(commands(), "ponts").error().why(), HasSubstr("did you mean points?"));
 }
 
 TEST(Help, OfErrorsNamesOnlyCommandsThatParse) {
@@ -135,7 +137,7 @@ TEST(Help, OfErrorsNamesOnlyFlagsThatAreThere) {
 }
 
 TEST(Reference, OfCommandsIsWhatTheProgramPrints) {
-  EXPECT_EQ(file_text(LIFEBOAT_TEST_DATA "/../docs/cli.md"), commands_markdown())
+  EXPECT_EQ(file_text(LIFEBOAT_TEST_DATA "/../docs/cli.md"), commands_markdown(commands()))
       << "write it anew: lifeboat help --markdown > docs/cli.md";
 }
 

@@ -1,15 +1,16 @@
-#include "cli/render.h"
-
 #include <gmock/gmock.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
+#include "cli/render/init.h"
 #include "cli/reports.h"
 
 namespace lifeboat::cli {
 namespace {
+
+using repository::Catalogue;
 
 using namespace lifeboat::testing;
 using ::testing::HasSubstr;

@@ -1,7 +1,17 @@
 // Reports made by hand, with something in every field.
 #pragma once
 
-#include "cli/render.h"
+#include "cli/render/backup.h"
+#include "cli/render/checks.h"
+#include "cli/render/error.h"
+#include "cli/render/export.h"
+#include "cli/render/history.h"
+#include "cli/render/init.h"
+#include "cli/render/keys.h"
+#include "cli/render/parts.h"
+#include "cli/render/points.h"
+#include "cli/render/restore.h"
+#include "cli/render/settings.h"
 
 namespace lifeboat::testing {
 

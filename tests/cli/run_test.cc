@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "app/signals.h"
-#include "cli/progress.h"
+#include "cli/terminal/progress.h"
 #include "io/memory_file_system.h"
 #include "support/fake_console.h"
 
