@@ -42,6 +42,7 @@ class Agent {
         seams_(seams),
         state_(seams.world.clock),
         hearts_(seams.world.clock),
+        heavy_(seams.world.clock),
         clients_(seams.connect),
         identity_{.cluster = options_.capture.backup.cluster,
                   .repo = seams.repo.format().repo,
@@ -194,7 +195,7 @@ class Agent {
     stop_.ask();
     server_.reset();
     const auto deadline = seams_.world.clock.monotonic() + options().stop_within;
-    while (!all_ended() && seams_.world.clock.monotonic() < deadline) std::this_thread::sleep_for(5ms);
+    while (!all_ended() && seams_.world.clock.monotonic() < deadline) seams_.world.clock.sleep(5ms);
     if (!all_ended()) leave();
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();

@@ -1,7 +1,6 @@
 #include "agent/heavy_work.h"
 
 #include <chrono>
-#include <thread>
 
 namespace lifeboat::agent {
 namespace {
@@ -24,7 +23,7 @@ HeavyWork::Turn HeavyWork::background(const std::function<bool()>& cancelled) {
   while (!cancelled()) {
     if (!give_way())
       if (Turn turn = try_take()) return turn;
-    std::this_thread::sleep_for(kTick);
+    clock_.sleep(kTick);
   }
   return nullptr;
 }
@@ -32,7 +31,7 @@ HeavyWork::Turn HeavyWork::background(const std::function<bool()>& cancelled) {
 HeavyWork::Turn HeavyWork::capture(const std::function<bool()>& cancelled) {
   ++captures_waiting_;
   Turn turn;
-  while (!cancelled() && !(turn = try_take())) std::this_thread::sleep_for(kTick);
+  while (!cancelled() && !(turn = try_take())) clock_.sleep(kTick);
   --captures_waiting_;
   return turn;
 }

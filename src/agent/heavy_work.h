@@ -1,4 +1,4 @@
-// HeavyWork: of what needs much memory (bases, long backlogs, audits, merges), one runs at a time.
+// HeavyWork: runs one at a time of what needs much memory (bases, long backlogs, audits, merges).
 #pragma once
 
 #include <atomic>
@@ -6,24 +6,29 @@
 #include <memory>
 #include <mutex>
 
+#include "io/world.h"
+
 namespace lifeboat::agent {
 
-// The agent's bound of memory holds since each of these keeps to its own, and no two of them meet. What capture needs
-// goes first.
+// Each of these has a memory limit of its own; that no two run at once bounds the memory of the agent. Capture goes
+// first.
 class HeavyWork {
  public:
-  using Turn = std::shared_ptr<void>;  // ends when the last of it goes, on any thread
+  explicit HeavyWork(io::Clock& clock) : clock_(clock) {}
 
-  // Both wait until nobody has a turn; nullptr once `cancelled` says so, which is asked several times a second.
+  using Turn = std::shared_ptr<void>;  // ends with the last copy, on any thread
+
+  // Both wait until nobody has a turn; nullptr once `cancelled` is true, which is polled several times a second.
   Turn background(const std::function<bool()>& cancelled);
-  // Goes before background work, which is asked to give way meanwhile.
+  // Goes before background work, which should give way meanwhile.
   Turn capture(const std::function<bool()>& cancelled);
-  // What runs in the background should end soon and be done again later.
+  // Background work that runs now should end soon and be repeated later.
   bool give_way() const { return captures_waiting_.load(std::memory_order_relaxed) != 0; }
 
  private:
   Turn try_take();
 
+  io::Clock& clock_;
   std::mutex mutex_;
   bool taken_ = false;
   std::atomic<int> captures_waiting_{0};

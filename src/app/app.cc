@@ -108,7 +108,7 @@ Result<std::unique_ptr<source::Client>> App::etcd() {
   }
   options.call_timeout = std::chrono::milliseconds(settings_.duration_ns("timeout") / 1'000'000);
   options.dial_timeout = std::min(options.dial_timeout, options.call_timeout);
-  return source::Client::make(std::move(options));
+  return source::Client::make(std::move(options), world().clock);
 }
 
 Sha256 App::etcd_files_digest() const {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "repository/captured_support.h"
+#include "support/clock.h"
 #include "support/http.h"
 #include "support/run.h"
 
@@ -46,7 +47,7 @@ class AgentTest : public ::testing::Test {
                                source::ClientOptions client;
                                client.endpoints = {"http://127.0.0.1:1"};
                                client.dial_timeout = client.call_timeout = 100ms;
-                               return source::Client::make(std::move(client));
+                               return source::Client::make(std::move(client), testing::real_clock());
                              },
                              .certificates =
                                  [this] {
@@ -342,7 +343,7 @@ TEST_F(AgentTest, DoesNotBeginToCaptureWhenItsAddressIsTaken) {
       .connect = []() -> Result<std::unique_ptr<source::Client>> {
         source::ClientOptions client;
         client.endpoints = {"http://127.0.0.1:1"};
-        return source::Client::make(std::move(client));
+        return source::Client::make(std::move(client), testing::real_clock());
       },
       .certificates = [] { return Sha256{}; },
       .stop_asked = [] { return false; },

@@ -1,4 +1,4 @@
-// Of what needs much memory one runs at a time, and a base goes first.
+// Work that needs much memory runs one at a time, and a base goes first.
 #include "agent/heavy_work.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/clock.h"
 #include "support/run.h"
 
 namespace lifeboat::agent {
@@ -14,7 +15,7 @@ namespace {
 const std::function<bool()> kNever = [] { return false; };
 
 TEST(HeavyWork, OneRunsAtATime) {
-  HeavyWork heavy;
+  HeavyWork heavy(testing::real_clock());
   std::atomic<int> running{0}, most{0}, done{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -35,7 +36,7 @@ TEST(HeavyWork, OneRunsAtATime) {
 }
 
 TEST(HeavyWork, ABaseThatWaitsAsksTheBackgroundToGiveWayAndGoesBeforeIt) {
-  HeavyWork heavy;
+  HeavyWork heavy(testing::real_clock());
   auto running = heavy.background(kNever);
   EXPECT_FALSE(heavy.give_way());
   std::atomic<bool> base_has_it{false}, next_has_it{false};
@@ -63,7 +64,7 @@ TEST(HeavyWork, ABaseThatWaitsAsksTheBackgroundToGiveWayAndGoesBeforeIt) {
 }
 
 TEST(HeavyWork, WhoeverIsCancelledWaitsNoLonger) {
-  HeavyWork heavy;
+  HeavyWork heavy(testing::real_clock());
   const auto running = heavy.background(kNever);
   const std::function<bool()> at_once = [] { return true; };
   EXPECT_FALSE(heavy.background(at_once));
@@ -72,7 +73,7 @@ TEST(HeavyWork, WhoeverIsCancelledWaitsNoLonger) {
 }
 
 TEST(HeavyWork, ATurnMayEndOnAnotherThread) {
-  HeavyWork heavy;
+  HeavyWork heavy(testing::real_clock());
   auto turn = heavy.capture(kNever);
   std::thread([mine = std::move(turn)]() mutable { mine.reset(); }).join();
   EXPECT_TRUE(heavy.background(kNever));

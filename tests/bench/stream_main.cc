@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
   }
   lifeboat::source::ClientOptions options;
   options.endpoints = {argv[1]};
-  const auto bytes = lifeboat::source::receive_bare_snapshot(std::move(options), argv[1]);
+  const auto clock = lifeboat::io::system_clock();
+  const auto bytes = lifeboat::source::receive_bare_snapshot(std::move(options), argv[1], *clock);
   if (!bytes) {
     fmt::print(stderr, "{}\n", bytes.error().to_string());
     return 1;

@@ -15,6 +15,7 @@
 #include "source/etcd/client.h"
 #include "source/fake_etcd.h"
 #include "support/certificates.h"
+#include "support/clock.h"
 #include "support/sanitizer.h"
 #include "web/http_server.h"
 
@@ -200,7 +201,7 @@ Outcome frozen_member() {
   source::ClientOptions options;
   options.endpoints = {cluster.endpoints()};
   options.call_timeout = std::chrono::seconds(4);
-  const auto client = source::Client::make(std::move(options)).value();
+  const auto client = source::Client::make(std::move(options), real_clock()).value();
   if (!client->status(cluster.endpoints())) return skipped("the member does not answer before it is frozen");
   cluster.member().pause();
   const auto answer = client->status(cluster.endpoints());

@@ -382,7 +382,7 @@ TEST(Capture, FollowsNoMemberThatAnAlarmCallsCorrupt) {
   EtcdCluster cluster({.members = 3});
   cluster.start();
   cluster.etcdctl_ok({"put", "a", "1"});
-  auto client = source::Client::make(options_of(cluster)).value();
+  auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   const std::string corrupt = client->endpoints().front();
   cluster.raise_corrupt_alarm(client->status(corrupt).value().member_id);
   ASSERT_TRUE(wait_until([&] { return !client->status(corrupt).value().errors.empty(); }, 30));

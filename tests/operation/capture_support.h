@@ -15,6 +15,7 @@
 #include "repository/store/captured.h"
 #include "repository/support.h"
 #include "storage/local_store.h"
+#include "support/clock.h"
 #include "support/etcd.h"
 #include "support/oracle.h"
 
@@ -97,7 +98,8 @@ class CaptureRun {
   CaptureRun(CaptureRepo& repo, EtcdCluster& cluster, CaptureOptions options = capture_options())
       : CaptureRun(repo, options_of(cluster), std::move(options)) {}
   CaptureRun(CaptureRepo& repo, source::ClientOptions reach, CaptureOptions options = capture_options())
-      : client_(source::Client::make(std::move(reach)).value()), options_(std::move(options)) {
+      : client_(source::Client::make(std::move(reach), lifeboat::testing::real_clock()).value()),
+        options_(std::move(options)) {
     thread_ = std::thread([this, &repo] {
       const CaptureListener listener = [this](const CaptureEvent& event) { note(event); };
       const std::function<bool()> cancelled = [this] { return stop_.load(); };
@@ -161,7 +163,8 @@ using State = std::map<std::string, std::string>;  // live keys and their values
 // etcd's own answers, at revisions before they are compacted.
 class Recorded {
  public:
-  explicit Recorded(EtcdCluster& cluster) : client_(source::Client::make(options_of(cluster)).value()) {}
+  explicit Recorded(EtcdCluster& cluster)
+      : client_(source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value()) {}
 
   void record(std::int64_t revision) {
     const auto answer = client_->range(kFirstKey, kFirstKey, revision, 0, false);

@@ -60,7 +60,7 @@ TEST(CapturedTail, ASnapshotOverSegmentsThatWaitIsNoPointBeforeTheyAreInTheRepo)
   cluster.start();
   cluster.etcdctl_ok({"put", "first", "x"});
   TailedRepo r;
-  const auto client = source::Client::make(options_of(cluster)).value();
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   CaptureRun run(r, cluster);
   ASSERT_TRUE(run.wait_for(Kind::kFollowing)) << run.story();
   ASSERT_TRUE(r.tail->wait_empty(std::chrono::seconds(20)));

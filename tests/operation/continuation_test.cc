@@ -15,7 +15,7 @@ TEST(Continuation, SaysInWhichWayTheClusterDiffers) {
   cluster.start();
   for (int i = 0; i < 3; ++i) cluster.etcdctl_ok({"put", "key", std::to_string(i)});
   CaptureRepo r;
-  const auto client = source::Client::make(options_of(cluster)).value();
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   const auto base = backup_etcd(*r.repo, r.world, *client, capture_options().backup, r.progress).value();
   const std::vector live{client->status(cluster.member().client_url()).value()};
   const auto ask = [&](const std::function<void(CaptureHead&)>& change) {

@@ -12,7 +12,7 @@ TEST(ContinuedBackup, ReadsNoMemberThatAnAlarmCallsCorrupt) {
   cluster.start();
   cluster.etcdctl_ok({"put", "a", "1"});
   CaptureRepo r;
-  const auto client = source::Client::make(options_of(cluster)).value();
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   const auto backup = [&] { return backup_etcd(*r.repo, r.world, *client, capture_options().backup, r.progress); };
   ASSERT_TRUE(backup());
   cluster.etcdctl_ok({"put", "a", "2"});
@@ -37,7 +37,7 @@ TEST(ContinuedBackup, DoesNotGoOnFromWhatAMemberContradicted) {
   cluster.start();
   cluster.etcdctl_ok({"put", "a", "1"});
   CaptureRepo r;
-  const auto client = source::Client::make(options_of(cluster)).value();
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   auto options = capture_options().backup;
   options.prove = true;
   const auto backup = [&] { return backup_etcd(*r.repo, r.world, *client, options, r.progress); };
@@ -69,7 +69,8 @@ TEST(ContinuedBackup, SaysThatLearnersAloneAnswer) {
   lifeboat::testing::EtcdMember learner = cluster.joining_member("late");
   cluster.etcdctl_ok({"member", "add", "late", "--learner", "--peer-urls", learner.peer_url()});
   learner.launch();
-  const auto client = source::Client::make({.endpoints = {learner.client_url()}}).value();
+  const auto client =
+      source::Client::make({.endpoints = {learner.client_url()}}, lifeboat::testing::real_clock()).value();
   ASSERT_TRUE(wait_until(
       [&] {
         const auto status = client->status(learner.client_url());
@@ -77,7 +78,7 @@ TEST(ContinuedBackup, SaysThatLearnersAloneAnswer) {
       },
       30));
   CaptureRepo r;
-  const auto voter = source::Client::make(options_of(cluster)).value();
+  const auto voter = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   ASSERT_TRUE(backup_etcd(*r.repo, r.world, *voter, capture_options().backup, r.progress));
   const auto report = backup_etcd(*r.repo, r.world, *client, capture_options().backup, r.progress);
   ASSERT_TRUE(report) << report.error().to_string();

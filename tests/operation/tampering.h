@@ -26,7 +26,7 @@ struct TamperedWorld {
     proxy = std::make_unique<TamperingProxy>(cluster.member().client_url(),
                                              [this](WatchResponse answer) { return liar.edit(std::move(answer)); });
     recorded = std::make_unique<Recorded>(cluster);
-    client = source::Client::make(options_of(cluster)).value();
+    client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
   }
 
   // Through the proxy.

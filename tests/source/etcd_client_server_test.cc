@@ -14,6 +14,7 @@
 #include "source/etcd/bare_stream.h"
 #include "source/etcd/client.h"
 #include "source/etcd/endpoint_choice.h"
+#include "support/clock.h"
 #include "support/etcd.h"
 
 namespace lifeboat::testing {
@@ -36,7 +37,7 @@ source::ClientOptions options_of(EtcdCluster& cluster, const std::string& user =
 }
 
 std::unique_ptr<source::Client> client_of(source::ClientOptions options) {
-  return source::Client::make(std::move(options)).value();
+  return source::Client::make(std::move(options), real_clock()).value();
 }
 
 const Bytes kFirst = {std::byte{0}};
@@ -146,7 +147,7 @@ TEST_P(EtcdClientVersions, ReceivesTheSnapshotWithItsChecksum) {
   EXPECT_EQ(info->file_bytes, static_cast<std::uint64_t>(client->status(info->endpoint).value().db_bytes));
   EXPECT_EQ(info->sha256_hex, crypto::sha256(as_bytes(sink.bytes)).text());
   EXPECT_EQ(info->version.empty(), GetParam() < "3.6") << info->version;
-  EXPECT_EQ(source::receive_bare_snapshot(options_of(cluster), info->endpoint).value(), info->file_bytes);
+  EXPECT_EQ(source::receive_bare_snapshot(options_of(cluster), info->endpoint, real_clock()).value(), info->file_bytes);
 }
 
 TEST_P(EtcdClientVersions, LogsInWithAPassword) {

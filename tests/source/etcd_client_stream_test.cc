@@ -6,6 +6,7 @@
 
 #include "fake_etcd.h"
 #include "recording.h"
+#include "support/clock.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::testing {
@@ -25,7 +26,7 @@ std::unique_ptr<source::Client> client_of(std::vector<std::string> endpoints, st
   source::ClientOptions options;
   options.endpoints = std::move(endpoints);
   options.stall_timeout = stall;
-  return source::Client::make(std::move(options)).value();
+  return source::Client::make(std::move(options), real_clock()).value();
 }
 
 // The error of a snapshot from one server that follows `script`.

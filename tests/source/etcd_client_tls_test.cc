@@ -17,6 +17,7 @@
 #include "source/etcd/client.h"
 #include "source/etcd/tls_probe.h"
 #include "support/certificates.h"
+#include "support/clock.h"
 #include "support/etcd.h"
 #include "support/temp_dir.h"
 
@@ -80,7 +81,7 @@ class EtcdClientTls : public ::testing::Test {
 
   static Result<source::MemberStatus> status(source::ClientOptions options) {
     const std::string endpoint = options.endpoints.front();
-    auto client = source::Client::make(std::move(options));
+    auto client = source::Client::make(std::move(options), real_clock());
     if (!client) return std::unexpected(client.error());
     return (*client)->status(endpoint);
   }
@@ -107,7 +108,8 @@ TEST_F(EtcdClientTls, ConnectsWithTheRightCertificates) {
 }
 
 TEST_F(EtcdClientTls, ReceivesASnapshotOverTls) {
-  const auto client = source::Client::make(options(endpoint(), certificates().ca(), certificates().client())).value();
+  const auto client =
+      source::Client::make(options(endpoint(), certificates().ca(), certificates().client()), real_clock()).value();
   RecordingSink sink;
   RecordingProgress progress;
   const auto info = client->snapshot("", sink, progress);
@@ -190,7 +192,7 @@ TEST(SilentEndpoint, IsNotTakenForOneWithoutTls) {
     source::ClientOptions options;
     options.endpoints = {server.endpoint(scheme)};
     options.dial_timeout = 2s;
-    const auto client = source::Client::make(std::move(options)).value();
+    const auto client = source::Client::make(std::move(options), real_clock()).value();
     const auto status = client->status(server.endpoint(scheme));
     ASSERT_FALSE(status.has_value());
     EXPECT_EQ(status.error().code(), ErrorCode::kEndpointUnreachable) << status.error().to_string();
@@ -247,7 +249,8 @@ TEST(SilentEndpoint, IsWaitedForOnceByACommandThatAsksSeveralTimes) {
   source::ClientOptions options;
   options.endpoints = {silent.endpoint("http"), answers.endpoint()};
   options.dial_timeout = 3s;
-  const auto client = source::Client::make(std::move(options)).value();
+  AdvancedClock clock;
+  const auto client = source::Client::make(std::move(options), clock).value();
   const auto timed = [&](const auto& ask) {
     const auto began = std::chrono::steady_clock::now();
     ask();
@@ -261,7 +264,7 @@ TEST(SilentEndpoint, IsWaitedForOnceByACommandThatAsksSeveralTimes) {
   };
   EXPECT_LT(timed(snapshot), 5s) << "the dial, and a short look at why";
   EXPECT_LT(timed(snapshot), 1s);
-  std::this_thread::sleep_for(3s);
+  clock.advance(3s);
   EXPECT_GT(timed([&] { EXPECT_FALSE(client->status(silent.endpoint("http")).has_value()); }), 2s) << "asked anew";
 }
 
@@ -270,6 +273,16 @@ TEST_F(EtcdClientTls, RefusesAnExpiredClientCertificateBeforeDialing) {
   EXPECT_EQ(error.code(), ErrorCode::kClientCertificateUnusable) << error.to_string();
   EXPECT_THAT(error.what(), HasSubstr("has expired"));
   EXPECT_THAT(error.why(), HasSubstr("it was valid until 20"));
+}
+
+TEST_F(EtcdClientTls, TakesTheDateFromItsClock) {
+  AdvancedClock clock;
+  clock.advance(std::chrono::years(50));
+  const auto client =
+      source::Client::make(options("https://127.0.0.1:1", certificates().ca(), certificates().client()), clock);
+  ASSERT_FALSE(client.has_value());
+  EXPECT_EQ(client.error().code(), ErrorCode::kClientCertificateUnusable);
+  EXPECT_THAT(client.error().what(), HasSubstr("has expired"));
 }
 
 TEST_F(EtcdClientTls, RefusesAKeyOfAnotherCertificate) {

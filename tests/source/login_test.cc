@@ -6,6 +6,7 @@
 
 #include "fake_etcd.h"
 #include "source/etcd/watch.h"
+#include "support/clock.h"
 
 namespace lifeboat::testing {
 namespace {
@@ -30,7 +31,7 @@ std::unique_ptr<source::Client> user_at(std::vector<std::string> endpoints) {
   options.user = "root";
   options.password = crypto::Secret(as_bytes("password"));
   options.call_timeout = 20s;
-  return source::Client::make(std::move(options)).value();
+  return source::Client::make(std::move(options), real_clock()).value();
 }
 
 TEST(EtcdClientLogin, ThatHangsAtOneEndpointHoldsUpNobodyAtAnother) {

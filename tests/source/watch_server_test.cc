@@ -9,6 +9,7 @@
 #include "io/world.h"
 #include "source/etcd/snapshot_reader.h"
 #include "source/etcd/watch.h"
+#include "support/clock.h"
 #include "support/etcd.h"
 #include "support/oracle.h"
 
@@ -37,7 +38,7 @@ source::ClientOptions options_of(EtcdCluster& cluster) {
 }
 
 std::unique_ptr<source::Client> client_of(EtcdCluster& cluster) {
-  return source::Client::make(options_of(cluster)).value();
+  return source::Client::make(options_of(cluster), real_clock()).value();
 }
 
 // Row of the `key` bucket, as text that can be compared and printed.
@@ -269,7 +270,7 @@ TEST_P(WatchVersions, LogsInWhenAuthenticationWasTurnedOnMeanwhile) {
   auto options = options_of(cluster);
   options.user = "root";
   options.password = crypto::Secret(as_bytes(std::string_view("secret")));
-  const auto client = source::Client::make(std::move(options)).value();
+  const auto client = source::Client::make(std::move(options), real_clock()).value();
   ASSERT_TRUE(client->members().has_value());
   cluster.enable_auth("secret");
   Following following(*client, 2);
@@ -287,7 +288,7 @@ TEST(Watch, TellsAUserWithoutTheRightToReadEverything) {
   auto options = options_of(cluster);
   options.user = "reader";
   options.password = crypto::Secret(as_bytes("secret"));
-  const auto client = source::Client::make(std::move(options)).value();
+  const auto client = source::Client::make(std::move(options), real_clock()).value();
   Recorder recorder;
   const auto outcome = watch_from(*client, 2, recorder);
   ASSERT_TRUE(outcome) << why(outcome);

@@ -154,7 +154,8 @@ class Capture {
 
   void begin_from(CaptureHead head) {
     sidecar_.reset();
-    sidecar_ = std::make_unique<SidecarWatch>(client_, head.sidecar, head.revision, options_.sidecar_poll);
+    sidecar_ =
+        std::make_unique<SidecarWatch>(client_, world_.clock, head.sidecar, head.revision, options_.sidecar_poll);
     head.sidecar = {};
     log_.begin(std::move(head), sidecar_.get());
     have_head_ = true;
@@ -315,7 +316,7 @@ class Capture {
     if (!turn) return {};
     const source::MemberStatus member = caught_up_member(live.front());
     const std::int64_t end_before = have_head_ ? log_.durable() : known_ ? known_->revision : 0;
-    CaptureSpool spool(client_, {.endpoint = member.endpoint, .from = member.revision + 1},
+    CaptureSpool spool(client_, world_.clock, {.endpoint = member.endpoint, .from = member.revision + 1},
                        options_.waiting_bytes / 2);  // beside a base
     spool.wait_opened(cancelled_);
     BackupOptions backup = options_.backup;

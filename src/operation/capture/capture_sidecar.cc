@@ -1,16 +1,15 @@
-// Polling of leases, members and the auth revision.
 #include "operation/capture/capture_sidecar.h"
-#include "operation/lineage/member_source.h"
 
 #include <algorithm>
 #include <functional>
 
 #include "base/thread_name.h"
+#include "operation/lineage/member_source.h"
 
 namespace lifeboat::operation {
 namespace {
 
-// Each costs a call to the leader; what is left waits for the next poll.
+// Each costs a call to the leader; the rest waits for the next poll.
 constexpr std::size_t kMostLeasesAPoll = 2000;
 // More ids than this are not remembered; etcd itself suffers long before.
 constexpr std::size_t kMostLeases = 1'000'000;
@@ -22,9 +21,9 @@ Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
 
 }  // namespace
 
-SidecarWatch::SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision,
+SidecarWatch::SidecarWatch(source::Client& client, io::Clock& clock, const etcd::Sidecar& known, std::int64_t revision,
                            std::chrono::seconds poll)
-    : client_(client), poll_interval_(poll), checked_at_(revision) {
+    : client_(client), clock_(clock), poll_interval_(poll), checked_at_(revision) {
   if (const auto leases = known.leases())
     for (const auto& lease : *leases) leases_.insert(lease.id);
   if (const auto members = known.members())
@@ -70,12 +69,12 @@ std::vector<manifest::SidecarChange> SidecarWatch::take(std::int64_t revision) {
 
 void SidecarWatch::note_reached(std::int64_t revision) {
   const std::lock_guard lock(mutex_);
-  reached_.push_back({std::chrono::steady_clock::now(), revision});
+  reached_.push_back({clock_.monotonic(), revision});
   if (reached_.size() > kMostReached) reached_.pop_front();
 }
 
 std::int64_t SidecarWatch::reached_before(std::chrono::milliseconds ago) {
-  const auto limit = std::chrono::steady_clock::now() - ago;
+  const auto limit = clock_.monotonic() - ago;
   const std::lock_guard lock(mutex_);
   std::int64_t revision = 0;
   for (const Reached& reached : reached_)
@@ -94,7 +93,7 @@ bool SidecarWatch::stopping() {
 }
 
 void SidecarWatch::run() {
-  auto next_poll = std::chrono::steady_clock::now();
+  auto next_poll = clock_.monotonic();
   std::unique_lock lock(mutex_);
   while (!stop_) {
     if (!asked_.empty()) {
@@ -104,24 +103,24 @@ void SidecarWatch::run() {
       lock.lock();
       asked_.pop_front();
       if (asked_.empty()) idle_.notify_all();
-    } else if (std::chrono::steady_clock::now() >= next_poll) {
+    } else if (clock_.monotonic() >= next_poll) {
       lock.unlock();
       const Status polled = poll();
-      next_poll = std::chrono::steady_clock::now() + poll_interval_;
+      next_poll = clock_.monotonic() + poll_interval_;
       lock.lock();
       note_poll(polled);
     } else {
-      wake_.wait_until(lock, next_poll);
+      wake_.wait_for(lock, next_poll - clock_.monotonic());
     }
   }
 }
 
-// Granted before the put that names it, and after the last look at all leases.
+// The lease was granted before the put that is attached to it, and after the last poll of all leases.
 void SidecarWatch::ask_for(const Asked& lease) {
   const auto ttl = client_.lease_ttl(lease.id);
   const std::lock_guard lock(mutex_);
   if (!ttl) {
-    leases_.erase(lease.id);  // found by the next poll, or named by another put
+    leases_.erase(lease.id);  // the next poll or the next put finds it again
   } else if (*ttl) {
     found({.after = std::min(checked_at_, lease.revision),
            .by = lease.revision,
@@ -131,7 +130,7 @@ void SidecarWatch::ask_for(const Asked& lease) {
   }
 }
 
-// Each is asked for, whatever became of the others.
+// One that fails does not keep the others from being polled.
 Status SidecarWatch::poll() {
   const std::int64_t before = TRY(current_revision(client_));
   note_reached(before);
@@ -160,8 +159,7 @@ SidecarWatch::Polls SidecarWatch::polls() {
   return polls_;
 }
 
-// One member's own list, which may lag: a lease that it lacks is asked for before it counts as
-// gone.
+// The list is one member's own and may lag: a lease that is missing from it is asked for before it counts as revoked.
 Status SidecarWatch::poll_leases(std::int64_t before) {
   const auto live = TRY(client_.leases());
   const std::set<std::int64_t> there(live.begin(), live.end());

@@ -1,5 +1,4 @@
-// SidecarWatch: what a watch hides (leases, members, whether users changed), asked for beside it at
-// a bounded rate.
+// SidecarWatch: polls what a watch does not deliver (leases, members, whether users changed), at a bounded rate.
 #pragma once
 
 #include <chrono>
@@ -14,29 +13,30 @@
 
 #include "format/etcd/sidecar.h"
 #include "format/manifest/capture.h"
+#include "io/world.h"
 #include "source/etcd/client.h"
 
 namespace lifeboat::operation {
 
-// Usable from several threads; asks from one of its own. Failed calls are left to the next poll.
+// Usable from several threads; polls on one of its own. Failed calls are repeated by the next poll.
 class SidecarWatch {
  public:
-  // `known`: the rows as the repo has them, which held at `revision`. `client` outlives this.
-  SidecarWatch(source::Client& client, const etcd::Sidecar& known, std::int64_t revision, std::chrono::seconds poll);
+  // `known`: the rows as the repo has them, which held at `revision`. `client` and `clock` outlive this.
+  SidecarWatch(source::Client& client, io::Clock& clock, const etcd::Sidecar& known, std::int64_t revision,
+               std::chrono::seconds poll);
   ~SidecarWatch();
   SidecarWatch(const SidecarWatch&) = delete;
   SidecarWatch& operator=(const SidecarWatch&) = delete;
 
-  // A key put at `revision` names this lease: its TTL is asked for at once when it is a new one.
+  // A key put at `revision` is attached to this lease: the TTL of a new one is asked for at once.
   void saw_lease(std::int64_t id, std::int64_t revision);
-  // Waits until the leases seen so far were asked for; false when the time was over first.
+  // Waits until the TTLs of all leases seen so far were asked for; false after `limit`.
   bool wait_for_leases(std::chrono::milliseconds limit);
-  // The changes found that held at `revision` or before; each is given once, in order.
+  // The changes found that held at `revision` or before; each is returned once, in order.
   std::vector<manifest::SidecarChange> take(std::int64_t revision);
-  // A revision that the cluster had reached when it was asked at least `ago` before; 0: not asked
-  // yet.
+  // A revision that the cluster had reached at least `ago` before now; 0: none is known.
   std::int64_t reached_before(std::chrono::milliseconds ago);
-  // Users, roles or the switch changed since `known`: only a snapshot shows how.
+  // Users, roles or whether authentication is on changed since `known`: only a snapshot shows how.
   bool auth_changed();
   struct Polls {
     unsigned done = 0;
@@ -61,6 +61,7 @@ class SidecarWatch {
   bool stopping();
 
   source::Client& client_;
+  io::Clock& clock_;
   const std::chrono::seconds poll_interval_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
@@ -70,7 +71,7 @@ class SidecarWatch {
   std::map<std::uint64_t, etcd::Member> members_;
   std::optional<std::uint64_t> auth_revision_;
   struct Reached {
-    std::chrono::steady_clock::time_point at;
+    std::chrono::nanoseconds at;  // monotonic
     std::int64_t revision = 0;
   };
   std::deque<Reached> reached_;  // of the last polls

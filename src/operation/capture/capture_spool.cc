@@ -1,4 +1,3 @@
-// The thread of the spool, and what it keeps.
 #include "operation/capture/capture_spool.h"
 
 #include "base/thread_name.h"
@@ -36,11 +35,13 @@ class CaptureSpool::Sink final : public source::RevisionSink {
   std::uint64_t bytes_ = 0;
 };
 
-CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request, std::uint64_t most_bytes) {
+CaptureSpool::CaptureSpool(source::Client& client, io::Clock& clock, source::WatchRequest request,
+                           std::uint64_t most_bytes)
+    : clock_(clock) {
   thread_ = std::thread([this, &client, request = std::move(request), most_bytes] {
     name_thread("spool");
     Sink sink(*this, most_bytes);
-    // However it ends, what it kept is whole; the watch that follows begins behind it.
+    // However the watch ends, what was kept is whole; the next watch starts after it.
     static_cast<void>(source::watch_revisions(client, request, sink, [this] { return stop_.load(); }));
     ended_ = true;
   });
@@ -49,8 +50,8 @@ CaptureSpool::CaptureSpool(source::Client& client, source::WatchRequest request,
 CaptureSpool::~CaptureSpool() { end(); }
 
 bool CaptureSpool::wait_opened(const std::function<bool()>& cancelled) {
-  for (auto waited = kTick; waited < kOpenPatience && !opened_ && !ended_ && !cancelled(); waited += kTick)
-    std::this_thread::sleep_for(kTick);
+  const auto until = clock_.monotonic() + kOpenPatience;
+  while (!opened_ && !ended_ && !cancelled() && clock_.monotonic() < until) clock_.sleep(kTick);
   return opened_;
 }
 

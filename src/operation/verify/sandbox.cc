@@ -126,7 +126,7 @@ class SandboxedEtcd {
     source::ClientOptions options;
     options.endpoints = {endpoint_};
     options.dial_timeout = options.call_timeout = std::chrono::seconds(2);
-    client_ = TRY(source::Client::make(std::move(options)));
+    client_ = TRY(source::Client::make(std::move(options), world_.clock));
     return {};
   }
 

@@ -7,8 +7,8 @@
 
 namespace lifeboat::source {
 
-Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::string& endpoint) {
-  const auto session = TRY(Session::make(std::move(options)));
+Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::string& endpoint, io::Clock& clock) {
+  const auto session = TRY(Session::make(std::move(options), clock));
   SnapshotMessage message;
   std::uint64_t total = 0;
   const auto drop = [&](std::span<const ByteView> pieces) {

@@ -12,6 +12,6 @@ namespace lifeboat::source {
 
 // Receives a snapshot from `endpoint` (one of the options') and drops it, unhashed and unchecked;
 // the bytes of all blobs but the checksum.
-Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::string& endpoint);
+Result<std::uint64_t> receive_bare_snapshot(ClientOptions options, const std::string& endpoint, io::Clock& clock);
 
 }  // namespace lifeboat::source

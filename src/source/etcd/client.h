@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "crypto/secret.h"
 #include "format/etcd/sidecar.h"
+#include "io/world.h"
 #include "source/etcd/conversation.h"
 
 namespace lifeboat::source {
@@ -67,7 +68,8 @@ class SnapshotSink {
 class Client {
  public:
   // Validates options and certificates (kClientCertificateUnusable for an expired or mismatched one); dials lazily.
-  static Result<std::unique_ptr<Client>> make(ClientOptions options);
+  // `clock` outlives the client.
+  static Result<std::unique_ptr<Client>> make(ClientOptions options, io::Clock& clock);
   virtual ~Client() = default;
 
   virtual const std::vector<std::string>& endpoints() const = 0;

@@ -245,8 +245,8 @@ Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, Snapshot
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> Client::make(ClientOptions options) {
-  return std::make_unique<EtcdClient>(TRY(Session::make(std::move(options))));
+Result<std::unique_ptr<Client>> Client::make(ClientOptions options, io::Clock& clock) {
+  return std::make_unique<EtcdClient>(TRY(Session::make(std::move(options), clock)));
 }
 
 }  // namespace lifeboat::source

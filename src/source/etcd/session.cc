@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "etcd_api.pb.h"
 #include "source/etcd/certificates.h"
@@ -41,14 +40,15 @@ std::string authenticate_request(const std::string& user, const crypto::Secret& 
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::make(ClientOptions options) {
+Result<std::unique_ptr<Session>> Session::make(ClientOptions options, io::Clock& clock) {
   auto endpoints = TRY(parse_endpoints(options));
-  TRY(check_certificates(options.ca_certificate, options.client_certificate, options.client_key, std::time(nullptr)));
-  return std::unique_ptr<Session>(new Session(std::move(options), std::move(endpoints)));
+  const std::time_t now = clock.now().ns / 1'000'000'000;
+  TRY(check_certificates(options.ca_certificate, options.client_certificate, options.client_key, now));
+  return std::unique_ptr<Session>(new Session(std::move(options), std::move(endpoints), clock));
 }
 
-Session::Session(ClientOptions options, std::vector<Endpoint> endpoints)
-    : options_(std::move(options)), security_(material()) {
+Session::Session(ClientOptions options, std::vector<Endpoint> endpoints, io::Clock& clock)
+    : options_(std::move(options)), clock_(clock), security_(material()) {
   for (Endpoint& endpoint : endpoints) {
     reaches_.push_back(std::make_unique<Reach>(std::move(endpoint), security_, options_.dial_timeout));
   }
@@ -65,12 +65,11 @@ Result<Session::Reach*> Session::find(const std::string& endpoint) {
   return fail(ErrorCode::kBadSetting, "'" + endpoint + "' is not one of the endpoints", "it was not given");
 }
 
-// As long as a dial takes, so that at least half of the time goes by without one.
+// Remembered for as long as a dial takes, so that at most half of the time is spent dialing.
 Result<Session::Reach*> Session::find_answering(const std::string& endpoint) {
   Reach* const reach = TRY(find(endpoint));
   const std::lock_guard lock(reach->silence_mutex);
-  const bool silent =
-      reach->silence && std::chrono::steady_clock::now() - reach->silence->since < options_.dial_timeout;
+  const bool silent = reach->silence && clock_.monotonic() - reach->silence->since < options_.dial_timeout;
   if (silent) return std::unexpected(reach->silence->error);
   return reach;
 }
@@ -129,7 +128,7 @@ Error Session::explain(Reach& reach, const RpcFailure& failure, std::string_view
   Error error = explain_failed_dial(endpoint, material(), failure, options_.dial_timeout);
   if (failure.silent) {
     const std::lock_guard lock(reach.silence_mutex);
-    reach.silence = Silence{error, std::chrono::steady_clock::now()};
+    reach.silence = Silence{error, clock_.monotonic()};
   }
   return error;
 }
