@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/version.h"
+#include "operation/lineage/backlog_cost.h"
 #include "operation/lineage/capture_head.h"
 #include "operation/lineage/key_versions.h"
 #include "operation/lineage/live_sidecar.h"
@@ -23,17 +24,12 @@ using repository::Catalogue;
 using repository::Point;
 using WhyNot = std::optional<std::string>;
 
-constexpr int kLevel = 1;       // a backup is made every few minutes at most
+constexpr int kLevel = 1;       // backups are minutes apart at least
 constexpr int kZstdLevel = 12;  // little data, kept long
 constexpr std::size_t kBlockBytes = 4 * segment::kBlockTargetBytes;
-constexpr std::int64_t kMuchData = 50'000;  // revisions: more are packed as fast as they come
+constexpr std::int64_t kMuchData = 50'000;  // revisions; more are compressed as fast as they arrive
 constexpr int kFastZstdLevel = 3;
-constexpr std::int64_t kLongBacklog = 5000;  // revisions; a longer one is read by staggered watches
 constexpr std::size_t kMostNewLeases = 5000;
-// What a backlog and a snapshot cost, roughly. A snapshot carries every revision that etcd still has, too.
-constexpr double kEventsPerSecond = 20'000;
-constexpr double kSnapshotBytesPerSecond = 150e6;
-constexpr double kSnapshotAnywaySeconds = 1;
 constexpr std::byte kFirstKey[] = {std::byte{0}};
 
 // Keys that a record adds to those that live: etcd writes a tombstone only for a key that lives.
@@ -42,7 +38,7 @@ int live_change(const etcd::RevisionKey& key, const etcd::KeyValue& kv) {
   return kv.version == 1 ? 1 : 0;
 }
 
-// What the watch brings, into the segment.
+// Writes what the watch delivers into the segment.
 class NewRecords final : public source::RevisionSink {
  public:
   NewRecords(repository::SegmentWriter& writer, io::Random& random, std::int64_t lo, std::int64_t wanted,
@@ -59,8 +55,8 @@ class NewRecords final : public source::RevisionSink {
       bytes_ += record.value.size();
     }
     last_ = records.back().key.revision.main;
-    progress_.advance(bytes_ - told_);
-    told_ = bytes_;
+    progress_.advance(bytes_ - reported_);
+    reported_ = bytes_;
     return {};
   }
   Status caught_up(std::int64_t) override { return {}; }
@@ -77,7 +73,7 @@ class NewRecords final : public source::RevisionSink {
   Progress& progress_;
   KeyVersions versions_;
   std::int64_t live_ = 0;
-  std::uint64_t bytes_ = 0, told_ = 0;
+  std::uint64_t bytes_ = 0, reported_ = 0;
 };
 
 class Continuing {
@@ -100,7 +96,7 @@ class Continuing {
       return WhyNot("the chain of backups is long, and ends with a new base");
     if (was_contradicted()) return WhyNot("a member held something else than the newest point that was compared");
     wanted_ = TRY(current_revision(client_));
-    if (is_snapshot_faster())
+    if (is_snapshot_faster(kBackupCost, wanted_ - head_.revision, live_.front().db_bytes))
       return WhyNot(fmt::format("a snapshot is faster than {} revisions", wanted_ - head_.revision));
     return WhyNot();
   }
@@ -120,13 +116,13 @@ class Continuing {
   }
 
  private:
-  // What a member contradicted is not gone on with: a snapshot tells whether it is right, and heals it if not.
+  // What a member contradicted is not continued: a snapshot shows whether it is right, and heals it if not.
   bool was_contradicted() const {
     const repository::Point* const last = repository::last_compared(catalogue_, head_.lineage.id);
     return last != nullptr && last->proof == repository::Proof::kDisagrees;
   }
 
-  // Reachable voters, the best first.
+  // Reachable voters, best first.
   Result<WhyNot> ask_members() {
     std::optional<Error> error;
     bool any_voter = false, any_learner = false;
@@ -165,20 +161,13 @@ class Continuing {
     return WhyNot("the repo's history was not compared");
   }
 
-  // Password hashes come from no call: a snapshot alone carries them.
+  // No call returns password hashes: only a snapshot has them.
   Result<WhyNot> compare_users() {
     const auto state = TRY(client_.auth_state());
     if (!state) return WhyNot("this etcd does not say whether users or roles changed");
     const bool same =
         state->revision == head_.sidecar.auth_revision() && state->enabled == head_.sidecar.auth_enabled();
     return same ? WhyNot() : WhyNot("users or roles changed, and only a snapshot shows how");
-  }
-
-  bool is_snapshot_faster() const {
-    const double backlog_seconds = static_cast<double>(wanted_ - head_.revision) / kEventsPerSecond;
-    const double snapshot_seconds =
-        kSnapshotAnywaySeconds + static_cast<double>(live_.front().db_bytes) / kSnapshotBytesPerSecond;
-    return backlog_seconds > snapshot_seconds;
   }
 
   manifest::Source source() const {
@@ -308,7 +297,7 @@ class Continuing {
     m.leases = TRY(head_.sidecar.leases()).size();
     out.object = TRY(repository::publish_manifest(repo_, world_, m, head_.sidecar.encode()));
     if (TRY(repository::is_history_ended_above(repo_, m.lineage.id, m.revision))) {
-      // What it shares may be gone by now.
+      // What it shares may be removed already.
       TRY(repo_.store().remove(out.object));
       return WhyNot(fmt::format("the history up to revision {} was ended meanwhile", m.revision));
     }

@@ -8,10 +8,10 @@
 
 namespace lifeboat::operation {
 
-// Runs until `cancelled`; then flushes what waits and returns. Continues the newest lineage that the live cluster
-// continues (rule 7), takes a base when there is none, when etcd compacted past the last stored revision, or when
-// history does not continue. Failures of endpoints and of the store are retried and told, never returned; an error
-// is returned only for what no retry mends (wrong key, refused credentials at start, a repo of another format).
+// Runs until `cancelled`; then flushes what waits and returns. Follows the newest lineage that the live cluster
+// continues (rule 7); takes a base when there is none, when etcd compacted past the last stored revision, and when
+// history does not continue. Failures of endpoints and of the store are reported and retried, never returned; an error
+// is returned only where no retry can help (wrong key, refused credentials at the start, a repo of another format).
 Status capture(const repository::Repository& repo, io::World& world, source::Client& client,
                const CaptureOptions& options, const CaptureListener& listener, const std::function<bool()>& cancelled,
                Progress& progress);

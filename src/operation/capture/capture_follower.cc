@@ -7,7 +7,7 @@
 namespace lifeboat::operation {
 namespace {
 
-// What the cluster had so long ago, its members are expected to have sent.
+// Members are expected to have sent what the cluster had this long ago.
 constexpr std::chrono::seconds kLongLag{10};
 
 }  // namespace
@@ -48,7 +48,7 @@ Status CaptureFollower::caught_up_since(std::int64_t revision, std::chrono::nano
 Status CaptureFollower::idle() {
   log_.flush_if_due();
   on_idle();
-  if (log_.hopeless()) return std::unexpected(*log_.hopeless());
+  if (log_.permanent_refusal()) return std::unexpected(*log_.permanent_refusal());
   if (auth_base_allowed_ && sidecar_.auth_changed())
     return stop(Stop::kAuthChanged, Error(ErrorCode::kEtcdFailed, "users or roles changed"));
   return check_lag();
@@ -59,7 +59,7 @@ std::unexpected<Error> CaptureFollower::stop(Stop why, const Error& error) {
   return std::unexpected(error);
 }
 
-// The member is left when it lacks itself what the cluster had a while ago; a slow store or a backlog is no reason.
+// The member is left when it lacks what the cluster had a while ago; a slow store or a backlog is no reason.
 Status CaptureFollower::check_lag() {
   const std::int64_t expected = sidecar_.reached_before(kLongLag);
   if (log_.head().revision >= expected || expected == lag_seen_) return {};
@@ -72,7 +72,7 @@ Status CaptureFollower::check_lag() {
 }
 
 // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it that
-// still works shows that it does not.
+// succeeds shows that the watch starts above.
 Status CaptureFollower::check_start() {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   checked_ = true;

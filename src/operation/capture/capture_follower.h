@@ -1,5 +1,4 @@
-// CaptureFollower: hands what a watch delivers to the log, and ends the watch when the log, or something beside it,
-// wants that.
+// CaptureFollower: adds what a watch delivers to the log, and ends the watch when it must not go on.
 #pragma once
 
 #include <functional>
@@ -14,7 +13,7 @@ namespace lifeboat::operation {
 
 class CaptureFollower final : public source::RevisionSink {
  public:
-  // Why the watch was ended by ourselves.
+  // Why this ended the watch.
   enum class Stop { kNone, kStoreFull, kRuleBroken, kCompacted, kAuthChanged, kLagging };
 
   // Borrows all of them. `endpoint` is the member that is watched.
@@ -28,11 +27,11 @@ class CaptureFollower final : public source::RevisionSink {
         began_(world.clock.now()) {}
 
   Stop why() const { return why_; }
-  bool followed() const { return followed_; }  // the watch delivered something, or said that there is nothing
+  bool followed() const { return followed_; }  // the watch delivered revisions, or reported that there are none
   void set_auth_base_allowed(bool allowed) { auth_base_allowed_ = allowed; }
-  // Called when the watch stands.
+  // Called when etcd has created the watch.
   std::function<void(const source::WatchOrigin&)> on_opened;
-  // Called several times a second while the watch stands.
+  // Called several times a second while the watch is open.
   std::function<void()> on_idle;
 
   Status opened(const source::WatchOrigin& origin) override;
@@ -54,7 +53,7 @@ class CaptureFollower final : public source::RevisionSink {
   const Timestamp began_;
   source::WatchOrigin origin_;
   std::int64_t first_ = 0;     // the last revision before what the watch delivers
-  std::int64_t lag_seen_ = 0;  // the member was asked about this revision already
+  std::int64_t lag_seen_ = 0;  // the member was asked whether it has this revision
   bool checked_ = false, followed_ = false, auth_base_allowed_ = true;
   Stop why_ = Stop::kNone;
 };

@@ -1,4 +1,3 @@
-// Keeping, timing and publishing of captured revisions.
 #include "operation/capture/capture_log.h"
 
 #include <algorithm>
@@ -6,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/version.h"
+#include "operation/capture/capture_errors.h"
 #include "repository/store/captured.h"
 
 namespace lifeboat::operation {
@@ -36,11 +36,6 @@ std::uint64_t bytes_of(std::span<const etcd::Record> records) {
   std::uint64_t bytes = 0;
   for (const auto& record : records) bytes += record.value.size() + kRecordOverhead;
   return bytes;
-}
-
-bool is_hopeless(ErrorCode code) {
-  return code == ErrorCode::kWrongKey || code == ErrorCode::kRepoVersionUnknown ||
-         code == ErrorCode::kRepoFeatureUnknown;
 }
 
 }  // namespace
@@ -82,8 +77,7 @@ Status CaptureLog::add(std::span<const etcd::Record> records) {
   if (bytes <= options_.waiting_bytes) {
     keep(records);
     waiting_bytes_ += bytes;
-  } else if (!store(records)) {  // one revision larger than all that may wait is stored from where
-                                 // it lies
+  } else if (!store(records)) {  // a revision larger than all that may wait is stored without a copy
     flushes_.clear();
     versions_.forget();
     return fail(ErrorCode::kStorageFull, "no more revisions may wait", "the store does not take a large one");
@@ -112,8 +106,8 @@ void CaptureLog::keep(std::span<const etcd::Record> records) {
   }
 }
 
-// One moment a flush interval is remembered, however long the store takes nothing. Times ascend with
-// the revisions, also where the clock goes back.
+// One time is kept for each flush interval, however long the store refuses. Times ascend with the revisions, also where
+// the clock goes back.
 void CaptureLog::note_arrival(std::int64_t revision) {
   const auto now = world_.clock.monotonic();
   if (flushes_.empty()) first_arrival_ = now;
@@ -235,7 +229,7 @@ void CaptureLog::stored(const manifest::CaptureCommit& commit, std::uint64_t byt
 }
 
 void CaptureLog::refused(const Error& error) {
-  if (is_hopeless(error.code())) hopeless_ = error;
+  if (is_permanent_refusal(error)) permanent_refusal_ = error;
   retry_ = std::clamp<std::chrono::nanoseconds>(retry_ * 2, options_.retry, kLongestRetry);
   retry_at_ = world_.clock.monotonic() + retry_;
   if (failing_) return;

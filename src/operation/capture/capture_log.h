@@ -1,4 +1,4 @@
-// CaptureLog: the captured revisions that wait to be stored, and their storing.
+// CaptureLog: holds captured revisions and stores them as segments.
 #pragma once
 
 #include <deque>
@@ -18,13 +18,12 @@ class CaptureLog {
              const CaptureListener& listener)
       : repo_(repo), world_(world), options_(options), listener_(listener), versions_(world.random) {}
 
-  // The history goes on from here; nothing waits. `sidecar` is asked for changes at each flush,
-  // until the next call.
+  // History continues from here, and nothing waits. `sidecar` provides the changes of each flush until the next call.
   void begin(CaptureHead head, SidecarWatch* sidecar);
-  // Who delivers what comes next: goes into the commits.
+  // Of what is added next: goes into the commits.
   void set_source(manifest::Source source) { source_ = std::move(source); }
 
-  // What a member told of itself: known of the log's head once it has the revision, too.
+  // As a member reports it; holds for the head of the log once that has reached the revision.
   void note_raft_position(const RaftPosition& position, std::uint64_t term);
 
   // The end of what was received; its `revision` is the last one added.
@@ -33,24 +32,23 @@ class CaptureLog {
   Timestamp durable_time() const { return durable_time_; }
   std::size_t waiting() const { return records_.size(); }
 
-  // Whole revisions that follow the head. kLogRuleBroken: they do not; kStorageFull: nothing more
-  // may wait, and the store does not take it.
+  // Whole revisions that follow the head. kLogRuleBroken: they do not; kStorageFull: no more may wait, and the store
+  // refuses what does.
   Status add(std::span<const etcd::Record> records);
-  // At that time the store had not gone beyond the revision.
+  // At that time etcd had not gone beyond the revision.
   void not_beyond(std::int64_t revision, Timestamp time);
-  // What comes next may have been seen before.
+  // What is added next may have been added before.
   void forget_versions() { versions_.forget(); }
-  // More is known to come at once: larger segments, no waiting for leases.
+  // A backlog is being read: larger segments, no waiting for leases.
   void set_behind(bool behind) { behind_ = behind; }
 
-  // Stores when it is time to; tells the listener. What fails is tried again later.
+  // Stores when it is time to, and reports it. A failure is retried later.
   void flush_if_due();
-  // Now, but not before a refused try is due again unless `at_once`; true when nothing waits any
-  // more.
+  // Now; after a refusal not before the retry is due, unless `at_once`. True when nothing waits any more.
   bool flush(bool at_once = false);
-  bool failing() const { return failing_; }  // the last try was refused, and what waits is tried again
-  // The store's last refusal is one that no retry mends.
-  const std::optional<Error>& hopeless() const { return hopeless_; }
+  bool failing() const { return failing_; }  // the last try was refused, and will be retried
+  // A refusal of the store that no retry removes.
+  const std::optional<Error>& permanent_refusal() const { return permanent_refusal_; }
 
  private:
   struct Bound {
@@ -76,12 +74,12 @@ class CaptureLog {
   const CaptureListener& listener_;
   SidecarWatch* sidecar_ = nullptr;
   CaptureHead head_;
-  RaftPosition ahead_;  // the furthest that was told, where the head has not reached it
+  RaftPosition ahead_;  // the furthest that was reported; the head may not have reached it
   manifest::Source source_;
   KeyVersions versions_;
   std::int64_t durable_ = 0;
   Timestamp durable_time_;
-  Timestamp latest_;                   // the latest moment told of a revision
+  Timestamp latest_;                   // the latest time of a revision
   std::vector<etcd::Record> records_;  // waiting; their values lie in chunks_
   std::deque<Bytes> chunks_;           // never moved
   std::uint64_t waiting_bytes_ = 0;
@@ -91,7 +89,7 @@ class CaptureLog {
   std::vector<manifest::SidecarChange> changes_;  // taken, not stored yet
   std::deque<Bound> bounds_;                      // ascending both ways
   bool behind_ = false, failing_ = false;
-  std::optional<Error> hopeless_;
+  std::optional<Error> permanent_refusal_;
 };
 
 }  // namespace lifeboat::operation

@@ -1,4 +1,4 @@
-// What capture is asked for, and what it tells.
+// What capture is asked for, and the events that it reports.
 #pragma once
 
 #include <chrono>
@@ -12,17 +12,17 @@ namespace lifeboat::operation {
 
 struct CaptureOptions {
   BackupOptions backup;                       // for the bases that capture takes
-  std::chrono::milliseconds flush{1000};      // a segment so often, when there is something
-  std::uint64_t flush_bytes = 1u << 20;       // or as soon as so many bytes of records wait
-  std::uint64_t waiting_bytes = 32ull << 20;  // more than this is never held: the watch waits, then is begun anew
+  std::chrono::milliseconds flush{1000};      // waiting records become a segment this often
+  std::uint64_t flush_bytes = 1u << 20;       // or as soon as this much of them waits
+  std::uint64_t waiting_bytes = 32ull << 20;  // no more is ever held: the watch ends, and restarts once there is room
   std::chrono::seconds sidecar_poll{30};      // leases, members, auth revision
   std::chrono::milliseconds retry{1000};      // after a failure; doubles up to 30 s
-  // Asked before a base is taken or a long backlog is read, which needs much memory: waits until nothing else does;
-  // what it returns is held until that is done. nullptr: cancelled. Empty: neither need wait.
+  // Called before a base is taken or a long backlog is read, which needs much memory: waits until nothing else does.
+  // Its result is held until that is done; nullptr: cancelled. Empty: there is nothing to wait for.
   std::function<std::shared_ptr<void>(const std::function<bool()>& cancelled)> heavy_turn;
 };
 
-// What happens, as it happens; called from the capturing thread.
+// Reported as it happens, from the capturing thread.
 struct CaptureEvent {
   enum class Kind {
     kFollowing,
@@ -34,8 +34,8 @@ struct CaptureEvent {
     kRecovered,  // followed again
     kStoreFailed,
     kStoreRecovered,
-    kSidecarFailed,    // leases, members and users were asked for several times in a row, in vain
-    kSidecarRecovered  // and are answered again
+    kSidecarFailed,    // several polls of leases, members and users in a row failed
+    kSidecarRecovered  // and succeed again
   };
   Kind kind{};
   std::string text;           // a sentence for a log
