@@ -105,7 +105,7 @@ Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& 
     tell_times();
     proof = prove_point(repo, world, client, committed.manifest, options, progress);
   }
-  // The point exists already: what goes wrong now is told, not fatal.
+  // The point exists already: what goes wrong now is reported, not fatal.
   if (proof) {
     report.proof = *std::move(proof);
     return report;

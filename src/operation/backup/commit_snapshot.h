@@ -12,8 +12,8 @@ struct CommitRequest {
   manifest::Source source;  // what is known before the records are read; cluster: the name asked for, or empty
   Timestamp earliest, latest;
   bool live = false;  // from a running cluster, whose id is in `source`
-  // Of a running cluster: its revision by now. Asked where the snapshot ends below what is stored: a member that lags
-  // may have sent it, or the whole cluster was rolled back. Empty: not known.
+  // Of a running cluster: its revision now. Called where the snapshot ends below what is stored: either a member that
+  // lags sent it, or the whole cluster was rolled back. Empty: not known.
   std::function<Result<std::int64_t>()> revision_now;
 };
 

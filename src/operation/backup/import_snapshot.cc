@@ -93,7 +93,7 @@ Status pump(io::File& file, crypto::FileEncoding encoding, Progress& progress, T
 
 // An etcd that runs on a bare database writes into it while it is read, and pages of two transactions may fit together
 // unseen: its lock must be free, and stays with `file` until that is closed. What cannot be locked (on some network
-// file systems) is told as a warning.
+// file systems) is reported as a warning.
 Status require_at_rest(io::File& file, const std::string& path, std::vector<std::string>& warnings) {
   const auto locked = file.try_lock();
   if (!locked) {
@@ -196,7 +196,7 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   report.store_seconds = report.total_seconds - report.receive_seconds;
   report.proof.reason = "imported from a file: no live member to compare with";
   if (!options.prove) return report;
-  // The point exists already: what goes wrong now is told, not fatal.
+  // The point exists already: what goes wrong now is reported, not fatal.
   const Status recorded = record_restore_hash(repo, world, committed.manifest, report.proof.reason, options, progress);
   if (recorded) return report;
   if (repository::is_damage(recorded.error())) report.damage = recorded.error().code();

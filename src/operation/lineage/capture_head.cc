@@ -1,4 +1,3 @@
-// Reading the ends of lineages, comparing one with a live cluster.
 #include "operation/lineage/capture_head.h"
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "operation/lineage/fork_reasons.h"
 #include "operation/lineage/member_source.h"
 #include "operation/lineage/raft_position.h"
 #include "source/etcd/refusals.h"
@@ -51,15 +51,14 @@ Continuation differs(Difference difference, std::string reason) {
   return {Continuation::Answer::kDiffers, difference, std::move(reason)};
 }
 
-// A read at the head's revision works when etcd has every revision above it, and gives the key as
-// the record left it.
+// A read at the head's revision succeeds when etcd has every revision above it, and returns the key as the record left
+// it.
 Result<Continuation> compare_record(source::Client& client, const CaptureHead& head, const KeptRecord* record) {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   std::optional<ByteView> key = ByteView(kNoKey);
   if (record != nullptr) key = etcd::parse_user_key(record->value);
   if (!key) return fail(ErrorCode::kObjectDamaged, "the last stored record cannot be read");
-  if (key->empty()) {  // the placeholder with which a restore raises the revision: no key was
-                       // written
+  if (key->empty()) {  // the placeholder with which a restore raises the revision: no key was written
     key = ByteView(kNoKey);
     record = nullptr;
   }
@@ -86,7 +85,7 @@ Result<Continuation> compare_records(source::Client& client, const CaptureHead& 
   return Continuation{};
 }
 
-// How many of the lineages a lineage descends from.
+// From how many of the lineages a lineage descends.
 std::size_t depth_of(const std::vector<CaptureHead>& heads, const CaptureHead& head) {
   std::size_t depth = 0;
   LineageId parent = head.lineage.parent;
@@ -99,8 +98,8 @@ std::size_t depth_of(const std::vector<CaptureHead>& heads, const CaptureHead& h
   return depth;
 }
 
-// A lineage comes before the one that it was parted from, whatever the clock said when they were
-// written: where both could go on, the parting was for a reason that the last records do not show.
+// A lineage comes before the one that it forked from, whatever the clock said when they were written: where both could
+// be continued, the fork had a reason that the last records do not show.
 void sort_newest_first(std::vector<CaptureHead>& heads) {
   std::map<LineageId, std::size_t> depths;
   for (const CaptureHead& head : heads) depths[head.lineage.id] = depth_of(heads, head);
@@ -137,8 +136,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   std::uint64_t term = 0;
   for (const auto& status : live) {
     const std::string id = etcd_id_text(status.cluster_id);
-    if (id != head.cluster_id)
-      return differs(Difference::kClusterId, fmt::format("the cluster id changed from {} to {}", head.cluster_id, id));
+    if (id != head.cluster_id) return differs(Difference::kClusterId, cluster_id_changed(head.cluster_id, id));
     position.index = std::max(position.index, status.raft_index);
     position.revision = std::max(position.revision, status.revision);
     term = std::max(term, status.raft_term);

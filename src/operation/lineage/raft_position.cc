@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 namespace lifeboat::operation {
 namespace {
 
@@ -19,10 +17,6 @@ bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& late
       of(later.revision) > of(earlier.revision) ? of(later.revision) - of(earlier.revision) : 0;
   const std::uint64_t gained = later.index - earlier.index;
   return gained >= raised || raised - gained <= kAppliedMeanwhile;
-}
-
-std::string revision_went_back(std::int64_t below) {
-  return fmt::format("the revision went back below {}: the cluster was restored", below);
 }
 
 }  // namespace lifeboat::operation

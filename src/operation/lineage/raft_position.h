@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 namespace lifeboat::operation {
 
@@ -14,12 +12,8 @@ struct RaftPosition {
 
 // Whether one history can hold both, the later one at a revision that is not lower. Each revision takes a raft entry
 // of its own [etcd v3.6 server/etcdserver/apply/apply.go], so the index gains at least what the revision gains. A
-// restore begins the raft log anew, and one that raises the revision gains far more of it than of the index. The index
+// restore starts a new raft log, and one that raises the revision gains far more of it than of the index. The index
 // of `earlier` may be too high by the entries that were applied while a member was asked.
 bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& later);
-
-// Why a history ends, for people.
-inline constexpr std::string_view kRaftWentBack = "the raft index went back: the cluster was restored";
-std::string revision_went_back(std::int64_t below);
 
 }  // namespace lifeboat::operation

@@ -15,8 +15,8 @@ struct SnapshotOrigin {
 };
 
 // Whether its revisions came from another cluster: each revision takes a raft entry of its own, so a raft index below a
-// revision that is held was never that history's. [etcd v3.6 server/etcdserver/apply/apply.go; a restore begins the
-// raft log anew]
+// revision that is held was never that history's. [etcd v3.6 server/etcdserver/apply/apply.go; a restore starts a
+// new raft log]
 bool was_restored(const etcd::Sidecar& sidecar, const SnapshotMatch& match);
 
 // The history that shares records with the snapshot of a restored cluster, up to the highest revision. Compares with

@@ -1,0 +1,69 @@
+// SnapshotSegments: stores the records of a snapshot, either those that a lineage lacks (an addition) or all of them (a
+// base), and counts what the snapshot holds.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "operation/backup/backup_types.h"
+#include "operation/lineage/snapshot_match.h"
+#include "repository/log/visibility.h"
+
+namespace lifeboat::operation {
+
+class SnapshotSegments {
+ public:
+  // Borrows all. Counts of what is stored are added to the report.
+  SnapshotSegments(const repository::Repository& repo, io::World& world, source::SnapshotReader& snapshot,
+                   const BackupOptions& options, BackupReport& report, Progress& progress);
+
+  // The snapshot is about to be read from its start, and compared with a lineage.
+  void begin_comparison();
+  // Each record of the snapshot.
+  Status count(const etcd::Record& record) { return census_->add(record); }
+  Status finish_counting() { return census_->finish(); }
+  const repository::Visibility& census() const { return *census_; }
+
+  // Optional, before the first add().
+  void begin_addition(const manifest::Manifest& head, const SnapshotMatch& match);
+  // Each record above the head; dropped when no addition was begun.
+  Status add(const etcd::Record& record);
+  // Stores what was begun, if anything was.
+  Status finish_addition(std::int64_t revision);
+
+  // Reads the snapshot, which is at its start, and stores it as a base in place of all other segments; its revision.
+  Result<std::int64_t> write_base(const LineageId& lineage);
+  // Whether the point rests on a base that this wrote.
+  bool stands_alone() const { return stands_alone_; }
+
+  // Of the point.
+  const std::vector<manifest::SegmentRef>& refs() const { return refs_; }
+  // The point shares these segments of its lineage.
+  void share(std::vector<manifest::SegmentRef> refs) { refs_ = std::move(refs); }
+
+  // Removes those segments stored here that no manifest names: of a point that was not made they would stay for ever.
+  void remove_unnamed();
+
+ private:
+  void begin_census();
+  void begin_writer(const repository::SegmentWriteOptions& options);
+  Status take_written(std::int64_t revision, ByteView visible);
+
+  const repository::Repository& repo_;
+  io::World& world_;
+  source::SnapshotReader& snapshot_;
+  const BackupOptions& options_;
+  BackupReport& report_;
+  Progress& progress_;
+  const std::int64_t compact_revision_;
+  std::unique_ptr<repository::Visibility> census_;
+  std::unique_ptr<repository::SegmentWriter> writer_;
+  bool stands_alone_ = false;
+  std::vector<manifest::SegmentRef> refs_;
+  std::set<std::string> stored_;  // names of objects
+};
+
+}  // namespace lifeboat::operation
