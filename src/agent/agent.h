@@ -1,59 +1,13 @@
-// Agent: the one daemon: it keeps capture going, merges and audits what was captured, and tells how it does.
+// Agent: the one daemon: it keeps capture going, merges and audits what was captured, and reports on itself.
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <string>
-
-#include "agent/clients.h"
-#include "agent/log.h"
-#include "base/ids.h"
-#include "operation/capture/capture.h"
-#include "repository/upkeep/history_end.h"
-#include "repository/upkeep/merge.h"
-#include "storage/tail_store.h"
+#include "agent/agent_types.h"
 
 namespace lifeboat::agent {
 
-struct AgentOptions {
-  operation::CaptureOptions capture;
-  repository::MergePolicy merge;
-  std::chrono::nanoseconds history{0};  // every revision of so long is kept; zero: of all times
-  std::chrono::nanoseconds history_interval = std::chrono::hours(1);  // between looks at whether history can end
-  std::chrono::nanoseconds rpo = std::chrono::seconds(30);            // the objective of /readyz
-  std::chrono::nanoseconds audit_interval =
-      std::chrono::minutes(4);  // proofs meet beside the compactions of Kubernetes
-  std::chrono::nanoseconds snapshot_audit_interval = std::chrono::hours(6);  // looked at after an audit
-  std::string listen;                                                        // "127.0.0.1:2390"; empty: nowhere
-  std::chrono::nanoseconds merge_interval = std::chrono::minutes(1);
-  std::chrono::nanoseconds probe_interval = std::chrono::seconds(2);
-  std::chrono::nanoseconds certificate_interval = std::chrono::seconds(3);
-  std::chrono::nanoseconds summary_interval = std::chrono::seconds(10);
-  std::chrono::nanoseconds stop_within = std::chrono::milliseconds(4500);
-};
-
-// What the agent borrows. All but `log`, `capture` and `take_base` are called from the thread that runs it.
-struct AgentSeams {
-  const repository::Repository& repo;
-  io::World& world;
-  Connect connect;
-  std::function<Sha256()> certificates;          // changes with the content of the TLS files
-  std::function<bool()> stop_asked;              // a signal came
-  std::function<bool()> reload_asked;            // true once for each SIGHUP
-  std::function<Result<AgentOptions>()> reload;  // settings as they are now; `listen` is not taken anew
-  std::function<void(bool flushed)> leave;       // ends the process: a thread does not end in time
-  Log log;
-  std::function<Status(source::Client&, const operation::CaptureOptions&, const operation::CaptureListener&,
-                       const std::function<bool()>& cancelled, Progress&)>
-      capture;  // operation::capture on `repo`, or a test's stand-in
-  std::function<Result<operation::BackupReport>(source::Client&, const operation::BackupOptions&, Progress&)>
-      take_base;                       // likewise
-  storage::TailStore* tail = nullptr;  // before the repo's store, when there is one
-};
-
 // Until it is asked to stop; then everything that was captured is flushed and it returns within `stop_within`, or
-// calls `leave`. Errors: of the first connection, of listening, and those that capture does not mend before it has
-// followed an etcd once; later ones are logged and tried again.
+// calls `leave`. Errors: of the first connection, of listening, and those of capture before it has followed an etcd
+// once; later ones are logged and retried.
 Status run_agent(AgentOptions options, const AgentSeams& seams);
 
 }  // namespace lifeboat::agent

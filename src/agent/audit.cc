@@ -13,16 +13,16 @@ bool Auditor::is_known(const LineageId& lineage, std::int64_t revision) const {
   return last && last->proof != Proof::kUnproven && last->lineage == lineage && last->revision == revision;
 }
 
-void Auditor::tell(const ProofOutcome& outcome, const operation::ProofReport& report) const {
+void Auditor::report(const ProofOutcome& outcome, const operation::ProofReport& proof) const {
   LogLine line{.severity = Severity::kInfo,
                .event = "audit",
                .text = {},
                .revision = outcome.revision,
                .lineage = outcome.lineage};
-  switch (report.proof) {
+  switch (proof.proof) {
     case Proof::kProven:
-      line.text = fmt::format("the log is proven: its hash equals that of {} member{}, in {}", report.members_compared,
-                              report.members_compared == 1 ? "" : "s", duration_text(report.seconds));
+      line.text = fmt::format("the log is proven: its hash equals that of {} member{}, in {}", proof.members_compared,
+                              proof.members_compared == 1 ? "" : "s", duration_text(proof.seconds));
       break;
     case Proof::kUnproven:
       line.severity = Severity::kWarning;
@@ -45,15 +45,15 @@ Result<Audited> Auditor::audit(source::Client& client, const operation::BackupOp
   if (newest == nullptr) return audited;
   audited.log_is_long = catalogue.is_long(newest->manifest.segments, options.chain_max);
   if (is_known(lineage, newest->manifest.revision)) return audited;
-  const auto report = TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
-  const ProofOutcome outcome{.proof = report.proof,
+  const auto proof = TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
+  const ProofOutcome outcome{.proof = proof.proof,
                              .revision = newest->manifest.revision,
                              .lineage = lineage,
                              .time = world_.clock.now(),
-                             .reason = report.reason};
+                             .reason = proof.reason};
   state_.on_proof(outcome);
-  tell(outcome, report);
-  audited.log_differs = report.proof == Proof::kDisagrees && report.code == ErrorCode::kProofMismatch;
+  report(outcome, proof);
+  audited.log_differs = proof.proof == Proof::kDisagrees && proof.code == ErrorCode::kProofMismatch;
   return audited;
 }
 

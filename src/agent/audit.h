@@ -10,20 +10,20 @@
 namespace lifeboat::agent {
 
 struct Audited {
-  bool log_differs = false;  // from all members alike: what follows it must rest on a new base
-  bool log_is_long = false;  // behind its base: a new base would spare readers much of it
+  bool log_differs = false;  // from all members alike: what follows must rest on a new base
+  bool log_is_long = false;  // since its base: with a new one, readers need not read much of it
 };
 
 class Auditor {
  public:
   Auditor(const repository::Repository& repo, io::World& world, State& state, const Log& log)
       : repo_(repo), world_(world), state_(state), log_(log) {}
-  // Compares nothing when the newest revision is the one compared last. The outcome goes to the state and the log.
+  // Compares nothing when the newest revision was compared last. The outcome goes to the state and the log.
   Result<Audited> audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
 
  private:
   bool is_known(const LineageId& lineage, std::int64_t revision) const;
-  void tell(const ProofOutcome& outcome, const operation::ProofReport& report) const;
+  void report(const ProofOutcome& outcome, const operation::ProofReport& proof) const;
 
   const repository::Repository& repo_;
   io::World& world_;

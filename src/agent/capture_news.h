@@ -1,4 +1,4 @@
-// What capture tells, as lines of the log.
+// The events of capture as lines of the log.
 #pragma once
 
 #include <string_view>

@@ -1,0 +1,131 @@
+#include "agent/background_tasks.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/audit.h"
+#include "agent/probe.h"
+#include "agent/process_usage.h"
+#include "agent/upkeep.h"
+
+namespace lifeboat::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::seconds kFirstAudit{10};
+constexpr std::chrono::seconds kFirstUpkeep{5};
+constexpr std::chrono::minutes kBetweenBases{30};  // that a lasting disagreement, or a long log, asks for
+
+enum class Round { kDone, kGaveWay };
+
+// Background work ends early so that capture can do its heavy work first.
+template <typename T>
+bool gave_way(const Context& context, const Result<T>& done) {
+  return !done && !context.stop.asked() && done.error().code() == ErrorCode::kInterrupted;
+}
+
+// Repeats `round`, each time with a turn of heavy work; the first comes after the shorter of the two pauses. One that
+// gave way is repeated as soon as possible.
+void repeat(Context& context, Task task, std::chrono::nanoseconds first,
+            std::chrono::nanoseconds AgentOptions::* interval, const std::function<Round()>& round) {
+  auto due = context.clock.monotonic() + std::min(first, context.options().*interval);
+  while (!context.stop.wait(kTick)) {
+    context.hearts.beat(task);
+    if (context.clock.monotonic() < due || !context.state.snapshot().followed_once) continue;
+    const auto turn = context.heavy.background([&] {
+      context.hearts.beat(task);
+      return context.stop.asked();
+    });
+    if (!turn) return;
+    const Round ended = round();
+    release_memory();
+    if (ended == Round::kGaveWay) continue;
+    due = context.clock.monotonic() + context.options().*interval;
+  }
+}
+
+repository::HistoryPolicy history_policy(const AgentOptions& options) {
+  const operation::BackupOptions& backup = options.capture.backup;
+  repository::HistoryPolicy policy;
+  policy.keep = options.history;
+  policy.grace = options.merge.grace;
+  policy.additions_max = backup.chain_max;
+  policy.limits = backup.limits;
+  policy.limits.threads = 1;
+  return policy;
+}
+
+void report_failed_audit(Context& context, const Error& error) {
+  context.state.on_audit_failure();
+  context.warn("auditFailed", "the audit failed and is tried again: " + error.to_string());
+}
+
+// Compares a whole snapshot with the log, record by record, while capture continues. Where they differ, the snapshot
+// has begun a lineage of its own, which capture has to follow.
+Round compare_snapshot(Context& context, Progress& progress) {
+  const auto compared = context.seams.take_base(*context.clients.current(), context.options().capture.backup, progress);
+  if (gave_way(context, compared)) return Round::kGaveWay;
+  if (!compared) {
+    if (!context.stop.asked()) report_failed_audit(context, compared.error());
+  } else if (!compared->new_lineage) {
+    context.info("snapshotAudit",
+                 fmt::format("a snapshot at revision {} holds what the log holds", compared->revision));
+  } else {
+    context.say(Severity::kError, "snapshotAudit",
+                "ALARM: a snapshot and the stored log differ: " + compared->lineage_reason);
+    context.base_wanted = true;
+  }
+  return Round::kDone;
+}
+
+}  // namespace
+
+void run_probe(Context& context) {
+  Prober prober(context.clock);
+  do {
+    context.hearts.beat(Task::kProbe);
+    const auto asked = prober.ask(*context.clients.current(), context.state.snapshot().durable_revision,
+                                  [&] { context.hearts.beat(Task::kProbe); });
+    if (asked) context.state.on_probe(*asked);
+  } while (!context.stop.wait(context.options().probe_interval));
+}
+
+void run_upkeep(Context& context) {
+  TaskProgress progress(Task::kMerge, context.hearts, context.stop, context.seams.log, &context.heavy);
+  Upkeep upkeep(context.seams.repo, context.seams.world, context.state, context.seams.log);
+  SteadyClock steady(context.clock);
+  auto next_history = context.clock.monotonic() + context.options().history_interval;
+  repeat(context, Task::kMerge, kFirstUpkeep, &AgentOptions::merge_interval, [&] {
+    const AgentOptions now = context.options();
+    Status done = upkeep.round(now.merge, progress);
+    const bool is_steady = steady.is_steady(now.history_interval);
+    if (done && is_steady && is_due(context.clock, next_history, now.history_interval))
+      done = upkeep.end_histories(history_policy(now), progress);
+    if (gave_way(context, done)) return Round::kGaveWay;
+    if (done || context.stop.asked()) return Round::kDone;
+    context.state.on_merge_failure();
+    context.warn("mergeFailed", "merging failed and is tried again: " + done.error().to_string());
+    return Round::kDone;
+  });
+}
+
+void run_audits(Context& context) {
+  TaskProgress progress(Task::kAudit, context.hearts, context.stop, context.seams.log, &context.heavy);
+  Auditor auditor(context.seams.repo, context.seams.world, context.state, context.seams.log);
+  std::chrono::nanoseconds next_base{}, next_shortening{};
+  auto next_snapshot = context.clock.monotonic() + context.options().snapshot_audit_interval;
+  repeat(context, Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
+    const auto done = auditor.audit(*context.clients.current(), context.options().capture.backup, progress);
+    if (done && done->log_differs && is_due(context.clock, next_base, kBetweenBases)) context.base_wanted = true;
+    if (gave_way(context, done)) return Round::kGaveWay;
+    if (!done && !context.stop.asked()) report_failed_audit(context, done.error());
+    const bool shorten = done && done->log_is_long && is_due(context.clock, next_shortening, kBetweenBases);
+    if (!shorten && context.clock.monotonic() < next_snapshot) return Round::kDone;
+    const Round compared = compare_snapshot(context, progress);
+    if (compared == Round::kDone) next_snapshot = context.clock.monotonic() + context.options().snapshot_audit_interval;
+    return compared;
+  });
+}
+
+}  // namespace lifeboat::agent
