@@ -14,7 +14,7 @@
 #include "base/time.h"
 #include "io/world.h"
 #include "operation/capture/capture_types.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/upkeep/merge.h"
 #include "storage/tail_store.h"
 #include "web/metrics.h"

@@ -7,7 +7,7 @@
 #include "crypto/compress.h"
 #include "crypto/crc32c.h"
 #include "io/world.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/store/segments.h"
 #include "storage/local_store.h"
 

@@ -10,7 +10,7 @@
 #include "io/fault_file_system.h"
 #include "io/memory_file_system.h"
 #include "operation/capture/capture.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/log/log_reader.h"
 #include "repository/store/captured.h"
 #include "repository/support.h"

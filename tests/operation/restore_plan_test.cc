@@ -6,7 +6,7 @@
 
 #include "io/memory_file_system.h"
 #include "operation/restore/plan_file.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -1,6 +1,7 @@
 // Cuts a model's history into captured segments.
 #pragma once
 
+#include "repository/catalogue/catalogue.h"
 #include "repository/log/log_reader.h"
 #include "repository/mvcc_model.h"
 #include "repository/store/captured.h"

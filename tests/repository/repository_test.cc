@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/interrupted_store.h"
 #include "repository/store/layout.h"
 #include "repository/support.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "io/memory_file_system.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "storage/memory_store.h"
 
 namespace lifeboat::repository::testing {
@@ -158,6 +158,13 @@ inline StoredManifest stored(const manifest::Manifest& m, std::uint64_t bytes = 
   out.stored_bytes = bytes;
   out.manifest = m;
   return out;
+}
+
+inline Catalogue catalogue_of(const std::vector<manifest::Manifest>& manifests,
+                              std::vector<manifest::Attestation> attestations = {}) {
+  std::vector<StoredManifest> all;
+  for (const auto& m : manifests) all.push_back(stored(m));
+  return Catalogue::build(std::move(all), std::move(attestations));
 }
 
 // A hash of one member at (compaction, revision), and what the log gave.

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/command/command.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::cli {
 

@@ -11,6 +11,7 @@
 #include "cli/commands/point.h"
 #include "cli/render/parts.h"
 #include "cli/render/restore.h"
+#include "repository/catalogue/point_name.h"
 
 namespace lifeboat::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include "cli/terminal/style.h"
 #include "operation/inspect/diff.h"
 #include "operation/inspect/keys.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::cli {
 

@@ -6,7 +6,7 @@
 
 #include "cli/render/json.h"
 #include "cli/terminal/style.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::cli {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/work_limits.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

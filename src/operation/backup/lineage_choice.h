@@ -7,7 +7,7 @@
 
 #include "io/world.h"
 #include "operation/lineage/snapshot_match.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

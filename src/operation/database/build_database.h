@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "format/bbolt/writer.h"
 #include "io/work_limits.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/log/log_reader.h"
 
 namespace lifeboat::operation {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/progress.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/log/log_reader.h"
 
 namespace lifeboat::operation {

@@ -6,7 +6,7 @@
 
 #include "base/progress.h"
 #include "io/work_limits.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

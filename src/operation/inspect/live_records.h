@@ -4,7 +4,7 @@
 
 #include "base/progress.h"
 #include "io/work_limits.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/log/log_reader.h"
 
 namespace lifeboat::operation {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "format/etcd/sidecar.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/store/repository.h"
 #include "repository/store/segments.h"
 #include "source/etcd/client.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/store/segments.h"
 #include "source/etcd/snapshot_reader.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 #include "format/etcd/sidecar.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

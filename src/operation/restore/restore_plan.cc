@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "io/file_system.h"
 #include "operation/target/member_directory.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 namespace {

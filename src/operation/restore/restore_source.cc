@@ -4,7 +4,7 @@
 #include <set>
 
 #include "operation/database/database_size.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "operation/restore/restore_run.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

@@ -3,7 +3,7 @@
 
 #include "base/progress.h"
 #include "operation/verify/verify_types.h"
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::operation {
 

@@ -1,7 +1,7 @@
 // The last word of live members about a history.
 #pragma once
 
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::repository {
 

@@ -1,16 +1,19 @@
-// What is gone from a repo, as far as other objects show it.
-#include <algorithm>
-#include <chrono>
+#include "repository/catalogue/missing.h"
 
 #include <fmt/format.h>
 
-#include "repository/catalogue/points.h"
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <utility>
+
 #include "repository/store/layout.h"
 
 namespace lifeboat::repository {
 namespace {
 
-// A captured segment may wait so long in an agent's tail while a proof of it is in the repo already.
+// How long a captured segment may wait in an agent's tail while a proof of it is in the repo already.
 constexpr std::chrono::hours kTailPatience{24};
 
 bool is_covered(const LineageInfo* info, std::int64_t revision) {
@@ -30,7 +33,7 @@ std::int64_t last_covered_below(const LineageInfo* info, std::int64_t revision) 
 
 // Whether it may be what leads from one revision to the other: then it is damaged, not gone.
 bool lies_between(const DamagedObject& damaged, const LineageId& id, std::int64_t from, std::int64_t to) {
-  if (damaged.told) return false;
+  if (damaged.missing) return false;
   if (const auto segment = parse_segment_name(damaged.object))
     return segment->lineage == id && segment->hi > from && segment->lo < to;
   if (const auto point = parse_manifest_name(damaged.object))
@@ -44,63 +47,87 @@ Error gone(std::string what, std::string why) {
                "`lifeboat backup etcd`; what is lost stays lost.");
 }
 
-}  // namespace
-
-void Catalogue::find_missing() {
-  for (auto first = captured_.begin(); first != captured_.end();) {
-    const auto last = std::find_if(first, captured_.end(), [&](const CapturedSegment& segment) {
-      return segment.commit.lineage.id != first->commit.lineage.id;
-    });
-    find_missing_before({first, last});
-    first = last;
-  }
-  find_missing_points();
+// Up to which revision it held something of the lineage, as its name says.
+std::optional<std::int64_t> reach_of(const DamagedObject& damaged, const LineageId& lineage) {
+  if (damaged.missing)
+    return damaged.missing->lineage == lineage ? std::optional(damaged.missing->revision) : std::nullopt;
+  const std::string& object = damaged.object;
+  if (const auto segment = parse_segment_name(object); segment && segment->lineage == lineage) return segment->hi;
+  if (const auto point = parse_manifest_name(object); point && point->lineage == lineage) return point->revision;
+  return std::nullopt;
 }
 
 // One lineage's, ascending by lo. One entry for each place where the log breaks off.
-void Catalogue::find_missing_before(std::span<const CapturedSegment> captured) {
+void add_missing_before(CatalogueContents& contents, std::span<const CapturedSegment> captured) {
   const LineageId& id = captured.front().commit.lineage.id;
-  const LineageInfo* const info = lineage(id);
-  std::int64_t run_end = -1;  // of what nothing leads to, since the last entry
+  const LineageInfo* const info = contents.lineage(id);
+  std::int64_t run_end = -1;  // of the run of unreachable segments since the last entry
   for (const CapturedSegment& segment : captured) {
     const auto& ref = segment.ref;
     if (ref.hi <= kept_from(info) || is_covered(info, ref.hi)) continue;
     if (ref.lo <= run_end) {
-      run_end = damaged_.back().told->revision = std::max(run_end, ref.hi);
+      run_end = contents.damaged.back().missing->revision = std::max(run_end, ref.hi);
       continue;
     }
     const std::int64_t before = std::max({last_covered_below(info, ref.lo), run_end, std::int64_t{0}});
     const bool is_damaged = std::ranges::any_of(
-        damaged_, [&](const DamagedObject& damaged) { return lies_between(damaged, id, before, ref.lo); });
+        contents.damaged, [&](const DamagedObject& damaged) { return lies_between(damaged, id, before, ref.lo); });
     run_end = is_damaged ? -1 : ref.hi;
     if (is_damaged) continue;
-    damaged_.push_back(
+    contents.damaged.push_back(
         {ref.object,
          gone(before + 1 == ref.lo ? fmt::format("revision {} before it is gone", ref.lo)
                                    : fmt::format("revisions {} to {} before it are gone", before + 1, ref.lo),
               "nothing in the repo holds them, so what was captured behind them cannot be restored"),
-         DamagedObject::Told{id, run_end}});
+         DamagedObject::Missing{id, run_end}});
   }
 }
 
 // A proof is written after its point.
-void Catalogue::find_missing_points() {
+void add_missing_points(CatalogueContents& contents) {
   Timestamp newest;
-  for (const manifest::Attestation& attestation : attestations_) newest = std::max(newest, attestation.made);
+  for (const manifest::Attestation& attestation : contents.attestations) newest = std::max(newest, attestation.made);
   const std::int64_t settled_ns = newest.ns - std::chrono::nanoseconds(kTailPatience).count();
-  for (const manifest::Attestation& attestation : attestations_) {
+  for (const manifest::Attestation& attestation : contents.attestations) {
     const LineageId& id = attestation.lineage;
     const std::int64_t revision = attestation.revision;
-    const LineageInfo* const info = lineage(id);
+    const LineageInfo* const info = contents.lineage(id);
     if (info == nullptr || revision <= info->history_from || is_covered(info, revision)) continue;
-    const bool may_come = !captured_of(id).empty() && attestation.made.ns > settled_ns;
-    if (may_come || !damaged_behind(id, revision - 1).empty()) continue;
-    damaged_.push_back({fmt::format("m/{}/{:016x}", id.text(), revision),
-                        gone(fmt::format("the point at revision {} is gone", revision),
-                             fmt::format("it was compared at {}, and no manifest or captured segment reaches it now",
-                                         rfc3339(attestation.made))),
-                        DamagedObject::Told{id, revision}});
+    const bool may_come = !contents.captured.of(id).empty() && attestation.made.ns > settled_ns;
+    if (may_come || !damaged_behind(contents, id, revision - 1).empty()) continue;
+    contents.damaged.push_back(
+        {fmt::format("m/{}/{:016x}", id.text(), revision),
+         gone(fmt::format("the point at revision {} is gone", revision),
+              fmt::format("it was compared at {}, and no manifest or captured segment reaches it now",
+                          rfc3339(attestation.made))),
+         DamagedObject::Missing{id, revision}});
   }
+}
+
+}  // namespace
+
+void add_missing(CatalogueContents& contents) {
+  const std::span<const CapturedSegment> all = contents.captured.segments();
+  for (auto first = all.begin(); first != all.end();) {
+    const auto of_lineage = contents.captured.of(first->commit.lineage.id);
+    add_missing_before(contents, of_lineage);
+    first += static_cast<std::ptrdiff_t>(of_lineage.size());
+  }
+  add_missing_points(contents);
+}
+
+std::vector<const DamagedObject*> damaged_behind(const CatalogueContents& contents, const LineageId& id,
+                                                 std::int64_t revision) {
+  std::vector<const DamagedObject*> found;
+  for (const DamagedObject& object : contents.damaged) {
+    const auto reach = reach_of(object, id);
+    if (!reach || *reach <= revision) continue;
+    const bool has_later = std::ranges::any_of(contents.points, [&](const Point& point) {
+      return lineage_of(point) == id && revision_of(point) > revision && revision_of(point) <= *reach;
+    });
+    if (!has_later) found.push_back(&object);
+  }
+  return found;
 }
 
 }  // namespace lifeboat::repository

@@ -6,7 +6,6 @@
 
 #include "base/progress.h"
 #include "io/work_limits.h"
-#include "repository/catalogue/points.h"
 #include "repository/log/visibility.h"
 #include "repository/store/segments.h"
 

@@ -13,15 +13,15 @@ namespace lifeboat::repository {
 struct DamagedObject {
   std::string object;
   Error error;
-  // Of what is not there, and is known by others that are: how far it told of a lineage.
-  struct Told {
+  // Of an object that is gone and that others need: the lineage, and the last revision that went with it.
+  struct Missing {
     LineageId lineage;
     std::int64_t revision = 0;
   };
-  std::optional<Told> told = std::nullopt;
+  std::optional<Missing> missing = std::nullopt;
 };
 
-// What reading something of a repo ends with where what is stored is the reason.
+// Whether reading failed because of what is stored, not because of the store.
 inline bool is_damage(const Error& error) {
   using enum ErrorCode;
   return error.code() == kObjectDamaged || error.code() == kObjectMissing || error.code() == kLogRuleBroken;

@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "repository/catalogue/points.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/store/store_time.h"
 
 namespace lifeboat::repository {

@@ -7,6 +7,7 @@
 #include "base/endian.h"
 #include "base/version.h"
 #include "format/etcd/hash_kv.h"
+#include "repository/catalogue/catalogue.h"
 #include "repository/catalogue/rebased.h"
 #include "repository/log/log_reader.h"
 #include "repository/store/layout.h"

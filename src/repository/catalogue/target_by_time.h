@@ -1,0 +1,19 @@
+// Which revision a choice of lineages was at: now, or at a time.
+#pragma once
+
+#include "base/result.h"
+#include "repository/catalogue/lineage_choice.h"
+
+namespace lifeboat::repository {
+
+// Both for lineages of one cluster; kPointNotFound.
+
+// Within a lineage the revision decides. Between lineages it is when each was last seen, except for one that ended when
+// another took its place: clocks do not order one history.
+Result<PointTarget> latest_target(const LineageChoice& choice);
+
+// Of each lineage the highest revision that had certainly been reached by then; of several lineages the one whose state
+// was known to be current latest, not counting what was seen after `time`.
+Result<PointTarget> target_at(const LineageChoice& choice, Timestamp time);
+
+}  // namespace lifeboat::repository
