@@ -100,9 +100,9 @@ class Agent {
   }
 
   void report_tail() {
-    using News = storage::TailNews::Kind;
+    using News = repository::TailNews::Kind;
     if (context_.seams.tail == nullptr) return;
-    for (const storage::TailNews& news : context_.seams.tail->take_news()) {
+    for (const repository::TailNews& news : context_.seams.tail->take_news()) {
       context_.state.on_tail(news);
       const Severity severity = news.kind == News::kRefused       ? Severity::kError
                                 : news.kind == News::kStoreFailed ? Severity::kWarning

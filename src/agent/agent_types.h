@@ -9,9 +9,9 @@
 #include "agent/log.h"
 #include "base/ids.h"
 #include "operation/capture/capture.h"
+#include "repository/store/tail_store.h"
 #include "repository/upkeep/history_end.h"
 #include "repository/upkeep/merge.h"
-#include "storage/tail_store.h"
 
 namespace lifeboat::agent {
 
@@ -47,8 +47,8 @@ struct AgentSeams {
                        const std::function<bool()>& cancelled, Progress&)>
       capture;  // operation::capture on `repo`, or a test's stand-in
   std::function<Result<operation::BackupReport>(source::Client&, const operation::BackupOptions&, Progress&)>
-      take_base;                       // likewise
-  storage::TailStore* tail = nullptr;  // before the repo's store, when there is one
+      take_base;                          // likewise
+  repository::TailStore* tail = nullptr;  // before the repo's store, when there is one
 };
 
 }  // namespace lifeboat::agent

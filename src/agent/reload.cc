@@ -28,9 +28,9 @@ void Reload::check() {
 // After a reconnect capture asks the repo where its history ends, so it has to wait until the repo answers. While the
 // repo is away, capture continues into the tail as it is.
 bool Reload::may_reconnect() {
-  storage::TailStore* const repo_tail = context_.seams.tail;
+  repository::TailStore* const repo_tail = context_.seams.tail;
   if (repo_tail == nullptr) return true;
-  const storage::TailState tail = repo_tail->state();
+  const repository::TailState tail = repo_tail->state();
   const auto now = context_.clock.monotonic();
   if (!asked_at_) {
     asked_at_ = now;

@@ -124,8 +124,8 @@ void State::on_merge_failure() {
   ++now_.counts.merge_failures;
 }
 
-void State::on_tail(const storage::TailNews& news) {
-  using Kind = storage::TailNews::Kind;
+void State::on_tail(const repository::TailNews& news) {
+  using Kind = repository::TailNews::Kind;
   const std::lock_guard lock(mutex_);
   switch (news.kind) {
     case Kind::kStoreFailed:
@@ -145,7 +145,7 @@ void State::on_inventory(Inventory inventory) {
   now_.inventory = std::move(inventory);
 }
 
-Snapshot State::snapshot(const std::optional<storage::TailState>& tail) const {
+Snapshot State::snapshot(const std::optional<repository::TailState>& tail) const {
   const std::lock_guard lock(mutex_);
   Snapshot copy = now_;
   const auto now = clock_.monotonic();

@@ -15,8 +15,8 @@
 #include "io/world.h"
 #include "operation/capture/capture_types.h"
 #include "repository/catalogue/catalogue.h"
+#include "repository/store/tail_store.h"
 #include "repository/upkeep/merge.h"
-#include "storage/tail_store.h"
 #include "web/metrics.h"
 
 namespace lifeboat::agent {
@@ -73,8 +73,8 @@ struct Snapshot {
   Counts counts;
   std::optional<ProofOutcome> last_proof;
   Inventory inventory;
-  std::optional<storage::TailState> tail;    // nullopt: there is none
-  std::optional<double> stored_age_seconds;  // the same of the newest revision in the repo, about
+  std::optional<repository::TailState> tail;  // nullopt: there is none
+  std::optional<double> stored_age_seconds;   // the same of the newest revision in the repo, about
 
   // Newest one in the repo: what is durable in the tail alone is not.
   std::int64_t stored_revision() const {
@@ -96,11 +96,11 @@ class State {
   void on_audit_failure();
   void on_merge(const repository::MergeReport& report);
   void on_merge_failure();
-  void on_tail(const storage::TailNews& news);
+  void on_tail(const repository::TailNews& news);
   void on_inventory(Inventory inventory);
 
   // `tail`: as it is now, when there is one.
-  Snapshot snapshot(const std::optional<storage::TailState>& tail = {}) const;
+  Snapshot snapshot(const std::optional<repository::TailState>& tail = {}) const;
   // What was flushed since it was last asked.
   FlushSummary take_flush_summary();
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "repository/store/layout.h"
 #include "repository/upkeep/attestations.h"
 
 namespace lifeboat::agent {
@@ -14,20 +15,10 @@ namespace {
 constexpr std::chrono::minutes kMostDrift{5};  // of the wall clock, between two looks at it
 constexpr unsigned kMergeThreads = 1;          // there is time; capture comes first
 
-// The part of an object's name between the n-th slash and the next.
-std::string_view part_of(std::string_view name, std::size_t n) {
-  for (; n > 0; --n) {
-    const auto slash = name.find('/');
-    if (slash == std::string_view::npos) return {};
-    name.remove_prefix(slash + 1);
-  }
-  return name.substr(0, name.find('/'));
-}
-
 std::string kind_of(std::string_view name) {
-  if (name.starts_with("s/")) return std::string(part_of(name, 2));
-  if (name.starts_with("m/")) return "manifest";
-  if (name.starts_with("v/")) return "attestation";
+  if (const auto segment = repository::parse_segment_name(name)) return std::to_string(segment->level);
+  if (name.starts_with(repository::kManifestPrefix)) return "manifest";
+  if (name.starts_with(repository::kAttestationPrefix)) return "attestation";
   return "other";
 }
 
@@ -47,8 +38,8 @@ Result<std::set<LineageId>> Upkeep::lineages() const {
   std::set<LineageId> found;
   if (const LineageId captured = state_.snapshot().lineage; !captured.is_zero()) found.insert(captured);
   if (!first_) return found;
-  for (const storage::ObjectInfo& object : TRY(repo_.store().list("s/"))) {
-    if (const auto id = LineageId::parse(part_of(object.name, 1))) found.insert(*id);
+  for (const storage::ObjectInfo& object : TRY(repo_.store().list(repository::kSegmentPrefix))) {
+    if (const auto id = repository::lineage_in_name(object.name)) found.insert(*id);
   }
   return found;
 }
@@ -109,8 +100,8 @@ Status Upkeep::end_one(const LineageId& lineage, const repository::HistoryPolicy
 
 Status Upkeep::end_histories(const repository::HistoryPolicy& policy, Progress& progress) {
   std::set<LineageId> found;
-  for (const storage::ObjectInfo& object : TRY(repo_.store().list("m/")))
-    if (const auto id = LineageId::parse(part_of(object.name, 1))) found.insert(*id);
+  for (const storage::ObjectInfo& object : TRY(repo_.store().list(repository::kManifestPrefix)))
+    if (const auto id = repository::lineage_in_name(object.name)) found.insert(*id);
   std::optional<Error> error;  // of one lineage; the others are looked at all the same
   for (const LineageId& lineage : found) {
     const Status done = end_one(lineage, policy, progress);

@@ -6,6 +6,7 @@
 #include "agent/readiness.h"
 #include "agent/tasks.h"
 #include "agent/upkeep.h"
+#include "repository/store/layout.h"
 
 namespace lifeboat::agent {
 namespace {
@@ -191,14 +192,14 @@ TEST_F(StateTest, FollowsNothingWhenTheRepoIsBackAndEtcdIsNot) {
 TEST_F(StateTest, TellsWhatIsInTheTailAloneApartFromWhatTheRepoHas) {
   follow(10);
   state_.on_capture(event(Kind::kFlushed, 30));
-  storage::TailState tail{.segments = 2,
-                          .bytes = 4096,
-                          .max_bytes = 1 << 20,
-                          .first_missing = 21,
-                          .oldest_age = 90s,
-                          .refused = 1,
-                          .failing = true};
-  state_.on_tail({storage::TailNews::Kind::kStoreFailed, "it is away"});
+  repository::TailState tail{.segments = 2,
+                             .bytes = 4096,
+                             .max_bytes = 1 << 20,
+                             .first_missing = 21,
+                             .oldest_age = 90s,
+                             .refused = 1,
+                             .failing = true};
+  state_.on_tail({repository::TailNews::Kind::kStoreFailed, "it is away"});
   Snapshot waiting = state_.snapshot(tail);
   EXPECT_EQ(waiting.durable_revision, 30);
   EXPECT_EQ(waiting.stored_revision(), 20);
@@ -212,8 +213,8 @@ TEST_F(StateTest, TellsWhatIsInTheTailAloneApartFromWhatTheRepoHas) {
   EXPECT_THAT(page, HasSubstr("\nlifeboat_tail_segments 2\n"));
   EXPECT_THAT(page, HasSubstr("\nlifeboat_tail_refused_files 1\n"));
 
-  state_.on_tail({storage::TailNews::Kind::kStoreRecovered, "it is back"});
-  const Snapshot all = state_.snapshot(storage::TailState{});
+  state_.on_tail({repository::TailNews::Kind::kStoreRecovered, "it is back"});
+  const Snapshot all = state_.snapshot(repository::TailState{});
   EXPECT_EQ(all.stored_revision(), 30);
   EXPECT_EQ(all.stored_age_seconds, all.age_seconds);
   EXPECT_FALSE(all.store_failing);
@@ -314,9 +315,12 @@ TEST_F(StateTest, HasAFamilyWithHelpForEverySample) {
 }
 
 TEST(Inventory, CountsByLevelOfSegment) {
-  const auto found = inventory_of({{"s/00/0/1-2-aa", 10, {}},
-                                   {"s/00/0/3-4-bb", 20, {}},
-                                   {"s/11/3/1-4-cc", 30, {}},
+  const auto segment = [](int level, std::int64_t lo, std::int64_t hi) {
+    return repository::segment_name(LineageId{}, level, lo, hi, Sha256{});
+  };
+  const auto found = inventory_of({{segment(0, 1, 2), 10, {}},
+                                   {segment(0, 3, 4), 20, {}},
+                                   {segment(3, 1, 4), 30, {}},
                                    {"m/00/1-dd", 5, {}},
                                    {"v/00/1-ee", 6, {}},
                                    {"format.1", 7, {}}});

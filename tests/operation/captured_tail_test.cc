@@ -1,8 +1,8 @@
 // A repo behind a tail, as another host sees it: each point there can be restored there.
 #include "capture_support.h"
 #include "operation/backup/backup_etcd.h"
+#include "repository/store/tail_store.h"
 #include "storage/forwarding_store.h"
-#include "storage/tail_store.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -27,8 +27,9 @@ struct TailedRepo : CaptureRepo {
   TailedRepo() {
     auto through = std::make_unique<SlowStore>(*store);
     beneath = through.get();
-    tail = std::make_unique<storage::TailStore>(
-        std::move(through), files, storage::TailOptions{.directory = "/tail", .retry = std::chrono::milliseconds(1)});
+    tail = std::make_unique<repository::TailStore>(
+        std::move(through), files,
+        repository::TailOptions{.directory = "/tail", .retry = std::chrono::milliseconds(1)});
     EXPECT_TRUE(tail->begin([](ByteView) -> Status { return {}; }));
     using namespace repository::testing;
     repo = repository::Repository::open(*tail, key_file(kKeyFileText)).value();
@@ -52,7 +53,7 @@ struct TailedRepo : CaptureRepo {
   }
 
   SlowStore* beneath = nullptr;
-  std::unique_ptr<storage::TailStore> tail;
+  std::unique_ptr<repository::TailStore> tail;
 };
 
 TEST(CapturedTail, ASnapshotOverSegmentsThatWaitIsNoPointBeforeTheyAreInTheRepo) {

@@ -89,5 +89,16 @@ TEST(Layout, FindsNoHashInOtherNames) {
   EXPECT_FALSE(sha256_in_name("d/aa/" + std::string(64, 'A')));
 }
 
+TEST(Layout, ALineageIsFoundInEveryNameThatHasOne) {
+  EXPECT_EQ(lineage_in_name(segment_name(kLineage, 0, 1, 2, kSha)), kLineage);
+  EXPECT_EQ(lineage_in_name(manifest_name(kLineage, 300, kSha)), kLineage);
+  EXPECT_EQ(lineage_in_name(attestation_name(kLineage, 300, kSha)), kLineage);
+  EXPECT_EQ(lineage_in_name(lineage_prefix(kManifestPrefix, kLineage)), kLineage);
+  EXPECT_FALSE(lineage_in_name("m/" + kLineage.text()));
+  EXPECT_FALSE(lineage_in_name("keys/" + kLineage.text() + "/"));
+  EXPECT_FALSE(lineage_in_name(format_name(1)));
+  EXPECT_FALSE(lineage_in_name(""));
+}
+
 }  // namespace
 }  // namespace lifeboat::repository

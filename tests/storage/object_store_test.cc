@@ -7,7 +7,6 @@
 #include "storage/local_store.h"
 #include "storage/memory_store.h"
 #include "storage/object_store_conformance.h"
-#include "storage/tail_store.h"
 #include "storage/trace_store.h"
 #include "support/temp_dir.h"
 
@@ -60,18 +59,6 @@ class DecoratedSubject final : public ObjectStoreSubject {
   Decorator store_{inner_};
 };
 
-class TailSubject final : public ObjectStoreSubject {
- public:
-  TailSubject() {
-    EXPECT_TRUE(store_.begin([](ByteView) { return Status(); }));
-  }
-  ObjectStore& store() override { return store_; }
-
- private:
-  io::MemoryFileSystem files_;
-  TailStore store_{std::make_unique<MemoryStore>(), files_, {.directory = "/tail"}};
-};
-
 INSTANTIATE_TEST_SUITE_P(
     All, ObjectStoreConformance,
     ::testing::Values(ObjectStoreMaker{"Local", [] { return std::make_unique<LocalSubject>(true); }},
@@ -79,7 +66,6 @@ INSTANTIATE_TEST_SUITE_P(
                                        [] { return std::make_unique<LocalSubject>(false); }},
                       ObjectStoreMaker{"LocalInMemory", [] { return std::make_unique<LocalInMemorySubject>(); }},
                       ObjectStoreMaker{"Memory", [] { return std::make_unique<MemorySubject>(); }},
-                      ObjectStoreMaker{"Tail", [] { return std::make_unique<TailSubject>(); }},
                       ObjectStoreMaker{"Trace", [] { return std::make_unique<DecoratedSubject<TraceStore>>(); }},
                       ObjectStoreMaker{"Fault", [] { return std::make_unique<DecoratedSubject<FaultStore>>(); }}),
     [](const auto& maker) { return maker.param.name; });

@@ -12,10 +12,9 @@
 #include "app/signals.h"
 #include "cli/commands/agent_log.h"
 #include "cli/commands/commands.h"
-#include "format/object/object.h"
 #include "operation/backup/backup_etcd.h"
+#include "repository/store/tail_store.h"
 #include "storage/local_store.h"
-#include "storage/tail_store.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -58,25 +57,18 @@ Status require_readable_again(const app::Settings& settings) {
 }
 
 // The App has it; nullptr when the settings name no folder.
-storage::TailStore* put_tail_before_repo(app::App& app) {
+repository::TailStore* put_tail_before_repo(app::App& app) {
   const app::Settings& settings = app.settings();
   const std::string& directory = settings.text("capture.tail");
   if (directory.empty() || app.repo_path().empty()) return nullptr;
-  auto tail =
-      std::make_unique<storage::TailStore>(storage::local_store(app.world().files, app.repo_path()), app.world().files,
-                                           storage::TailOptions{.directory = directory,
-                                                                .max_bytes = settings.number("capture.tail-max") << 20,
-                                                                .cancelled = [] { return app::stop_signal() != 0; }});
-  storage::TailStore* const borrowed = tail.get();
+  auto tail = std::make_unique<repository::TailStore>(
+      storage::local_store(app.world().files, app.repo_path()), app.world().files,
+      repository::TailOptions{.directory = directory,
+                              .max_bytes = settings.number("capture.tail-max") << 20,
+                              .cancelled = [] { return app::stop_signal() != 0; }});
+  repository::TailStore* const borrowed = tail.get();
   app.set_store(std::move(tail));
   return borrowed;
-}
-
-Status is_of_repo(const RepoId& repo, ByteView head) {
-  const auto header = object::parse_header(head);
-  if (!header) return std::unexpected(header.error());
-  if (header->repo == repo) return {};
-  return fail(ErrorCode::kObjectDamaged, "it is of another repo", "it names the repo " + header->repo.text());
 }
 
 // What an agent keeps for its life.
@@ -103,9 +95,9 @@ Result<ExitCode> run(Context& context) {
   context.app.on_warning([&](const std::string& sentence) { warn(log, sentence); });
   TRY(require_readable_again(context.app.settings()));
   const std::vector<std::string> lasting = lasting_settings(context.app.settings());
-  storage::TailStore* const tail = put_tail_before_repo(context.app);
+  repository::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
-  if (tail != nullptr) TRY(tail->begin([id = repo->format().repo](ByteView head) { return is_of_repo(id, head); }));
+  if (tail != nullptr) TRY(tail->begin(repository::belongs_to(repo->format().repo)));
   const agent::AgentSeams seams{
       .repo = *repo,
       .world = context.app.world(),

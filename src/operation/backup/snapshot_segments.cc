@@ -115,7 +115,7 @@ Status SnapshotSegments::take_written(std::int64_t revision, ByteView visible) {
 // read.
 void SnapshotSegments::remove_unnamed() {
   if (stored_.empty()) return;
-  const auto manifests = repo_.store().list("m/");
+  const auto manifests = repo_.store().list(repository::kManifestPrefix);
   if (!manifests) return;
   for (const storage::ObjectInfo& object : *manifests) {
     const auto manifest = repository::read_manifest(repo_, object.name);

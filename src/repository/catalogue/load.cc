@@ -9,6 +9,7 @@
 #include "io/pipeline.h"
 #include "repository/catalogue/build.h"
 #include "repository/catalogue/replace_missing.h"
+#include "repository/store/layout.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -76,9 +77,9 @@ Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefi
 
 Result<CatalogueContents> load_once(const Repository& repo, ReadCache* cache) {
   std::vector<DamagedObject> damaged;
-  auto manifests = TRY(read_all<StoredManifest>(repo, "m/", read_stored_manifest, cache, damaged));
-  auto attestations = TRY(read_all<manifest::Attestation>(repo, "v/", read_attestation, cache, damaged));
-  const auto listing = TRY(repo.store().list("s/"));
+  auto manifests = TRY(read_all<StoredManifest>(repo, kManifestPrefix, read_stored_manifest, cache, damaged));
+  auto attestations = TRY(read_all<manifest::Attestation>(repo, kAttestationPrefix, read_attestation, cache, damaged));
+  const auto listing = TRY(repo.store().list(kSegmentPrefix));
   std::vector<CapturedSegment> captured = TRY(read_captured(repo, listing, listed_bases(manifests), damaged, cache));
   replace_missing(manifests, captured, listing);
   return build_contents(std::move(manifests), std::move(attestations), std::move(damaged), std::move(captured));

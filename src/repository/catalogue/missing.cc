@@ -96,7 +96,7 @@ void add_missing_points(CatalogueContents& contents) {
     const bool may_come = !contents.captured.of(id).empty() && attestation.made.ns > settled_ns;
     if (may_come || !damaged_behind(contents, id, revision - 1).empty()) continue;
     contents.damaged.push_back(
-        {fmt::format("m/{}/{:016x}", id.text(), revision),
+        {fmt::format("{}{:016x}", lineage_prefix(kManifestPrefix, id), revision),
          gone(fmt::format("the point at revision {} is gone", revision),
               fmt::format("it was compared at {}, and no manifest or captured segment reaches it now",
                           rfc3339(attestation.made))),

@@ -206,7 +206,7 @@ Result<std::vector<CapturedSegment>> read_captured(const Repository& repo,
 
 Result<std::vector<CapturedSegment>> load_captured(const Repository& repo, const std::vector<std::string>& listed,
                                                    std::vector<DamagedObject>& damaged) {
-  const auto listing = TRY(repo.store().list("s/"));
+  const auto listing = TRY(repo.store().list(kSegmentPrefix));
   return without_contained(TRY(read_captured(repo, listing, listed, damaged)));
 }
 

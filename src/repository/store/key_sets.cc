@@ -110,7 +110,7 @@ Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId
   object::RepoKeys keys{.repo = repo, .epochs = {}};
   std::set<std::uint32_t> opened;
   Tried tried;
-  for (const storage::ObjectInfo& info : TRY(store.list("keys/"))) {
+  for (const storage::ObjectInfo& info : TRY(store.list(kKeySetPrefix))) {
     const auto set = read_key_set(store, info.name);
     if (!set) {
       tried.damaged.push_back({info.name, set.error()});
@@ -136,8 +136,8 @@ Result<object::RepoKeys> open_key_sets(storage::ObjectStore& store, const RepoId
 }
 
 std::vector<DamagedObject> check_key_sets(storage::ObjectStore& store, const RepoId& repo) {
-  const auto listed = store.list("keys/");
-  if (!listed) return {{"keys/", listed.error()}};
+  const auto listed = store.list(kKeySetPrefix);
+  if (!listed) return {{kKeySetPrefix, listed.error()}};
   std::vector<DamagedObject> damage;
   bool any = false;
   for (const storage::ObjectInfo& info : *listed) {
@@ -146,8 +146,8 @@ std::vector<DamagedObject> check_key_sets(storage::ObjectStore& store, const Rep
     if (set && set->described.repo == repo) any = true;
   }
   if (!any) {
-    damage.push_back({"keys/", Error(ErrorCode::kObjectMissing, "the repo has no whole key set left",
-                                     "nothing under keys/ belongs to it and can be read")});
+    damage.push_back({kKeySetPrefix, Error(ErrorCode::kObjectMissing, "the repo has no whole key set left",
+                                           "nothing under keys/ belongs to it and can be read")});
   }
   return damage;
 }

@@ -53,6 +53,10 @@ std::optional<ManifestName> parse_revision_object(std::string_view top, std::str
 
 }  // namespace
 
+std::string lineage_prefix(std::string_view kind_prefix, const LineageId& lineage) {
+  return fmt::format("{}{}/", kind_prefix, lineage.text());
+}
+
 std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi, const Sha256& sha) {
   return fmt::format("s/{}/{}/{}-{}-{}", lineage.text(), level, revision_hex(lo), revision_hex(hi), sha.text());
 }
@@ -78,12 +82,22 @@ std::optional<Sha256> sha256_in_name(std::string_view name) {
   return parse_lower<Sha256>(name.substr(before.size()));
 }
 
+std::optional<LineageId> lineage_in_name(std::string_view name) {
+  for (const std::string_view prefix : {kSegmentPrefix, kManifestPrefix, kAttestationPrefix}) {
+    if (!name.starts_with(prefix)) continue;
+    name.remove_prefix(prefix.size());
+    const bool ends_there = name.size() > kLineageDigits && name[kLineageDigits] == '/';
+    return ends_there ? parse_lower<LineageId>(name.substr(0, kLineageDigits)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
 std::optional<SegmentName> parse_segment_name(std::string_view name) {
   constexpr std::size_t kLevelAt = 2 + kLineageDigits + 1;
   constexpr std::size_t kLoAt = kLevelAt + 2;
   constexpr std::size_t kHiAt = kLoAt + kRevisionDigits + 1;
   constexpr std::size_t kShaAt = kHiAt + kRevisionDigits + 1;
-  if (name.size() != kShaAt + kShaDigits || !name.starts_with("s/")) return std::nullopt;
+  if (name.size() != kShaAt + kShaDigits || !name.starts_with(kSegmentPrefix)) return std::nullopt;
   const bool separated =
       name[kLevelAt - 1] == '/' && name[kLoAt - 1] == '/' && name[kHiAt - 1] == '-' && name[kShaAt - 1] == '-';
   const char level = name[kLevelAt];

@@ -15,6 +15,14 @@ namespace lifeboat::repository {
 inline constexpr int kBaseLevel = 4;
 inline constexpr int kAdditionLevel = 3;
 
+// What the names of all objects of a kind begin with.
+inline constexpr char kSegmentPrefix[] = "s/";
+inline constexpr char kManifestPrefix[] = "m/";
+inline constexpr char kAttestationPrefix[] = "v/";
+inline constexpr char kKeySetPrefix[] = "keys/";
+// What those of one lineage begin with: <prefix><lineage>/
+std::string lineage_prefix(std::string_view kind_prefix, const LineageId& lineage);
+
 // s/<lineage>/<level>/<lo>-<hi>-<sha256>, revisions as 16 hex digits.
 std::string segment_name(const LineageId& lineage, int level, std::int64_t lo, std::int64_t hi, const Sha256& sha);
 // m/<lineage>/<hi>-<sha256>
@@ -28,6 +36,9 @@ std::string format_name(int version);
 
 // The SHA-256 that an object's name ends with; nullopt for names that carry none (format.N).
 std::optional<Sha256> sha256_in_name(std::string_view name);
+
+// Of the name of a segment, a manifest or an attestation, whatever follows its lineage.
+std::optional<LineageId> lineage_in_name(std::string_view name);
 
 struct SegmentName {
   LineageId lineage;

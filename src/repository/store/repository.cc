@@ -53,7 +53,7 @@ Result<object::RepoFormat> read_format(storage::ObjectStore& store, int version)
 Result<std::vector<std::string>> leftovers_of_init(storage::ObjectStore& store) {
   std::vector<std::string> key_sets;
   for (const storage::ObjectInfo& object : TRY(store.list(""))) {
-    if (object.name.starts_with("keys/")) {
+    if (object.name.starts_with(kKeySetPrefix)) {
       key_sets.push_back(object.name);
       continue;
     }

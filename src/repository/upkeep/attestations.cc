@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "repository/catalogue/catalogue.h"
+#include "repository/store/layout.h"
 #include "repository/store/store_time.h"
 
 namespace lifeboat::repository {
@@ -109,7 +110,7 @@ class Lineage {
 // All that can be read; the others stay.
 Result<std::vector<StoredAttestation>> read_attestations(const Repository& repo, ReadCache* cache) {
   std::vector<StoredAttestation> all;
-  for (storage::ObjectInfo& object : TRY(repo.store().list("v/"))) {
+  for (storage::ObjectInfo& object : TRY(repo.store().list(kAttestationPrefix))) {
     const Attestation* known = cache == nullptr ? nullptr : cache->find<Attestation>(object.name);
     if (known != nullptr) {
       all.push_back({std::move(object), *known});
@@ -133,7 +134,7 @@ Result<std::size_t> remove_superseded_attestations(const Repository& repo, io::W
   const std::vector<StoredAttestation> all = TRY(read_attestations(repo, cache));
   const Catalogue catalogue = TRY(Catalogue::load(repo, cache));
   for (const DamagedObject& damaged : catalogue.damaged())
-    if (damaged.object.starts_with("m/")) return std::size_t{0};  // it might name any revision
+    if (damaged.object.starts_with(kManifestPrefix)) return std::size_t{0};  // it might name any revision
   Timestamp newest;
   std::map<LineageId, List> by_lineage;
   for (const StoredAttestation& one : all) {

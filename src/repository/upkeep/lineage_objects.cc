@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "repository/catalogue/rebased.h"
+#include "repository/store/layout.h"
 
 namespace lifeboat::repository {
 
@@ -15,7 +16,7 @@ Result<std::optional<LineageObjects>> LineageObjects::load(const Repository& rep
     out.stored_at_[object.name] = object.modified;
     out.newest_ = std::max(out.newest_, object.modified);
   };
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/" + lineage.text() + "/"))) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(lineage_prefix(kManifestPrefix, lineage)))) {
     note(object);
     auto manifest = read_stored_manifest(repo, object.name);
     if (!manifest && manifest.error().code() == ErrorCode::kObjectMissing) continue;  // removed since it was listed
@@ -25,7 +26,7 @@ Result<std::optional<LineageObjects>> LineageObjects::load(const Repository& rep
     }
     out.manifests_.push_back(*std::move(manifest));
   }
-  out.segments_ = TRY(repo.store().list("s/" + lineage.text() + "/"));
+  out.segments_ = TRY(repo.store().list(lineage_prefix(kSegmentPrefix, lineage)));
   for (const storage::ObjectInfo& object : out.segments_) {
     note(object);
     out.present_.insert(object.name);
@@ -37,7 +38,7 @@ Result<std::optional<LineageObjects>> LineageObjects::load(const Repository& rep
     return std::optional<LineageObjects>();
   }
   for (const CapturedSegment& segment : out.captured_) out.captured_names_.insert(segment.ref.object);
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("v/" + lineage.text() + "/"))) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(lineage_prefix(kAttestationPrefix, lineage)))) {
     auto attestation = read_attestation(repo, object.name);
     if (!attestation && attestation.error().code() == ErrorCode::kObjectMissing) continue;
     if (!attestation) {

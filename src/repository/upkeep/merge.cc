@@ -291,7 +291,7 @@ class Merger {
 Result<std::optional<std::unordered_set<std::string>>> named_objects(const Repository& repo, Progress& progress,
                                                                      ReadCache* cache) {
   std::unordered_set<std::string> names;
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/"))) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(kManifestPrefix))) {
     const StoredManifest* known = cache == nullptr ? nullptr : cache->find<StoredManifest>(object.name);
     std::optional<StoredManifest> fresh;
     if (known == nullptr) {
@@ -406,7 +406,7 @@ Result<Parts> truly_replaced(const Repository& repo, const Replaced& replaced, P
 Result<MergeReport> merge_captured(const Repository& repo, io::World& world, const LineageId& lineage,
                                    const MergePolicy& policy, unsigned threads, Progress& progress, ReadCache* cache) {
   std::vector<DamagedObject> damaged;  // stays as it is: the chains end there
-  const auto listing = TRY(repo.store().list("s/" + lineage.text() + "/"));
+  const auto listing = TRY(repo.store().list(lineage_prefix(kSegmentPrefix, lineage)));
   std::vector<CapturedSegment> captured = without_contained(TRY(read_captured(repo, listing, {}, damaged, cache)));
   Merger merger(repo, world, policy, threads, progress);
   for (int level = 1; level <= kTopLevel; ++level) {
@@ -418,7 +418,7 @@ Result<MergeReport> merge_captured(const Repository& repo, io::World& world, con
 Result<MergeReport> remove_replaced(const Repository& repo, io::World& world, const MergePolicy& policy,
                                     Progress& progress, ReadCache* cache) {
   MergeReport report;
-  const auto listing = TRY(repo.store().list("s/"));
+  const auto listing = TRY(repo.store().list(kSegmentPrefix));
   const Timestamp before{store_time(listing, world.clock).ns - std::chrono::nanoseconds(policy.grace).count()};
   const SpannedByName spanned(listing, before);
   if (spanned.find([](const std::string&) { return true; }).empty()) return report;

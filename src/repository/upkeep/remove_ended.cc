@@ -128,7 +128,7 @@ class Removal {
 // Those that have a manifest.
 Result<std::set<LineageId>> lineages_in(const Repository& repo) {
   std::set<LineageId> found;
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/")))
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(kManifestPrefix)))
     if (const auto name = parse_manifest_name(object.name)) found.insert(name->lineage);
   return found;
 }
@@ -153,7 +153,7 @@ Result<MergeReport> remove_ended(const Repository& repo, io::World& world, const
 }
 
 Result<bool> is_history_ended_above(const Repository& repo, const LineageId& lineage, std::int64_t revision) {
-  for (const storage::ObjectInfo& object : TRY(repo.store().list("m/" + lineage.text() + "/"))) {
+  for (const storage::ObjectInfo& object : TRY(repo.store().list(lineage_prefix(kManifestPrefix, lineage)))) {
     const auto name = parse_manifest_name(object.name);
     if (!name || name->revision <= revision) continue;
     const auto found = read_manifest(repo, object.name);

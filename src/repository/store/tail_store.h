@@ -14,10 +14,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/ids.h"
 #include "io/file_system.h"
+#include "repository/store/layout.h"
 #include "storage/object_store.h"
 
-namespace lifeboat::storage {
+namespace lifeboat::repository {
 
 struct TailOptions {
   std::string directory;                                // made when it is missing
@@ -37,28 +39,28 @@ struct TailState {
   std::uint64_t answers = 0;  // to ask()
 };
 
-// What happened since it was last asked, for a log.
+// What happened since the last take_news, for a log.
 struct TailNews {
   enum class Kind { kStoreFailed, kStoreRecovered, kRefused };
   Kind kind{};
   std::string text;
 };
 
-// Names "s/<lineage>/0/..." of at most 8 MiB: published, they are durable in the folder, under their final name and
-// with their final bytes; a thread of its own puts them into the store beneath as they are, oldest first, and removes
-// them here only then. Putting twice is success, so a crash at any moment loses nothing and doubles nothing. Every
-// other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and lists show
-// both.
-// A manifest ("m/<lineage>/...") names segments, and other hosts see only what is beneath: it is put when what waited
-// of its lineage is there. Where the store does not take that, it is refused with the store's error, after the patience
-// with kStorageFailed, and nobody finds a manifest without its segments.
-class TailStore final : public ObjectStore {
+// Captured segments of level kFlushLevel and at most 8 MiB: once published, they are durable in the folder, under their
+// final name and with their final bytes; a thread of its own puts them into the store beneath as they are, oldest
+// first, and only then removes them here. Putting twice is success, so a crash at any moment loses nothing and doubles
+// nothing. Every other object goes to the store beneath directly, as do these when the folder takes nothing. Reads and
+// lists show both.
+// A manifest names segments, and other hosts see only what is beneath: it is put once what waited of its lineage is
+// there. Where the store does not take that, it is refused with the store's error, after the patience with
+// kStorageFailed, and nobody finds a manifest without its segments.
+class TailStore final : public storage::ObjectStore {
  public:
-  TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options);
+  TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, TailOptions options);
   ~TailStore() override;
 
   // Finds what an earlier run left, and begins to bring it and what comes. `belongs` judges the first bytes of a file:
-  // its error says why the file is none of this repo. Until then nothing waits here.
+  // its error says why the file is not of this repo; see belongs_to. Until then nothing waits here.
   Status begin(std::function<Status(ByteView head)> belongs);
   TailState state() const;
   // Has the tail's thread ask the store beneath, again and again until it answers, which TailState::answers counts.
@@ -69,11 +71,11 @@ class TailStore final : public ObjectStore {
   // Begins nothing more; false when a put still hangs after `patience`.
   bool stop(std::chrono::nanoseconds patience);
 
-  Result<std::unique_ptr<StagedObject>> stage() override;
-  Result<PutOutcome> publish(std::unique_ptr<StagedObject> staged, const std::string& name) override;
+  Result<std::unique_ptr<storage::StagedObject>> stage() override;
+  Result<storage::PutOutcome> publish(std::unique_ptr<storage::StagedObject> staged, const std::string& name) override;
   Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override;
-  Result<ObjectInfo> head(const std::string& name) override;
-  Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
+  Result<storage::ObjectInfo> head(const std::string& name) override;
+  Result<std::vector<storage::ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
   Result<std::uint64_t> free_bytes() override { return inner_->free_bytes(); }
   Status sweep() override { return inner_->sweep(); }
@@ -83,18 +85,20 @@ class TailStore final : public ObjectStore {
   class Staged;
   struct Waiting {
     std::string name;
+    LineageId lineage;
+    std::int64_t lo = 0;  // its revisions are above it
     std::uint64_t bytes = 0;
     std::chrono::steady_clock::time_point since;
     bool is_found = false;     // by begin(): not written by this process
     std::uint64_t number = 0;  // ascends; 0: found by begin()
   };
   bool waits(const std::string& name) const;
-  Status keep(const std::string& name, ByteView bytes);
-  Status bring_what_waits(const std::string& lineage);
+  Status keep(const std::string& name, const SegmentName& flush, ByteView bytes);
+  Status bring_what_waits(const LineageId& lineage);
   bool has_room(std::uint64_t bytes) const;
   std::uint64_t refused_bytes() const;
   void forget_moved_away(std::unique_lock<std::mutex>& lock);
-  Result<PutOutcome> put_beneath(const std::string& name, ByteView bytes);
+  Result<storage::PutOutcome> put_beneath(const std::string& name, ByteView bytes);
   void run();
   bool bring_next(std::unique_lock<std::mutex>& lock);
   bool try_for_an_answer(std::unique_lock<std::mutex>& lock);
@@ -108,10 +112,10 @@ class TailStore final : public ObjectStore {
   void refuse(const std::string& name, std::uint64_t bytes, const Error& error);
   void store_failed(const Error& error);
 
-  const std::unique_ptr<ObjectStore> inner_;
+  const std::unique_ptr<storage::ObjectStore> inner_;
   io::FileSystem& files_;
   const TailOptions options_;
-  const std::unique_ptr<ObjectStore> local_;
+  const std::unique_ptr<storage::ObjectStore> local_;
   std::function<Status(ByteView)> belongs_;
   mutable std::mutex mutex_;
   std::condition_variable wake_, changed_;
@@ -129,4 +133,7 @@ class TailStore final : public ObjectStore {
   std::thread thread_;
 };
 
-}  // namespace lifeboat::storage
+// For TailStore::begin: whether an object that begins so is of this repo.
+std::function<Status(ByteView head)> belongs_to(const RepoId& repo);
+
+}  // namespace lifeboat::repository

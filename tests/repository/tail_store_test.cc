@@ -1,5 +1,5 @@
 // The sealed tail: what was published gets to the store beneath whatever that store, the disk and the process do.
-#include "storage/tail_store.h"
+#include "repository/store/tail_store.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -9,14 +9,18 @@
 #include "crypto/hash.h"
 #include "io/fault_file_system.h"
 #include "io/memory_file_system.h"
+#include "repository/store/manifest_store.h"
+#include "repository/support.h"
 #include "storage/forwarding_store.h"
 #include "storage/local_store.h"
 #include "storage/memory_store.h"
+#include "storage/object_store_conformance.h"
 
-namespace lifeboat::storage {
+namespace lifeboat::repository {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace storage;  // NOLINT: the stores that stand beneath and around it
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
@@ -503,6 +507,40 @@ TEST(TailStore, LosesNothingWhereverItDies) {
     }
   }
 }
+
+TEST(TailStore, KnowsTheObjectsOfItsRepoByTheirHeader) {
+  testing::TestRepo t;
+  const auto name = publish_manifest(*t.repo, t.world.world, testing::manifest_of(testing::lineage_id(1), 1, {}),
+                                     etcd::Sidecar().encode());
+  ASSERT_TRUE(name) << testing::why_not(name);
+  const Bytes bytes = get(t.store, *name, 1 << 20).value();
+  EXPECT_TRUE(belongs_to(t.repo->format().repo)(bytes));
+  EXPECT_EQ(belongs_to(RepoId{})(bytes).error().code(), ErrorCode::kObjectDamaged);
+  EXPECT_FALSE(belongs_to(t.repo->format().repo)(as_bytes("no object")));
+}
+
+}  // namespace
+}  // namespace lifeboat::repository
+
+// The suite of the stores is of their namespace.
+namespace lifeboat::storage {
+namespace {
+
+class TailSubject final : public ObjectStoreSubject {
+ public:
+  TailSubject() {
+    EXPECT_TRUE(store_.begin([](ByteView) { return Status(); }));
+  }
+  ObjectStore& store() override { return store_; }
+
+ private:
+  io::MemoryFileSystem files_;
+  repository::TailStore store_{std::make_unique<MemoryStore>(), files_, {.directory = "/tail"}};
+};
+
+INSTANTIATE_TEST_SUITE_P(Tail, ObjectStoreConformance,
+                         ::testing::Values(ObjectStoreMaker{"Tail", [] { return std::make_unique<TailSubject>(); }}),
+                         [](const auto& maker) { return maker.param.name; });
 
 }  // namespace
 }  // namespace lifeboat::storage

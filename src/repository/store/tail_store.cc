@@ -1,53 +1,39 @@
-#include "storage/tail_store.h"
+#include "repository/store/tail_store.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/thread_name.h"
 #include "base/time.h"
 #include "crypto/hash.h"
+#include "format/object/object.h"
+#include "repository/store/captured_segment.h"
+#include "repository/store/layout.h"
 #include "storage/local_store.h"
 
-namespace lifeboat::storage {
+namespace lifeboat::repository {
 namespace {
 
 constexpr std::uint64_t kMostBytes = 8ull << 20;  // of one object that waits; larger ones are written beneath at once
 constexpr std::size_t kHeadBytes = 4096;
-constexpr std::size_t kShaDigits = 64;
 constexpr std::chrono::seconds kLongestRetry{30};
 constexpr std::chrono::milliseconds kCancelTick{50};
 
-// "s/<lineage>/0/<lo>-<hi>-<sha256>" (docs/format/layout.md), as far as it is needed here.
-struct FlushName {
-  std::string_view lineage;
-  std::int64_t lo = 0;
-  std::string_view sha;
-};
-std::optional<FlushName> parse_flush_name(std::string_view name) {
-  if (!name.starts_with("s/")) return std::nullopt;
-  const std::size_t slash = name.find('/', 2);
-  if (slash == std::string_view::npos || name.substr(slash, 3) != "/0/") return std::nullopt;
-  FlushName found{.lineage = name.substr(2, slash - 2), .lo = 0, .sha = {}};
-  const std::string_view rest = name.substr(slash + 3);
-  const auto read = std::from_chars(rest.data(), rest.data() + rest.size(), found.lo, 16);
-  if (read.ec != std::errc{} || rest.size() <= kShaDigits || found.lo < 0) return std::nullopt;
-  found.sha = rest.substr(rest.size() - kShaDigits);
-  return found;
-}
-
-// Of "m/<lineage>/..."; empty for any other name.
-std::string lineage_of_manifest(std::string_view name) {
-  if (!name.starts_with("m/")) return {};
-  const std::size_t slash = name.find('/', 2);
-  return slash == std::string_view::npos ? std::string() : std::string(name.substr(2, slash - 2));
+// The name of what waits here; nullopt for every other.
+std::optional<SegmentName> parse_flush_name(std::string_view name) {
+  const auto segment = parse_segment_name(name);
+  return segment && segment->level == kFlushLevel ? segment : std::nullopt;
 }
 
 std::unexpected<Error> unusable(const std::string& name, std::string why) {
   return fail(ErrorCode::kObjectDamaged, "the tail's file " + name + " cannot be stored", std::move(why),
               "Look at the file and move it away; it is left as it is.");
+}
+
+bool is_segment_of(std::string_view name, const LineageId& lineage) {
+  return name.starts_with(kSegmentPrefix) && lineage_in_name(name) == lineage;
 }
 
 // Of the file itself, not of the store: trying again changes nothing.
@@ -56,9 +42,9 @@ bool is_of_the_file(const Error& error) { return error.code() == ErrorCode::kObj
 }  // namespace
 
 // Kept in memory until its name is known, or until it is too large to wait here.
-class TailStore::Staged final : public StagedObject {
+class TailStore::Staged final : public storage::StagedObject {
  public:
-  explicit Staged(ObjectStore& beneath) : beneath_(beneath) {}
+  explicit Staged(storage::ObjectStore& beneath) : beneath_(beneath) {}
 
   Status append(ByteView bytes) override {
     if (!object_ && bytes_.size() + bytes.size() > kMostBytes) {
@@ -78,19 +64,19 @@ class TailStore::Staged final : public StagedObject {
     return count;
   }
   ByteView bytes() const { return bytes_; }
-  std::unique_ptr<StagedObject> take() { return std::move(object_); }
+  std::unique_ptr<storage::StagedObject> take() { return std::move(object_); }
 
  private:
-  ObjectStore& beneath_;
+  storage::ObjectStore& beneath_;
   Bytes bytes_;
-  std::unique_ptr<StagedObject> object_;  // beneath; then bytes_ is empty
+  std::unique_ptr<storage::StagedObject> object_;  // beneath; then bytes_ is empty
 };
 
-TailStore::TailStore(std::unique_ptr<ObjectStore> inner, io::FileSystem& files, TailOptions options)
+TailStore::TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, TailOptions options)
     : inner_(std::move(inner)),
       files_(files),
       options_(std::move(options)),
-      local_(local_store(files, options_.directory)) {}
+      local_(storage::local_store(files, options_.directory)) {}
 
 TailStore::~TailStore() {
   stop(std::chrono::nanoseconds(0));
@@ -99,13 +85,14 @@ TailStore::~TailStore() {
 
 Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
   belongs_ = std::move(belongs);
-  TRY(create_local_root(files_, options_.directory));
+  TRY(storage::create_local_root(files_, options_.directory));
   TRY(local_->sweep());
-  std::vector<ObjectInfo> found = TRY(local_->list(""));
+  const std::vector<storage::ObjectInfo> found = TRY(local_->list(""));
   {
     const std::lock_guard lock(mutex_);
-    for (const ObjectInfo& object : found) {
-      if (!parse_flush_name(object.name)) {
+    for (const storage::ObjectInfo& object : found) {
+      const auto name = parse_flush_name(object.name);
+      if (!name) {
         refuse(object.name, object.size_bytes, unusable(object.name, "it is no captured segment").error());
         continue;
       }
@@ -115,10 +102,15 @@ Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
         continue;
       }
       const auto now = std::chrono::steady_clock::now();
-      waiting_.push_back({.name = object.name, .bytes = object.size_bytes, .since = now, .is_found = true});
+      waiting_.push_back({.name = object.name,
+                          .lineage = name->lineage,
+                          .lo = name->lo,
+                          .bytes = object.size_bytes,
+                          .since = now,
+                          .is_found = true});
       bytes_ += object.size_bytes;
     }
-    std::ranges::stable_sort(waiting_, {}, [](const Waiting& w) { return parse_flush_name(w.name)->lo; });
+    std::ranges::stable_sort(waiting_, {}, &Waiting::lo);
     begun_ = true;
   }
   thread_ = std::thread([this] { run(); });
@@ -136,7 +128,7 @@ TailState TailStore::state() const {
                   .failing = failure_.has_value(),
                   .answers = answers_};
   if (waiting_.empty()) return state;
-  state.first_missing = parse_flush_name(waiting_.front().name)->lo + 1;
+  state.first_missing = waiting_.front().lo + 1;
   state.oldest_age = std::chrono::steady_clock::now() - waiting_.front().since;
   return state;
 }
@@ -161,35 +153,36 @@ bool TailStore::stop(std::chrono::nanoseconds patience) {
   return changed_.wait_for(lock, patience, [this] { return ended_ || !begun_; });
 }
 
-Result<std::unique_ptr<StagedObject>> TailStore::stage() { return std::make_unique<Staged>(*inner_); }
+Result<std::unique_ptr<storage::StagedObject>> TailStore::stage() { return std::make_unique<Staged>(*inner_); }
 
-Result<PutOutcome> TailStore::publish(std::unique_ptr<StagedObject> staged, const std::string& name) {
+Result<storage::PutOutcome> TailStore::publish(std::unique_ptr<storage::StagedObject> staged, const std::string& name) {
   auto* const object = dynamic_cast<Staged*>(staged.get());
   if (object == nullptr) return fail(ErrorCode::kInternal, "an object staged in another store");
-  if (const std::string lineage = lineage_of_manifest(name); !lineage.empty()) TRY(bring_what_waits(lineage));
+  const auto lineage = lineage_in_name(name);
+  if (lineage && name.starts_with(kManifestPrefix)) TRY(bring_what_waits(*lineage));
   if (auto beneath = object->take()) return inner_->publish(std::move(beneath), name);
-  if (!parse_flush_name(name)) return put_beneath(name, object->bytes());
-  const Status kept = keep(name, object->bytes());
-  if (kept) return PutOutcome::kCreated;
+  const auto flush = parse_flush_name(name);
+  if (!flush) return put_beneath(name, object->bytes());
+  const Status kept = keep(name, *flush, object->bytes());
+  if (kept) return storage::PutOutcome::kCreated;
   // A folder that takes nothing is no reason to lose something while the store does.
   if (state().failing) return std::unexpected(kept.error());
   return put_beneath(name, object->bytes());
 }
 
-Result<PutOutcome> TailStore::put_beneath(const std::string& name, ByteView bytes) {
+Result<storage::PutOutcome> TailStore::put_beneath(const std::string& name, ByteView bytes) {
   return storage::put(*inner_, name, bytes);
 }
 
 // What waits at this moment, of one lineage. What the store refused a while ago it may take now: only a try that ends
 // from here on tells.
-Status TailStore::bring_what_waits(const std::string& lineage) {
-  const std::string prefix = fmt::format("s/{}/", lineage);
+Status TailStore::bring_what_waits(const LineageId& lineage) {
   std::unique_lock lock(mutex_);
   const std::uint64_t last = numbers_, tries = tries_;
   const auto refused = [&] {
-    return std::ranges::count_if(refused_files_, [&](const auto& file) { return file.first.starts_with(prefix); });
+    return std::ranges::count_if(refused_files_, [&](const auto& file) { return is_segment_of(file.first, lineage); });
   };
-  const auto waits = [&](const Waiting& object) { return object.number <= last && object.name.starts_with(prefix); };
+  const auto waits = [&](const Waiting& object) { return object.number <= last && object.lineage == lineage; };
   const auto refused_before = refused();
   const auto until = std::chrono::steady_clock::now() + options_.manifest_patience;
   while (std::ranges::any_of(waiting_, waits)) {
@@ -212,7 +205,7 @@ Status TailStore::bring_what_waits(const std::string& lineage) {
 }
 
 // Durable in the folder when it returns.
-Status TailStore::keep(const std::string& name, ByteView bytes) {
+Status TailStore::keep(const std::string& name, const SegmentName& flush, ByteView bytes) {
   {
     std::unique_lock lock(mutex_);
     if (!begun_ || stop_) return fail(ErrorCode::kStorageFailed, "the tail is closed");
@@ -231,8 +224,12 @@ Status TailStore::keep(const std::string& name, ByteView bytes) {
   reserved_ -= bytes.size();
   if (!put) return std::unexpected(put.error());
   bytes_ += bytes.size();
-  waiting_.push_back(
-      {.name = name, .bytes = bytes.size(), .since = std::chrono::steady_clock::now(), .number = ++numbers_});
+  waiting_.push_back({.name = name,
+                      .lineage = flush.lineage,
+                      .lo = flush.lo,
+                      .bytes = bytes.size(),
+                      .since = std::chrono::steady_clock::now(),
+                      .number = ++numbers_});
   wake_.notify_all();
   return {};
 }
@@ -274,7 +271,7 @@ Result<std::size_t> TailStore::read_at(const std::string& name, std::uint64_t of
   return inner_->read_at(name, offset, out);
 }
 
-Result<ObjectInfo> TailStore::head(const std::string& name) {
+Result<storage::ObjectInfo> TailStore::head(const std::string& name) {
   if (waits(name)) {
     auto found = local_->head(name);
     if (found || found.error().code() != ErrorCode::kObjectMissing) return found;
@@ -283,20 +280,20 @@ Result<ObjectInfo> TailStore::head(const std::string& name) {
 }
 
 // The folder first: what is brought in between is then in both, and never in neither.
-Result<std::vector<ObjectInfo>> TailStore::list(const std::string& prefix) {
-  std::vector<ObjectInfo> mine;
+Result<std::vector<storage::ObjectInfo>> TailStore::list(const std::string& prefix) {
+  std::vector<storage::ObjectInfo> mine;
   {
     const std::lock_guard lock(mutex_);
     for (const Waiting& object : waiting_)
       if (object.name.starts_with(prefix)) mine.push_back({object.name, object.bytes, {}});
   }
-  for (ObjectInfo& object : mine)
+  for (storage::ObjectInfo& object : mine)
     if (const auto info = local_->head(object.name)) object.modified = info->modified;
-  std::vector<ObjectInfo> all = TRY(inner_->list(prefix));
+  std::vector<storage::ObjectInfo> all = TRY(inner_->list(prefix));
   if (mine.empty()) return all;
   all.insert(all.end(), mine.begin(), mine.end());
-  std::ranges::stable_sort(all, {}, &ObjectInfo::name);
-  const auto doubled = std::ranges::unique(all, {}, &ObjectInfo::name);
+  std::ranges::stable_sort(all, {}, &storage::ObjectInfo::name);
+  const auto doubled = std::ranges::unique(all, {}, &storage::ObjectInfo::name);
   all.erase(doubled.begin(), doubled.end());
   return all;
 }
@@ -359,7 +356,7 @@ bool TailStore::bring_next(std::unique_lock<std::mutex>& lock) {
 
 bool TailStore::try_for_an_answer(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
-  const auto listed = inner_->list("keys/");  // few objects
+  const auto listed = inner_->list(kKeySetPrefix);  // few objects
   lock.lock();
   if (listed) answered();
   return listed.has_value();
@@ -376,8 +373,7 @@ Status TailStore::bring(const Waiting& object) {
   if (!bytes) return std::unexpected(bytes.error());
   TRY(inspect(object.name, *bytes));
   if (object.is_found) {
-    const auto flush = parse_flush_name(object.name);
-    const auto manifests = TRY(inner_->list(fmt::format("m/{}/", flush->lineage)));
+    const auto manifests = TRY(inner_->list(lineage_prefix(kManifestPrefix, object.lineage)));
     if (manifests.empty()) return unusable(object.name, "the repo has no manifest of its lineage");
   }
   TRY(storage::put(*inner_, object.name, *bytes));
@@ -388,7 +384,7 @@ Status TailStore::bring(const Waiting& object) {
 
 // What a disk spoiled, or another repo wrote, never gets there.
 Status TailStore::inspect(const std::string& name, ByteView bytes) {
-  if (crypto::sha256(bytes).text() != parse_flush_name(name)->sha)
+  if (crypto::sha256(bytes) != parse_flush_name(name)->sha)
     return unusable(name, "its bytes are not those that its name tells");
   if (const Status own = belongs_(bytes.first(std::min(bytes.size(), kHeadBytes))); !own)
     return unusable(name, own.error().to_string());
@@ -401,7 +397,7 @@ void TailStore::forget(const std::string& name) {
   changed_.notify_all();
 }
 
-// What the store refused last says nothing of it any more once nothing is left to try it with.
+// Once nothing is left to try the store with, its last refusal says nothing about it any more.
 void TailStore::drop(const std::string& name) {
   remove_waiting(name);
   if (waiting_.empty()) failure_.reset();
@@ -440,4 +436,13 @@ void TailStore::store_failed(const Error& error) {
   failure_ = error;
 }
 
-}  // namespace lifeboat::storage
+std::function<Status(ByteView head)> belongs_to(const RepoId& repo) {
+  return [repo](ByteView head) -> Status {
+    const auto header = object::parse_header(head);
+    if (!header) return std::unexpected(header.error());
+    if (header->repo == repo) return {};
+    return fail(ErrorCode::kObjectDamaged, "it is of another repo", "it names the repo " + header->repo.text());
+  };
+}
+
+}  // namespace lifeboat::repository
