@@ -171,8 +171,7 @@ class LocalStore final : public ObjectStore {
     if (!file && is_not_found(file.error())) return missing_here(name);
     if (!file) return std::unexpected(file.error());
     const io::FileInfo info = TRY((*file)->info());
-    if (info.kind == io::FileKind::kDirectory) return missing_here(name);
-    if (info.kind != io::FileKind::kFile) return no_object(name, info.kind);
+    TRY(require_object(name, info.kind));
     return (*file)->read_at(offset, out);
   }
 
@@ -180,8 +179,8 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     const auto info = files_.stat(path_of(name));
     if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
-    if (!info || info->kind == io::FileKind::kDirectory) return missing_here(name);
-    if (info->kind != io::FileKind::kFile) return no_object(name, info->kind);
+    if (!info) return missing_here(name);
+    TRY(require_object(name, info->kind));
     ObjectInfo found{name, info->size_bytes, info->modified};
     take_as_mark(found);
     return found;
@@ -265,6 +264,13 @@ class LocalStore final : public ObjectStore {
     if (!has_mark()) return missing(name);  // no repo was found here yet
     if (const Status root = check_root(); !root) return std::unexpected(root.error());
     return missing(name);
+  }
+
+  // A folder is there for the objects below it.
+  Status require_object(const std::string& name, io::FileKind kind) {
+    if (kind == io::FileKind::kDirectory) return missing_here(name);
+    if (kind != io::FileKind::kFile) return no_object(name, kind);
+    return {};
   }
 
   Result<PutOutcome> give_name(io::File& file, const std::string& name, const std::string& path) {

@@ -1,7 +1,9 @@
 #include "storage/object_name.h"
 
 #include <algorithm>
+#include <ranges>
 
+#include "base/object_name.h"
 #include "base/text.h"
 #include "io/file_system.h"
 
@@ -11,26 +13,17 @@ namespace {
 constexpr std::size_t kMaxNameBytes = 1024;
 constexpr std::size_t kMaxSegmentBytes = 255;
 
-bool valid_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
-
-bool valid_segment(std::string_view segment) {
-  if (segment.empty() || segment.size() > kMaxSegmentBytes) return false;
-  if (segment == "." || segment == ".." || io::is_temporary_name(segment)) return false;
-  return std::ranges::all_of(segment, valid_character);
+// A file of that name can be made, and is not taken for one that a writer left.
+bool can_be_file(std::string_view segment) {
+  return segment.size() <= kMaxSegmentBytes && !io::is_temporary_name(segment);
 }
 
 }  // namespace
 
 bool valid_object_name(std::string_view name) {
-  if (name.size() > kMaxNameBytes) return false;
-  while (true) {
-    const std::size_t slash = name.find('/');
-    if (!valid_segment(name.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) return true;
-    name.remove_prefix(slash + 1);
-  }
+  if (!is_object_name(name, kMaxNameBytes)) return false;
+  return std::ranges::all_of(std::views::split(name, '/'),
+                             [](const auto& segment) { return can_be_file({segment.begin(), segment.end()}); });
 }
 
 Status check_object_name(std::string_view name) {

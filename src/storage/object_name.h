@@ -7,8 +7,7 @@
 
 namespace lifeboat::storage {
 
-// Segments of [a-z0-9._-] between single slashes, none of them "." or ".." or a temporary's, none
-// over 255 bytes, all together at most 1024.
+// See is_object_name; besides, at most 1024 bytes, and no segment is over 255 bytes or named like a temporary file.
 bool valid_object_name(std::string_view name);
 // kObjectDamaged for a name that no object can have.
 Status check_object_name(std::string_view name);

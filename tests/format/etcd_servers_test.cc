@@ -132,7 +132,7 @@ TEST_P(EtcdServer, StoresSideRowsThatTheTypedReadersUnderstand) {
   ASSERT_EQ(members->size(), 1U);
   EXPECT_EQ(members->front().peer_urls, std::vector<std::string>{cluster_.member().peer_url()});
   EXPECT_EQ(members->front().id, member_id(members->front().peer_urls, cluster_.config().token));
-  EXPECT_EQ(member_json(members->front()), as_text(sidecar.value("members", member_key(members->front().id)).value()));
+  EXPECT_EQ(member_json(members->front()), as_text(sidecar.value("members", id_text(members->front().id)).value()));
 }
 
 TEST_P(EtcdServer, StoresWhatTellsItsVersion) {

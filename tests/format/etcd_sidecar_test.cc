@@ -187,7 +187,7 @@ TEST(EtcdMember, IsPrintedAsGoPrintsIt) {
             R"("clientURLs":["http://h:2379"]})");
   EXPECT_EQ(member_json({.id = 18446744073709551615U, .name = {}, .peer_urls = {}, .client_urls = {}}),
             R"({"id":18446744073709551615,"peerURLs":[]})");
-  EXPECT_EQ(member_key(0x38940ad5cc050ae), "38940ad5cc050ae");
+  EXPECT_EQ(id_text(0x38940ad5cc050ae), "38940ad5cc050ae");
 }
 
 TEST(EtcdMember, SurvivesARoundTripWithAnyName) {

@@ -110,7 +110,7 @@ TEST_F(SharedPlanFile, DecidesAlsoOnceTheClusterThatItFoundedIsBackedUp) {
   founded.lineage.id.bytes[0] = std::byte{0x77};
   founded.lineage.reason = "the cluster id changed";
   founded.source.kind = "snapshot";
-  founded.source.cluster_id = etcd::member_key(first->cluster_id);
+  founded.source.cluster_id = etcd::id_text(first->cluster_id);
   founded.earliest = founded.latest = Timestamp{w.clock.time.ns + 1};
   const auto sidecar = repository::read_sidecar(*w.repo, w.catalogue().newest_of(lineage)->object);
   const auto publish = [&] { ASSERT_TRUE(repository::publish_manifest(*w.repo, w.world, founded, sidecar->encode())); };

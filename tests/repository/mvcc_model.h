@@ -117,7 +117,7 @@ class MvccModel {
          {"alarm", "auth", "authRoles", "authUsers", "cluster", "lease", "members", "members_removed", "meta"})
       out.get_or_add(name);
     out.set("cluster", "clusterVersion", as_bytes("3.6.0"));
-    out.set("members", etcd::member_key(member_id),
+    out.set("members", etcd::id_text(member_id),
             as_bytes(etcd::member_json({member_id, "m1", {"http://127.0.0.1:2380"}, {}, false})));
     out.set("meta", "consistent_index", big_endian(index));
     out.set("meta", "term", big_endian(std::uint64_t{2}));

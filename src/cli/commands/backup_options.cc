@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "format/manifest/limits.h"
 
 namespace lifeboat::cli {
 namespace {
 
-constexpr std::size_t kMaxTags = 256;
 constexpr std::size_t kMaxNameBytes = 1024;
 
 // Manifests hold text, and it is shown at terminals.
@@ -36,9 +36,9 @@ Status fill_backup_options(const Context& context, operation::BackupOptions& opt
     TRY(require_plain("--tag", tag));
     options.tags[tag.substr(0, equals)] = tag.substr(equals + 1);
   }
-  if (options.tags.size() > kMaxTags)
+  if (options.tags.size() > manifest::kMaxTags)
     return fail(ErrorCode::kUsage, fmt::format("{} tags are too many", options.tags.size()),
-                fmt::format("a point has at most {}", kMaxTags));
+                fmt::format("a point has at most {}", manifest::kMaxTags));
   return {};
 }
 

@@ -9,7 +9,7 @@
 #include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/render/parts.h"
-#include "operation/lineage/member_source.h"
+#include "format/etcd/sidecar.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -114,11 +114,11 @@ void put_members(Facts& facts, const Result<std::vector<etcd::Member>>& members,
     return;
   }
   for (const etcd::Member& member : *members)
-    facts.put("member",
-              fmt::format("{} ({}) {}{}", member.name.empty() ? "(never started)" : printable(as_bytes(member.name)),
-                          operation::etcd_id_text(member.id),
-                          printable(as_bytes(fmt::format("{}", fmt::join(member.peer_urls, ",")))),
-                          member.is_learner ? ", learner" : ""));
+    facts.put(
+        "member",
+        fmt::format("{} ({}) {}{}", member.name.empty() ? "(never started)" : printable(as_bytes(member.name)),
+                    etcd::id_text(member.id), printable(as_bytes(fmt::format("{}", fmt::join(member.peer_urls, ",")))),
+                    member.is_learner ? ", learner" : ""));
   const auto learners = std::ranges::count_if(*members, &etcd::Member::is_learner);
   const std::string voters = initial_cluster_of(*members);
   if (std::ssize(*members) - learners < 2 || voters.empty()) return;
@@ -133,7 +133,7 @@ void put_members(Json& json, const std::vector<etcd::Member>& members) {
     for (const std::string& url : member.peer_urls) peers.add(url);
     for (const std::string& url : member.client_urls) clients.add(url);
     list.add(Json::object()
-                 .put("id", operation::etcd_id_text(member.id))
+                 .put("id", etcd::id_text(member.id))
                  .put("name", member.name)
                  .put("peerUrls", std::move(peers))
                  .put("clientUrls", std::move(clients))

@@ -5,7 +5,7 @@
 #include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/render/parts.h"
-#include "operation/lineage/member_source.h"
+#include "format/etcd/sidecar.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -114,7 +114,7 @@ std::string undo_text(const RestoreReport& report, const Style& style) {
 }
 
 // What a dry run does not know is null.
-Json id_json(std::uint64_t id) { return id == 0 ? Json() : Json(operation::etcd_id_text(id)); }
+Json id_json(std::uint64_t id) { return id == 0 ? Json() : Json(etcd::id_text(id)); }
 
 void put_built(Json& json, const RestoreReport& report) {
   const bool known = !report.dry_run;
@@ -154,12 +154,12 @@ std::string restore_text(const RestoreReport& report, RestoreKind kind, const St
   Facts facts;
   facts.put("revision", revisions_text(report));
   for (const RestoredMember& member : report.members) {
-    facts.put("member", fmt::format("{} ({}) in {}{}", member.name, operation::etcd_id_text(member.id), member.data_dir,
+    facts.put("member", fmt::format("{} ({}) in {}{}", member.name, etcd::id_text(member.id), member.data_dir,
                                     wal_elsewhere(member).empty() ? "" : ", WAL in " + member.wal_dir));
   }
   facts.put("holds", fmt::format("{} keys, {} leases, {} on disk each", count_text(report.live_keys),
                                  count_text(report.leases), size_text(report.file_bytes)));
-  facts.put("cluster", fmt::format("id {}, token {}", operation::etcd_id_text(report.cluster_id), report.token));
+  facts.put("cluster", fmt::format("id {}, token {}", etcd::id_text(report.cluster_id), report.token));
   facts.put("proof", proof_line(report, style));
   if (report.auth) facts.put("users", auth_text(report, style));
   facts.put("old data", report.replaced_dir);

@@ -146,7 +146,7 @@ Status check_ids(const std::vector<Member>& members) {
     }
     if (i != 0 && members[i - 1].id == members[i].id) {
       return bad("members " + members[i - 1].name + " and " + members[i].name + " would get one id",
-                 "both are " + member_key(members[i].id) + "; use another token");
+                 "both are " + id_text(members[i].id) + "; use another token");
     }
   }
   return {};

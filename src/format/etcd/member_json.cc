@@ -63,7 +63,7 @@ std::string member_json(const Member& member) {
   return out + '}';
 }
 
-std::string member_key(std::uint64_t id) {
+std::string id_text(std::uint64_t id) {
   char text[16];
   const auto end = std::to_chars(text, text + sizeof text, id, 16).ptr;
   return std::string(text, end);

@@ -68,7 +68,7 @@ void set_members(Sidecar& sidecar, const NewCluster& cluster, RewriteReport& rep
   for (const Member& member : cluster.members) {
     Member voter = member;
     voter.is_learner = false;
-    set_text(sidecar, "members", member_key(voter.id), member_json(voter));
+    set_text(sidecar, "members", id_text(voter.id), member_json(voter));
   }
 }
 
@@ -125,7 +125,7 @@ void drop_alarms(Sidecar& sidecar, RewriteReport& report) {
   BucketRows& rows = sidecar.get_or_add("alarm");
   if (alarms) {
     for (const Alarm& alarm : *alarms) {
-      report.dropped.push_back("The alarm " + alarm_name(alarm.type) + " of member " + member_key(alarm.member_id) +
+      report.dropped.push_back("The alarm " + alarm_name(alarm.type) + " of member " + id_text(alarm.member_id) +
                                " was dropped: it would make the restored cluster refuse requests.");
     }
   } else {

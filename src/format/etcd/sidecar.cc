@@ -140,7 +140,7 @@ Result<std::vector<Member>> Sidecar::members() const {
   for (const BucketRow& row : rows->rows) {
     Result<Member> member = parse_member_json(as_text(row.value));
     if (!member) return damaged_row("members", row.key, member.error().why());
-    if (as_text(row.key) != member_key(member->id)) {
+    if (as_text(row.key) != id_text(member->id)) {
       return damaged_row("members", row.key, "the value names another member");
     }
     members.push_back(std::move(*member));

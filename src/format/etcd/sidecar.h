@@ -79,7 +79,8 @@ class Sidecar {
 Bytes encode_lease(const Lease& lease);         // leasepb.Lease: zeros left out
 Bytes lease_key(std::int64_t id);               // 8 bytes BE
 std::string member_json(const Member& member);  // as etcd marshals it: id, peerURLs, isLearner?, name?, clientURLs?
-std::string member_key(std::uint64_t id);       // lowercase hex without padding
+// Of a member or a cluster, as etcd prints it and as `members` has it for a key: lower-case hex without padding.
+std::string id_text(std::uint64_t id);
 Result<Member> parse_member_json(std::string_view json);
 // raftpb.ConfState as meta's `confState` holds it: {"voters":[..],..}. nullopt when it is something
 // else.

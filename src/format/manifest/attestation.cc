@@ -4,6 +4,7 @@
 
 #include "format/canonical_json.h"
 #include "format/manifest/manifest.h"
+#include "format/manifest/prologue.h"
 
 namespace lifeboat::manifest {
 namespace {
@@ -12,8 +13,7 @@ using json::Fields;
 using json::Json;
 
 constexpr std::string_view kWhat = "an attestation";
-constexpr std::string_view kMagicText = "lifeboat attestation";
-constexpr std::uint64_t kVersion = 1;
+constexpr Prologue kPrologue{.what = kWhat, .magic = "lifeboat attestation", .version = 1};
 constexpr std::size_t kMaxBytes = 1u << 20;
 constexpr std::size_t kMaxMembers = 256;
 constexpr std::uint64_t kMaxLevel = 5;
@@ -49,8 +49,8 @@ Bytes encode_attestation(const Attestation& attestation) {
   Json members = Json::array();
   for (const auto& member : attestation.members) members.push_back(encode(member));
   const double seconds = attestation.duration_seconds;
-  return json::dump({{"magic", kMagicText},
-                     {"version", kVersion},
+  return json::dump({{"magic", kPrologue.magic},
+                     {"version", kPrologue.version},
                      {"lineage", attestation.lineage.text()},
                      {"revision", static_cast<std::uint64_t>(attestation.revision)},
                      {"made_ns", attestation.made.ns},
@@ -67,12 +67,7 @@ Bytes encode_attestation(const Attestation& attestation) {
 Result<Attestation> decode_attestation(ByteView bytes) {
   const Json root = TRY(json::parse_object(bytes, kMaxBytes, kWhat));
   Fields in(root, kWhat);
-  if (in.text("magic") != kMagicText) in.refuse("magic", "is another");
-  const std::uint64_t version = in.number("version");
-  TRY(in.status());
-  if (version != kVersion)
-    return fail(ErrorCode::kRepoVersionUnknown, "an attestation needs a newer Lifeboat",
-                "it has version " + std::to_string(version));
+  TRY(read_prologue(in, kPrologue));
   Attestation out;
   out.lineage = in.id<LineageId>("lineage");
   out.revision = in.revision("revision");

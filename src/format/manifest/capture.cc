@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "format/manifest/origin_fields.h"
+#include "format/manifest/prologue.h"
 
 namespace lifeboat::manifest {
 namespace {
@@ -11,8 +12,7 @@ using json::Fields;
 using json::Json;
 
 constexpr std::string_view kWhat = "a capture commit";
-constexpr std::string_view kMagicText = "lifeboat capture";
-constexpr std::uint64_t kVersion = 1;
+constexpr Prologue kPrologue{.what = kWhat, .magic = "lifeboat capture", .version = 1};
 constexpr std::size_t kMaxBytes = 64u << 20;
 constexpr std::size_t kMaxFlushes = 131072;
 constexpr std::size_t kMaxChanges = 1u << 20;
@@ -154,8 +154,8 @@ void apply(const SidecarChange& change, etcd::Sidecar& sidecar) {
 Bytes encode_capture_commit(const CaptureCommit& commit) {
   Json changes = Json::array();
   for (const SidecarChange& change : commit.changes) changes.push_back(encode(change));
-  return json::dump({{"magic", kMagicText},
-                     {"version", kVersion},
+  return json::dump({{"magic", kPrologue.magic},
+                     {"version", kPrologue.version},
                      {"lineage", lineage_fields(commit.lineage)},
                      {"source", source_fields(commit.source)},
                      {"lo", static_cast<std::uint64_t>(commit.lo)},
@@ -168,12 +168,7 @@ Bytes encode_capture_commit(const CaptureCommit& commit) {
 Result<CaptureCommit> decode_capture_commit(ByteView bytes) {
   const Json root = TRY(json::parse_object(bytes, kMaxBytes, kWhat));
   Fields in(root, kWhat);
-  if (in.text("magic") != kMagicText) in.refuse("magic", "is another");
-  const std::uint64_t version = in.number("version");
-  TRY(in.status());
-  if (version != kVersion)
-    return fail(ErrorCode::kRepoVersionUnknown, "a capture commit needs a newer Lifeboat",
-                "it has version " + std::to_string(version));
+  TRY(read_prologue(in, kPrologue));
   Fields lineage(in.child("lineage"), "a capture commit's lineage");
   Fields source(in.child("source"), "a capture commit's source");
   Fields flushes(in.child("flushes"), "a capture commit's list of flushes");

@@ -1,10 +1,11 @@
 #include "format/manifest/manifest.h"
 
-#include <algorithm>
-
+#include "base/object_name.h"
 #include "crypto/hash.h"
 #include "format/canonical_json.h"
+#include "format/manifest/limits.h"
 #include "format/manifest/origin_fields.h"
+#include "format/manifest/prologue.h"
 
 namespace lifeboat::manifest {
 namespace {
@@ -13,30 +14,12 @@ using json::Fields;
 using json::Json;
 
 constexpr std::string_view kWhat = "a manifest";
-constexpr std::string_view kMagicText = "lifeboat manifest";
-constexpr std::uint64_t kVersion = 1;
+constexpr Prologue kPrologue{.what = kWhat, .magic = "lifeboat manifest", .version = 1};
 constexpr std::size_t kMaxBytes = 16u << 20;
 constexpr std::size_t kMaxSegments = 65536;
-constexpr std::size_t kMaxTags = 256;
-constexpr std::size_t kMaxObjectName = 512;
+constexpr std::size_t kMaxObjectName = 512;  // a bound of the format, tighter than what a store takes
 constexpr std::size_t kMaxPurpose = 64;
 constexpr std::size_t kMaxReplaces = 1024;
-
-// [a-z0-9._/-], with no part that is empty, "." or "..".
-bool valid_object_name(std::string_view name) {
-  if (name.empty() || name.size() > kMaxObjectName) return false;
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
-  };
-  if (!std::ranges::all_of(name, allowed)) return false;
-  for (std::size_t begin = 0; begin <= name.size();) {
-    const std::size_t end = std::min(name.find('/', begin), name.size());
-    const std::string_view part = name.substr(begin, end - begin);
-    if (part.empty() || part == "." || part == "..") return false;
-    begin = end + 1;
-  }
-  return true;
-}
 
 Json encode(const SegmentRef& segment) {
   return {{"object", segment.object},
@@ -61,7 +44,7 @@ SegmentRef decode_segment(Fields& in) {
   out.plain_bytes = in.number("plain_bytes");
   out.digest = in.text("digest");
   out.removes = in.flag("removes");
-  if (!valid_object_name(out.object)) in.refuse("object", "is not the name of an object");
+  if (!is_object_name(out.object, kMaxObjectName)) in.refuse("object", "is not the name of an object");
   if (out.hi < out.lo) in.refuse("hi", "is below lo");
   if (crypto::ContentDigest digest; !crypto::ContentDigest::parse(out.digest, digest))
     in.refuse("digest", "is not 32 hex digits");
@@ -93,8 +76,8 @@ Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
 Bytes encode_manifest(const Manifest& manifest) {
   Json segments = Json::array();
   for (const SegmentRef& segment : manifest.segments) segments.push_back(encode(segment));
-  Json root = {{"magic", kMagicText},
-               {"version", kVersion},
+  Json root = {{"magic", kPrologue.magic},
+               {"version", kPrologue.version},
                {"lineage", lineage_fields(manifest.lineage)},
                {"source", source_fields(manifest.source)},
                {"revision", static_cast<std::uint64_t>(manifest.revision)},
@@ -119,12 +102,7 @@ Bytes encode_manifest(const Manifest& manifest) {
 Result<Manifest> decode_manifest(ByteView bytes) {
   const Json root = TRY(json::parse_object(bytes, kMaxBytes, kWhat));
   Fields in(root, kWhat);
-  if (in.text("magic") != kMagicText) in.refuse("magic", "is another");
-  const std::uint64_t version = in.number("version");
-  TRY(in.status());
-  if (version != kVersion)
-    return fail(ErrorCode::kRepoVersionUnknown, "a manifest needs a newer Lifeboat",
-                "it has version " + std::to_string(version));
+  TRY(read_prologue(in, kPrologue));
   Fields lineage(in.child("lineage"), "a manifest's lineage");
   Fields source(in.child("source"), "a manifest's source");
   TRY(in.status());
@@ -150,7 +128,7 @@ Result<Manifest> decode_manifest(ByteView bytes) {
   if (in.has("purpose")) out.purpose = in.text("purpose", kMaxPurpose);
   if (in.has("replaces")) out.replaces = in.texts("replaces", kMaxReplaces);
   for (const std::string& name : out.replaces)
-    if (!valid_object_name(name)) in.refuse("replaces", "names no object");
+    if (!is_object_name(name, kMaxObjectName)) in.refuse("replaces", "names no object");
   TRY(in.status());
   return out;
 }

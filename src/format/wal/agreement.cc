@@ -14,7 +14,7 @@ std::string ids_text(const Ids& ids) {
   std::string out = "[";
   for (const std::uint64_t id : ids) {
     if (out.size() > 1) out += ' ';
-    out += etcd::member_key(id);
+    out += etcd::id_text(id);
   }
   return out + ']';
 }
@@ -92,7 +92,7 @@ class Comparison {
     }
     for (const etcd::Member& member : *members) {
       if (member.is_learner) {
-        found_.push_back(fmt::format("Member {} of the database is a learner.", etcd::member_key(member.id)));
+        found_.push_back(fmt::format("Member {} of the database is a learner.", etcd::id_text(member.id)));
       }
     }
     const Ids ids = ids_of(*members);
@@ -102,11 +102,11 @@ class Comparison {
     compare_conf_state(ids);
     if (!std::ranges::binary_search(ids, wal_.node_id)) {
       found_.push_back(fmt::format("The WAL belongs to member {}, which is not among the database's members {}.",
-                                   etcd::member_key(wal_.node_id), ids_text(ids)));
+                                   etcd::id_text(wal_.node_id), ids_text(ids)));
     }
     if (wal_.state.vote != 0 && !std::ranges::binary_search(ids, wal_.state.vote)) {
       found_.push_back(fmt::format("The WAL's vote is for {}, which is not among the database's members.",
-                                   etcd::member_key(wal_.state.vote)));
+                                   etcd::id_text(wal_.state.vote)));
     }
     expect_cluster_id(ids);
   }
@@ -116,7 +116,7 @@ class Comparison {
       const auto other = std::ranges::find(snap_.members, member.id, &etcd::Member::id);
       if (other != snap_.members.end() && other->peer_urls != member.peer_urls) {
         found_.push_back(fmt::format("Member {} has other peer URLs in the database than in the raft snapshot.",
-                                     etcd::member_key(member.id)));
+                                     etcd::id_text(member.id)));
       }
     }
   }

@@ -44,7 +44,7 @@ std::string print(const Node& node) {
 }
 
 std::string member_node(const etcd::Member& member, std::uint64_t index) {
-  const std::string path = "/0/members/" + etcd::member_key(member.id);
+  const std::string path = "/0/members/" + etcd::id_text(member.id);
   const Node attributes{.path = path + "/raftAttributes",
                         .index = index,
                         .value = "{\"peerURLs\":" + etcd::json_list(member.peer_urls) + '}',
@@ -59,7 +59,7 @@ std::string members_children(const etcd::NewCluster& cluster) {
   std::vector<std::pair<std::string, std::string>> nodes;
   for (std::size_t i = 0; i < cluster.members.size(); ++i) {
     const etcd::Member& member = cluster.members[i];
-    nodes.emplace_back(etcd::member_key(member.id), member_node(member, i + 1));
+    nodes.emplace_back(etcd::id_text(member.id), member_node(member, i + 1));
   }
   std::ranges::sort(nodes);
   std::string out = "{";

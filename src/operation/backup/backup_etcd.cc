@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "format/etcd/sidecar.h"
 #include "operation/backup/commit_snapshot.h"
 #include "operation/backup/continue_backup.h"
 #include "operation/backup/prove_point.h"
@@ -34,7 +35,7 @@ void name_member(source::Client& client, manifest::Source& source) {
   const auto members = client.members();
   if (!members) return;
   for (const auto& member : *members)
-    if (etcd_id_text(member.id) == source.member_id) source.member_name = member.name;
+    if (etcd::id_text(member.id) == source.member_id) source.member_name = member.name;
 }
 
 // A snapshot, whatever the repo has.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/version.h"
+#include "format/etcd/sidecar.h"
 #include "operation/lineage/backlog_cost.h"
 #include "operation/lineage/capture_head.h"
 #include "operation/lineage/key_versions.h"
@@ -144,7 +145,7 @@ class Continuing {
   }
 
   Result<WhyNot> find_head() {
-    auto heads = TRY(load_capture_heads(repo_, catalogue_, etcd_id_text(live_.front().cluster_id)));
+    auto heads = TRY(load_capture_heads(repo_, catalogue_, etcd::id_text(live_.front().cluster_id)));
     if (heads.empty()) return WhyNot("the repo has no point of this cluster yet");
     head_ = std::move(heads.front());
     if (!options_.cluster.empty() && options_.cluster != head_.cluster)

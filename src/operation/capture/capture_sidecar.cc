@@ -211,12 +211,12 @@ Status SidecarWatch::poll_members(std::int64_t now) {
     found({.after = checked_at_,
            .by = now,
            .bucket = "members",
-           .key = to_bytes(etcd::member_key(id)),
+           .key = to_bytes(etcd::id_text(id)),
            .value = to_bytes(etcd::member_json(member))});
   }
   for (const auto& [id, member] : members_) {
     if (there.contains(id)) continue;
-    found({.after = checked_at_, .by = now, .bucket = "members", .key = to_bytes(etcd::member_key(id)), .value = {}});
+    found({.after = checked_at_, .by = now, .bucket = "members", .key = to_bytes(etcd::id_text(id)), .value = {}});
   }
   members_ = std::move(there);
   return {};

@@ -1,5 +1,6 @@
 #include "operation/capture/history_search.h"
 
+#include "format/etcd/sidecar.h"
 #include "operation/lineage/member_source.h"
 
 namespace lifeboat::operation {
@@ -12,7 +13,7 @@ constexpr int kRaftPositionRetries = 5;
 Result<FoundHistory> HistorySearch::find(const repository::Repository& repo, const Members& live) const {
   FoundHistory found;
   const auto catalogue = TRY(repository::Catalogue::load(repo));
-  for (CaptureHead& head : TRY(load_capture_heads(repo, catalogue, etcd_id_text(live.front().cluster_id)))) {
+  for (CaptureHead& head : TRY(load_capture_heads(repo, catalogue, etcd::id_text(live.front().cluster_id)))) {
     if (!found.newest) found.newest = head;
     const auto compared = TRY(compare(head, live));
     if (compared.answer == Continuation::Answer::kDiffers) {

@@ -1,4 +1,5 @@
 #include "operation/lineage/capture_head.h"
+#include "format/etcd/sidecar.h"
 
 #include <algorithm>
 #include <map>
@@ -135,7 +136,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   RaftPosition position;
   std::uint64_t term = 0;
   for (const auto& status : live) {
-    const std::string id = etcd_id_text(status.cluster_id);
+    const std::string id = etcd::id_text(status.cluster_id);
     if (id != head.cluster_id) return differs(Difference::kClusterId, cluster_id_changed(head.cluster_id, id));
     position.index = std::max(position.index, status.raft_index);
     position.revision = std::max(position.revision, status.revision);

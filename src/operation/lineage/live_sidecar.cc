@@ -56,9 +56,9 @@ Status compare_members(source::Client& client, const etcd::Sidecar& known, Chang
     const auto old = before.find(member.id);
     const bool same = old != before.end() && old->second == member;
     if (old != before.end()) before.erase(old);
-    if (!same) changes.put("members", to_bytes(etcd::member_key(member.id)), to_bytes(etcd::member_json(member)));
+    if (!same) changes.put("members", to_bytes(etcd::id_text(member.id)), to_bytes(etcd::member_json(member)));
   }
-  for (const auto& [id, member] : before) changes.erase("members", to_bytes(etcd::member_key(id)));
+  for (const auto& [id, member] : before) changes.erase("members", to_bytes(etcd::id_text(id)));
   return {};
 }
 

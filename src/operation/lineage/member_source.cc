@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "format/etcd/sidecar.h"
+
 namespace lifeboat::operation {
 
-std::string etcd_id_text(std::uint64_t id) { return fmt::format("{:x}", id); }
-
 void describe_member(const source::MemberStatus& status, manifest::Source& source) {
-  source.cluster_id = etcd_id_text(status.cluster_id);
-  source.member_id = etcd_id_text(status.member_id);
+  source.cluster_id = etcd::id_text(status.cluster_id);
+  source.member_id = etcd::id_text(status.member_id);
   source.endpoint = status.endpoint;
   source.etcd_version = status.version;
 }

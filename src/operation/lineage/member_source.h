@@ -10,8 +10,6 @@
 
 namespace lifeboat::operation {
 
-std::string etcd_id_text(std::uint64_t id);  // of a cluster or member, as etcd prints it
-
 // Fills in cluster, member and version; the cluster's name and the raft position are the caller's.
 void describe_member(const source::MemberStatus& status, manifest::Source& source);
 // The cluster's revision now, by a read that its majority answers.

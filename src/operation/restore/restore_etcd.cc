@@ -48,7 +48,7 @@ std::optional<Catalogue::Target> target_of_plan(const Catalogue& catalogue, cons
 bool goes_on_to(const Catalogue& catalogue, const SharedPlan& plan, const Point& point) {
   const auto founded = etcd::new_cluster(plan.members, plan.token);
   const repository::LineageInfo* const own = catalogue.lineage(point.manifest.lineage.id);
-  if (founded && own != nullptr && own->cluster_id == etcd::member_key(founded->id)) return true;
+  if (founded && own != nullptr && own->cluster_id == etcd::id_text(founded->id)) return true;
   LineageId at = point.manifest.lineage.id;
   for (std::size_t steps = 0; steps <= catalogue.lineages().size(); ++steps) {
     if (at == plan.lineage) return true;

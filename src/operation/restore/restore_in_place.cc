@@ -123,8 +123,8 @@ void add_ids_in_snapshots(io::FileSystem& files, const MemberLayout& live, std::
       const auto bytes = io::read_whole(files, io::join(folder, entry.name), kMaxSnapBytes);
       const auto snap = bytes ? wal::read_snap(*bytes) : std::unexpected(bytes.error());
       if (!snap) continue;
-      for (const std::uint64_t id : snap->voters) ids.insert(etcd::member_key(id));
-      for (const etcd::Member& member : snap->members) ids.insert(etcd::member_key(member.id));
+      for (const std::uint64_t id : snap->voters) ids.insert(etcd::id_text(id));
+      for (const etcd::Member& member : snap->members) ids.insert(etcd::id_text(member.id));
     }
   }
 }
@@ -145,7 +145,7 @@ Status require_own_wal(io::FileSystem& files, const MemberLayout& live, std::vec
   const wal::WalMetadata metadata = TRY(wal_metadata(files, live));
   const std::string owner = fmt::format("member {:x} of cluster {:x}", metadata.node_id, metadata.cluster_id);
   const std::set<std::string> known = known_members(files, live);
-  if (known.contains(etcd::member_key(metadata.node_id))) return {};
+  if (known.contains(etcd::id_text(metadata.node_id))) return {};
   if (!known.empty()) {
     return foreign_wal(
         live, fmt::format("it is that of {}, and the members known here are {}", owner, fmt::join(known, ", ")));

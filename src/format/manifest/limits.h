@@ -1,0 +1,10 @@
+// Bounds of a manifest that whoever writes one has to keep (docs/format/manifest.md).
+#pragma once
+
+#include <cstddef>
+
+namespace lifeboat::manifest {
+
+inline constexpr std::size_t kMaxTags = 256;
+
+}  // namespace lifeboat::manifest
