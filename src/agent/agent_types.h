@@ -10,7 +10,7 @@
 #include "base/ids.h"
 #include "operation/capture/capture.h"
 #include "repository/store/tail_store.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/history_policy.h"
 #include "repository/upkeep/merge.h"
 
 namespace lifeboat::agent {

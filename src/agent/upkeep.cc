@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "repository/store/layout.h"
 #include "repository/upkeep/attestations.h"
+#include "repository/upkeep/end_history.h"
+#include "repository/upkeep/remove_ended.h"
 
 namespace lifeboat::agent {
 namespace {

@@ -6,7 +6,8 @@
 #include "agent/log.h"
 #include "agent/state.h"
 #include "repository/store/read_cache.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/history_policy.h"
+#include "repository/upkeep/merge.h"
 
 namespace lifeboat::agent {
 

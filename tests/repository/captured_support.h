@@ -7,7 +7,8 @@
 #include "repository/store/captured.h"
 #include "repository/store/manifest_store.h"
 #include "repository/support.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/end_history.h"
+#include "repository/upkeep/remove_ended.h"
 
 namespace lifeboat::repository::testing {
 

@@ -6,7 +6,7 @@
 #include "repository/captured_support.h"
 #include "repository/interrupted_store.h"
 #include "repository/store/layout.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/end_history.h"
 #include "repository/upkeep/lineage_objects.h"
 #include "storage/forwarding_store.h"
 

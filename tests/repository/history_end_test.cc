@@ -1,5 +1,5 @@
 // A merge that ends a history keeps every later revision and every point that somebody wanted, whatever happens to it.
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/end_history.h"
 
 #include <gmock/gmock.h>
 

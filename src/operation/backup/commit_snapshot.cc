@@ -14,7 +14,7 @@
 #include "repository/catalogue/coverage.h"
 #include "repository/catalogue/fresh_plan.h"
 #include "repository/store/layout.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/remove_ended.h"
 
 namespace lifeboat::operation {
 namespace {

@@ -14,7 +14,7 @@
 #include "operation/lineage/member_source.h"
 #include "repository/catalogue/last_compared.h"
 #include "repository/store/captured.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/remove_ended.h"
 #include "source/etcd/endpoint_choice.h"
 #include "source/etcd/watch.h"
 

@@ -1,60 +1,24 @@
-// Merging a lineage's old history into the states that stay.
+#include "repository/upkeep/end_history.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
-#include "base/endian.h"
 #include "base/version.h"
-#include "format/etcd/hash_kv.h"
 #include "repository/catalogue/catalogue.h"
 #include "repository/catalogue/rebased.h"
 #include "repository/log/log_reader.h"
-#include "repository/store/layout.h"
-#include "repository/upkeep/history_end.h"
+#include "repository/upkeep/kept_state.h"
 #include "repository/upkeep/lineage_objects.h"
 
 namespace lifeboat::repository {
 namespace {
 
-constexpr int kBaseZstd = 3;       // made once, in the background
-constexpr int kAdditionZstd = 12;  // little data, kept long
-constexpr std::uint64_t kCancelEvery = 4096;
 constexpr std::chrono::hours kMostSilence{24};
 
 using manifest::Manifest;
 using manifest::SegmentRef;
-
-std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "ending the history was interrupted"); }
-
-// As Visibility::encode gives them.
-class BitWriter {
- public:
-  void add(bool bit) {
-    if (count_ % 8 == 0) bits_.push_back(std::byte{0});
-    if (bit) bits_.back() |= std::byte{1} << (count_ % 8);
-    ++count_;
-  }
-  Bytes encode() const {
-    Bytes out;
-    append_le(out, count_);
-    append(out, bits_);
-    return out;
-  }
-
- private:
-  Bytes bits_;
-  std::uint64_t count_ = 0;
-};
-
-// A state that stays, as it was read from the old log.
-struct State {
-  std::int64_t revision = 0;
-  std::vector<SegmentRef> segments;  // all that it needs
-  std::optional<VisibleBits> bits;   // of the old log up to the revision
-  std::uint32_t hash = 0;            // HashKV at (revision, revision)
-  std::uint64_t live_keys = 0;
-};
 
 std::uint64_t records_in(const std::vector<SegmentRef>& segments) {
   std::uint64_t records = 0;
@@ -170,7 +134,7 @@ class EndOfHistory {
     }
   }
 
-  // The newest point that somebody wanted, that stays as it is, and that the states can be added to.
+  // The newest wanted point that stays as it is and that the states can be added to.
   const StoredManifest* bottom() const {
     const std::int64_t first = wanted_.empty() ? end_ : wanted_.begin()->first;
     const auto coverage = coverage_of(target_.point->manifest.segments);
@@ -253,8 +217,8 @@ class EndOfHistory {
     std::map<std::int64_t, std::uint32_t> said;
     for (const auto& member : proof.members) said[member.compact_revision] = member.live;
     for (const auto& [compaction, live] : said) {
-      const LogHash found =
-          TRY(hash_log(repo_, world_, log, compaction, proof.revision, read_options(proof.revision), progress_));
+      const LogHash found = TRY(
+          hash_log(repo_, world_, log, compaction, proof.revision, checked_read(policy_, proof.revision), progress_));
       if (found.hash == live) continue;
       return alarm(fmt::format("the log no longer gives the proof of revision {}: HashKV is {}, a member said {}",
                                proof.revision, found.hash, live));
@@ -264,105 +228,35 @@ class EndOfHistory {
 
   // ---- writing
 
-  LogReadOptions read_options(std::int64_t revision) const {
-    return {.revision = revision, .compaction = revision, .limits = policy_.limits, .check = true};
-  }
-
   Result<bool> write_states() {
     began_ = {world_.clock.now(), world_.clock.monotonic()};
-    State state;
-    if (const StoredManifest* found = bottom()) {
-      state.revision = found->manifest.revision;
-      state.segments = found->manifest.segments;
-      auto log = TRY(LogReader::open(repo_, world_, target_.point->manifest, read_options(state.revision), progress_));
-      state.bits = TRY(VisibleBits::decode(log->visibility().encode()));
-    }
+    StateWriter writer(repo_, world_, target_.point->manifest, policy_, progress_);
+    KeptState state;
+    if (const StoredManifest* found = bottom())
+      state = TRY(writer.stored(found->manifest.revision, found->manifest.segments));
     std::set<std::int64_t> stops{end_};
     for (const auto& [at, list] : wanted_) stops.insert(at);
     for (const std::int64_t at : stops) {
-      State next;
-      next.revision = at;
-      if (!TRY(write_state(state, next)) || !TRY(reads_back(next))) return false;
-      TRY(attest(next));
-      if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(make_anew(list->second, next)))
+      std::string contradiction;
+      auto next = TRY(writer.write(state, at, contradiction));
+      if (!next) return alarm(std::move(contradiction));
+      count_written(state, *next);
+      if (!TRY(writer.reads_back(*next, contradiction))) return alarm(std::move(contradiction));
+      TRY(attest(*next));
+      if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(rewrite_points(list->second, *next)))
         return false;
-      state = std::move(next);
+      state = *std::move(next);
     }
     return publish_end(state);
   }
 
-  // The state at `to.revision` as what is added to `from`; a base where that is none.
-  Result<bool> write_state(const State& from, State& to) {
-    auto log = TRY(LogReader::open(repo_, world_, target_.point->manifest, read_options(to.revision), progress_));
-    if (!log->findings().empty()) return alarm("the log breaks a rule: " + log->findings().front());
-    etcd::HashKv hash(to.revision, to.revision);
-    std::vector<etcd::Revision> removed;
-    BitWriter visible;
-    std::unique_ptr<SegmentWriter> writer;
-    SeenRecord seen;
-    for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
-      if (i % kCancelEvery == 0 && progress_.cancelled()) return interrupted();
-      hash.add(seen.record, seen.visible, seen.live_at_compaction);
-      const etcd::Revision at = seen.record.key.revision;
-      if (at.main <= from.revision) {
-        if (from.bits && i < from.bits->records() && from.bits->visible(i) && !seen.visible) removed.push_back(at);
-        continue;
-      }
-      // The last one keeps the store's revision, also as a tombstone.
-      if (!seen.visible && i + 1 != log->records()) continue;
-      if (!writer) writer = begin_segment(from, to, std::move(removed));
-      TRY(writer->add(seen.record));
-      visible.add(seen.visible);
-    }
-    if (!writer) writer = begin_segment(from, to, std::move(removed));
-    to.live_keys = log->visibility().live_keys();
-    to.hash = hash.value(to.live_keys > 0);
-    to.bits = TRY(VisibleBits::decode(log->visibility().encode()));
-    to.segments = from.segments;
-    const auto written = TRY(writer->finish(to.revision, is_base(from) ? visible.encode() : Bytes()));
-    for (const SegmentRef& segment : written) {
-      report_.written_bytes += segment.stored_bytes;
-      to.segments.push_back(segment);
-    }
-    return true;
-  }
-
-  static bool is_base(const State& from) { return from.segments.empty(); }
-
-  std::unique_ptr<SegmentWriter> begin_segment(const State& from, const State& to,
-                                               std::vector<etcd::Revision> removed) {
-    const bool base = is_base(from);
-    return std::make_unique<SegmentWriter>(repo_, world_,
-                                           SegmentWriteOptions{.lineage = lineage_,
-                                                               .level = base ? kBaseLevel : kAdditionLevel,
-                                                               .lo = from.revision,
-                                                               .complete_from = to.revision,
-                                                               .removed = std::move(removed),
-                                                               .zstd_level = base ? kBaseZstd : kAdditionZstd,
-                                                               .by_key = true,
-                                                               .threads = policy_.limits.threads});
-  }
-
-  // From the store, with all digests and rules, before anything names it.
-  Result<bool> reads_back(const State& state) {
-    Manifest m = target_.point->manifest;
-    m.segments = state.segments;
-    m.revision = state.revision;
-    auto log = TRY(LogReader::open(repo_, world_, m, read_options(state.revision), progress_));
-    if (!log->findings().empty()) return alarm("what a merge wrote breaks a rule: " + log->findings().front());
-    etcd::HashKv hash(state.revision, state.revision);
-    SeenRecord seen;
-    for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
-      if (i % kCancelEvery == 0 && progress_.cancelled()) return interrupted();
-      hash.add(seen.record, seen.visible, seen.live_at_compaction);
-    }
-    const std::uint64_t live = log->visibility().live_keys();
-    if (live == state.live_keys && hash.value(live > 0) == state.hash) return true;
-    return alarm(fmt::format("what a merge wrote is not the state at revision {}", state.revision));
+  void count_written(const KeptState& from, const KeptState& to) {
+    for (std::size_t i = from.segments.size(); i < to.segments.size(); ++i)
+      report_.written_bytes += to.segments[i].stored_bytes;
   }
 
   // The hash that every restore of the state must give stays with it.
-  Status attest(const State& state) {
+  Status attest(const KeptState& state) {
     const auto known = objects_.restore_hash(state.revision);
     if (known && *known == state.hash) return {};
     if (known) {
@@ -382,8 +276,8 @@ class EndOfHistory {
     return {};
   }
 
-  // Everything that a manifest says but its segments stays.
-  Result<bool> make_anew(const std::vector<const StoredManifest*>& old, const State& state) {
+  // They keep everything but their segments.
+  Result<bool> rewrite_points(const std::vector<const StoredManifest*>& old, const KeptState& state) {
     for (const StoredManifest* stored : old) {
       Manifest m = stored->manifest;
       m.segments = state.segments;
@@ -398,7 +292,7 @@ class EndOfHistory {
   }
 
   // The last write: from here on history may begin there.
-  Result<bool> publish_end(const State& state) {
+  Result<bool> publish_end(const KeptState& state) {
     const etcd::Sidecar sidecar = TRY(read_sidecar_at(repo_, target_));
     Manifest m = target_.point->manifest;
     m.revision = state.revision;
@@ -415,8 +309,8 @@ class EndOfHistory {
     return publish(m, sidecar.encode());
   }
 
-  // Segments that nobody names are removed after the orphan age. Whoever removes them and has not seen the manifest
-  // looked before it was there; when they were young even afterwards, he has let them be.
+  // Segments that no manifest names are removed after the orphan age. A removal that missed this manifest listed the
+  // repo before it was published; as long as the segments are young even then, it leaves them alone.
   Result<bool> publish(const Manifest& m, ByteView sidecar) {
     if (took_too_long()) return refuse_late();
     const std::string object = TRY(publish_manifest(repo_, world_, m, sidecar));
@@ -449,7 +343,7 @@ class EndOfHistory {
   } began_;  // before the first write
   std::int64_t merged_to_ = 0, end_ = 0;
   Catalogue::Target target_;                                           // its log is what is merged
-  std::map<std::int64_t, std::vector<const StoredManifest*>> wanted_;  // below the end, to be made anew
+  std::map<std::int64_t, std::vector<const StoredManifest*>> wanted_;  // below the end, to be rewritten
 };
 
 }  // namespace

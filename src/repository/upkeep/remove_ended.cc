@@ -1,4 +1,5 @@
-// Removing what a merge that ended a history made superfluous.
+#include "repository/upkeep/remove_ended.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +8,6 @@
 #include "repository/log/log_reader.h"
 #include "repository/store/layout.h"
 #include "repository/store/store_time.h"
-#include "repository/upkeep/history_end.h"
 #include "repository/upkeep/lineage_objects.h"
 
 namespace lifeboat::repository {
@@ -96,7 +96,7 @@ class Removal {
       return false;
     }
     const auto found = hash_log(repo_, world_, manifest, manifest.revision, manifest.revision,
-                                {.limits = policy_.limits, .check = true}, progress_);
+                                checked_read(policy_, manifest.revision), progress_);
     if (!found && found.error().code() == ErrorCode::kInterrupted) return std::unexpected(found.error());
     if (found && found->hash == *recorded) return true;
     kept(fmt::format("nothing is removed: the state at revision {} does not read back{}", manifest.revision,

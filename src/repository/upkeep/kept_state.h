@@ -1,0 +1,53 @@
+// States of a lineage that stay when the history before them ends, as segments of their own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "repository/log/visibility.h"
+#include "repository/store/segments.h"
+#include "repository/upkeep/history_policy.h"
+
+namespace lifeboat::repository {
+
+struct KeptState {
+  std::int64_t revision = 0;
+  std::vector<manifest::SegmentRef> segments;  // all that it needs
+  std::optional<VisibleBits> bits;             // of the old log up to the revision
+  std::uint32_t hash = 0;                      // HashKV at (revision, revision)
+  std::uint64_t live_keys = 0;
+};
+
+// Borrows all that it is given.
+class StateWriter {
+ public:
+  // `log` is the one that is merged.
+  StateWriter(const Repository& repo, io::World& world, const manifest::Manifest& log, const HistoryPolicy& policy,
+              Progress& progress)
+      : repo_(repo), world_(world), log_(log), policy_(policy), progress_(progress) {}
+
+  // A state that is stored already and can be added to: `segments` give the log at `revision`.
+  Result<KeptState> stored(std::int64_t revision, const std::vector<manifest::SegmentRef>& segments);
+  // The state at `revision` as what is added to `from`; a base where that has no segments. nullopt, with a sentence in
+  // `contradiction`, when the log breaks a rule.
+  Result<std::optional<KeptState>> write(const KeptState& from, std::int64_t revision, std::string& contradiction);
+  // Reads it from the store, with all digests and rules. False, with a sentence in `contradiction`, when what was
+  // written is not that state.
+  Result<bool> reads_back(const KeptState& state, std::string& contradiction);
+
+ private:
+  std::unique_ptr<SegmentWriter> begin_segment(const KeptState& from, std::int64_t revision,
+                                               std::vector<etcd::Revision> removed);
+
+  const Repository& repo_;
+  io::World& world_;
+  const manifest::Manifest& log_;
+  const HistoryPolicy& policy_;
+  Progress& progress_;
+};
+
+}  // namespace lifeboat::repository
