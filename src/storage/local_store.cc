@@ -217,7 +217,7 @@ class LocalStore final : public ObjectStore {
  private:
   std::string path_of(const std::string& name) const { return io::join(root_, name); }
 
-  // The mark of a repo, once found, tells this root from the folder on which it was mounted, and from another that was
+  // The mark of a repo, once found, distinguishes this root from the bare mount point and from another root that was
   // put in its place.
   void take_as_mark(const ObjectInfo& object) {
     if (!object.name.starts_with(kMarkPrefix)) return;

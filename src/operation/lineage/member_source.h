@@ -1,4 +1,4 @@
-// A member as the source of what is stored, described alike by snapshots, watches and continued backups.
+// A member as the source of what is stored: the same for snapshots, watches and continued backups.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ auto age_order(const StoredManifest& stored) {
   return std::make_tuple(m.lineage.id, m.revision, m.latest, m.sequence, std::string_view(stored.object));
 }
 
-// The speaker of a group (its newest) as a point; times are of the whole group.
+// A group's newest manifest as a point; the times are those of the whole group.
 Point make_point(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end) {
   Point point;
   point.first_seen = all[begin].manifest.earliest;
@@ -123,7 +123,8 @@ void relate_to_predecessors(std::vector<Point>& points) {
   }
 }
 
-// By lineage, the highest revision at which a merge ended the history. Another manifest may speak for that revision.
+// By lineage, the highest revision at which a merge ended the history. The point of that revision may be
+// another manifest's.
 std::map<LineageId, std::int64_t> history_ends(const std::vector<StoredManifest>& manifests) {
   std::map<LineageId, std::int64_t> ends;
   for (const StoredManifest& stored : manifests) {

@@ -9,7 +9,7 @@ namespace lifeboat::repository {
 namespace {
 
 // Between the state of a manifest at `from` and the one at `to`. A row that changed while the store stood at `from`
-// may have done so before or after the manifest: to say it again changes nothing, or says what came later.
+// may have done so before or after the manifest: applying it again changes nothing, or brings it up to date.
 bool falls_between(const manifest::SidecarChange& change, std::int64_t from, std::int64_t to) {
   const bool later = change.by > from || (change.by == from && change.after == from);
   return later && change.by <= to;
@@ -41,7 +41,7 @@ struct Moment {
   Timestamp earliest, latest;
 };
 
-// When the store reached `revision`, as its flushes tell; `flushes` ascend in revision and latest.
+// When the store reached `revision`; `flushes` ascend in revision and latest.
 Moment moment_of(const std::vector<manifest::Flush>& flushes, std::int64_t revision, const Point& start) {
   Moment moment{start.first_seen, start.last_seen};
   for (const manifest::Flush& flush : flushes) {

@@ -21,12 +21,12 @@ std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segme
 // The union: ascending, neither overlapping nor adjacent.
 std::vector<Coverage> merge_coverage(std::vector<Coverage> all);
 
-// A chain of segments that only grows is ended by a base that needs no other: whoever restores, proves or compares
-// reads all of it.
+// When a growing chain of segments is to be ended by a base that needs no other: restoring, proving and comparing read
+// all of a chain.
 struct ChainBounds {
   std::size_t additions = 64;  // of backups: they stay as they are
   std::size_t segments = 512;  // in all. Captured ones are about a hundred while an agent merges them
-  // Text of what lies behind the base: as much as the base has so many times, where that is worth a base.
+  // Text of what lies behind the base, as a multiple of the base's; below `text_least` it is not worth a base.
   std::uint64_t text_factor = 2;
   std::uint64_t text_least = std::uint64_t{256} << 20;
 };

@@ -51,7 +51,7 @@ void attach_attestations(std::vector<Point>& points, const std::vector<manifest:
   }
 }
 
-// What is known of a captured revision that nobody compared by itself.
+// What other proofs say of a captured revision that was not compared by itself.
 void relate_to_proofs(Point& point, const std::vector<manifest::Attestation>& attestations) {
   const bool ends_history = point.manifest.purpose == manifest::kEndsHistory && point.proof == Proof::kUnproven;
   if (!ends_history && (!point.captured || point.hash_proof)) return;

@@ -1,4 +1,4 @@
-// What time it is where the objects are kept, by which their ages are told.
+// The time by the store's clock, against which the ages of objects are measured.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace lifeboat::repository {
 
-// That of the newest object. Not later than our clock says, though: one object that was stored while a clock was ahead
-// would make every other old for as long as it is there.
+// That of the newest object, but not later than our clock: a single object stored while a clock was ahead would make
+// every other one look old for as long as it exists.
 inline Timestamp store_time(Timestamp newest, io::Clock& clock) { return std::min(newest, clock.now()); }
 
 inline Timestamp store_time(const std::vector<storage::ObjectInfo>& objects, io::Clock& clock) {

@@ -174,8 +174,8 @@ Result<storage::PutOutcome> TailStore::put_beneath(const std::string& name, Byte
   return storage::put(*inner_, name, bytes);
 }
 
-// What waits at this moment, of one lineage. What the store refused a while ago it may take now: only a try that ends
-// from here on tells.
+// What waits at this moment, of one lineage. The store may take now what it refused a while ago, so only the outcome of
+// a try that ends from here on counts.
 Status TailStore::bring_what_waits(const LineageId& lineage) {
   std::unique_lock lock(mutex_);
   const std::uint64_t last = numbers_, tries = tries_;

@@ -43,7 +43,7 @@ class Lineage {
       if (disagrees(one->attestation) || one->object.modified > old) keep(one);
     keep_newest_of_points();
     keep_newest_of_all();
-    keep_telling_proofs();
+    keep_needed_proofs();
     std::set<std::string> out;
     for (const auto* one : all_)
       if (!kept_.contains(one)) out.insert(one->object.name);
@@ -77,8 +77,8 @@ class Lineage {
         [](const Attestation& a) { return a.kind == "verify" && a.agreed ? std::optional(a.level) : std::nullopt; });
   }
 
-  // The highest first: one tells nothing new when a kept one above proves all that it proves.
-  void keep_telling_proofs() {
+  // The highest first: a proof is redundant when a kept one above it proves all that it proves.
+  void keep_needed_proofs() {
     List proofs;
     for (const auto* one : all_)
       if (is_proof(one->attestation) && one->attestation.revision >= history_from_) proofs.push_back(one);

@@ -16,8 +16,8 @@ namespace lifeboat::repository {
 
 class LineageObjects {
  public:
-  // nullopt, and a sentence in `why_not`, while a manifest, segment or attestation cannot be read: it might name, hold
-  // or tell anything.
+  // nullopt, and a sentence in `why_not`, while a manifest, segment or attestation cannot be read: what it
+  // holds might matter.
   static Result<std::optional<LineageObjects>> load(const Repository& repo, const LineageId& lineage,
                                                     std::string& why_not);
 

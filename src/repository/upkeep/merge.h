@@ -11,11 +11,11 @@ struct MergePolicy {
   // How long a segment of level 1, 2, 3, 4 spans. A window is closed, and may be merged, once a later flush exists.
   std::chrono::seconds spans[4] = {std::chrono::minutes(1), std::chrono::minutes(5), std::chrono::hours(1),
                                    std::chrono::hours(24)};
-  // What a merge to level 1, 2, 3, 4 tells times in: of the flushes of one such span the last is kept, so that what a
-  // catalogue holds of a year is not 31 million flushes. Revisions are all kept.
+  // The resolution of times in a segment of level 1, 2, 3, 4: of the flushes in one such span the last is kept, so that
+  // a catalogue of a year does not hold 31 million flushes. Revisions are all kept.
   std::chrono::seconds flush_spacing[4] = {std::chrono::seconds(0), std::chrono::seconds(0), std::chrono::seconds(1),
                                            std::chrono::seconds(10)};
-  std::chrono::seconds grace = std::chrono::minutes(15);  // a replaced object stays for so long, in store time
+  std::chrono::seconds grace = std::chrono::minutes(15);  // how long a replaced object stays, in store time
 };
 
 struct MergeReport {
