@@ -5,7 +5,7 @@ import re
 CODE = ('.h', '.cc')
 TEXT = CODE + ('.py', '.go', '.cmake', '.txt', '.md', '.json', '.yaml', '.yml', '.proto', '.sh', '.mod', '')
 LINES_MAX = 700
-SKIPPED_FOLDERS = {'.git', 'build', '.cache', 'corpus', 'golden', '__pycache__'}
+SKIPPED = {'.git', 'build', '.cache', 'corpus', 'golden', '__pycache__'}
 GENERATED = re.compile(r'\.(pb|grpc\.pb)\.h$')
 
 # Spelled backwards, so that this file passes its own rule.
@@ -22,9 +22,9 @@ def read(path):
 def files_of(root, folder='', suffixes=TEXT):
     """Paths below root/folder, relative to root, in order."""
     for directory, folders, names in os.walk(os.path.join(root, folder)):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED)
         for name in sorted(names):
-            if os.path.splitext(name)[1] in suffixes:
+            if os.path.splitext(name)[1] in suffixes and name not in SKIPPED:
                 yield os.path.relpath(os.path.join(directory, name), root)
 
 
