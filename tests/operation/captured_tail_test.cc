@@ -28,7 +28,7 @@ struct TailedRepo : CaptureRepo {
     auto through = std::make_unique<SlowStore>(*store);
     beneath = through.get();
     tail = std::make_unique<repository::TailStore>(
-        std::move(through), files,
+        std::move(through), files, lifeboat::testing::real_clock(),
         repository::TailOptions{.directory = "/tail", .retry = std::chrono::milliseconds(1)});
     EXPECT_TRUE(tail->begin([](ByteView) -> Status { return {}; }));
     using namespace repository::testing;

@@ -15,6 +15,7 @@
 #include "storage/local_store.h"
 #include "storage/memory_store.h"
 #include "storage/object_store_conformance.h"
+#include "support/clock.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -85,7 +86,7 @@ struct TailTest {
     if (away) gate->go_away();
     options.directory = kTail;
     options.max_bytes = max_bytes;
-    return std::make_unique<TailStore>(std::move(through), faults, std::move(options));
+    return std::make_unique<TailStore>(std::move(through), faults, clock, std::move(options));
   }
   std::unique_ptr<TailStore> begin(std::uint64_t max_bytes = 1 << 20, TailOptions options = {.retry = 1ms}) {
     auto tail = make(max_bytes, std::move(options));
@@ -110,6 +111,7 @@ struct TailTest {
     ASSERT_TRUE(io::publish_file(disk, io::join(kTail, name), bytes, 0600));
   }
 
+  lifeboat::testing::AdvancedClock clock;
   MemoryStore memory;
   GateStore* gate = nullptr;
   bool away = false;  // from the beginning
@@ -160,11 +162,12 @@ TEST(TailStore, KeepsAndShowsWhatTheStoreDoesNotTakeAndTellsItOnce) {
   const auto tail = t.begin();
   t.gate->hang();
   for (int i = 5; i < 8; ++i) ASSERT_TRUE(t.publish(*tail, i));
+  t.clock.advance(1h);
   TailState state = tail->state();
   EXPECT_EQ(state.segments, 3u);
   EXPECT_EQ(state.first_missing, 6);
   EXPECT_EQ(state.bytes, 3 * content(5).size());
-  EXPECT_TRUE(state.oldest_age);
+  EXPECT_GE(state.oldest_age, 1h);
   EXPECT_EQ(get(*tail, name_of_segment(6), 1 << 20).value(), content(6));
   EXPECT_EQ(tail->head(name_of_segment(7))->size_bytes, content(7).size());
   t.gate->go_away();

@@ -62,7 +62,7 @@ repository::TailStore* put_tail_before_repo(app::App& app) {
   const std::string& directory = settings.text("capture.tail");
   if (directory.empty() || app.repo_path().empty()) return nullptr;
   auto tail = std::make_unique<repository::TailStore>(
-      storage::local_store(app.world().files, app.repo_path()), app.world().files,
+      storage::local_store(app.world().files, app.repo_path()), app.world().files, app.world().clock,
       repository::TailOptions{.directory = directory,
                               .max_bytes = settings.number("capture.tail-max") << 20,
                               .cancelled = [] { return app::stop_signal() != 0; }});

@@ -12,6 +12,7 @@
 #include "cli/render/parts.h"
 #include "cli/render/restore.h"
 #include "repository/catalogue/point_name.h"
+#include "source/etcd/endpoint_choice.h"
 
 namespace lifeboat::cli {
 namespace {
@@ -121,9 +122,8 @@ std::int64_t live_revision(Context& context) {
   const auto client = context.app.etcd();
   if (!client) return 0;
   std::int64_t newest = 0;
-  for (const std::string& endpoint : (*client)->endpoints()) {
-    if (const auto status = (*client)->status(endpoint)) newest = std::max(newest, status->revision);
-  }
+  for (const auto& [endpoint, status] : source::ask_all(**client))
+    if (status) newest = std::max(newest, status->revision);
   if (newest == 0) context.progress.note("No live member answered; the revision is bumped by what the repo knows.");
   return newest;
 }

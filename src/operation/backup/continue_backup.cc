@@ -127,8 +127,7 @@ class Continuing {
   Result<WhyNot> ask_members() {
     std::optional<Error> error;
     bool any_voter = false, any_learner = false;
-    for (const auto& endpoint : client_.endpoints()) {
-      auto status = client_.status(endpoint);
+    for (auto& [endpoint, status] : source::ask_all(client_)) {
       if (!status) {
         error = status.error();
         report_.warnings.push_back(fmt::format("{} does not answer: {}", endpoint, status.error().why()));

@@ -1,6 +1,5 @@
 #include "operation/capture/ask_members.h"
 
-#include <future>
 #include <optional>
 
 #include "source/etcd/endpoint_choice.h"
@@ -8,13 +7,9 @@
 namespace lifeboat::operation {
 
 Result<std::vector<source::MemberStatus>> ask_members(source::Client& client, const std::string& failed_endpoint) {
-  std::vector<std::future<Result<source::MemberStatus>>> answers;
-  for (const auto& endpoint : client.endpoints())
-    answers.push_back(std::async(std::launch::async, [&client, &endpoint] { return client.status(endpoint); }));
   std::vector<source::MemberStatus> live;
   std::optional<Error> error;
-  for (auto& answer : answers) {
-    auto status = answer.get();
+  for (auto& [endpoint, status] : source::ask_all(client)) {
     if (status)
       live.push_back(*std::move(status));
     else

@@ -72,9 +72,11 @@ class TailStore::Staged final : public storage::StagedObject {
   std::unique_ptr<storage::StagedObject> object_;  // beneath; then bytes_ is empty
 };
 
-TailStore::TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, TailOptions options)
+TailStore::TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, io::Clock& clock,
+                     TailOptions options)
     : inner_(std::move(inner)),
       files_(files),
+      clock_(clock),
       options_(std::move(options)),
       local_(storage::local_store(files, options_.directory)) {}
 
@@ -101,7 +103,7 @@ Status TailStore::begin(std::function<Status(ByteView head)> belongs) {
                unusable(object.name, fmt::format("its {} bytes are more than wait here", object.size_bytes)).error());
         continue;
       }
-      const auto now = std::chrono::steady_clock::now();
+      const auto now = clock_.monotonic();
       waiting_.push_back({.name = object.name,
                           .lineage = name->lineage,
                           .lo = name->lo,
@@ -129,7 +131,7 @@ TailState TailStore::state() const {
                   .answers = answers_};
   if (waiting_.empty()) return state;
   state.first_missing = waiting_.front().lo + 1;
-  state.oldest_age = std::chrono::steady_clock::now() - waiting_.front().since;
+  state.oldest_age = clock_.monotonic() - waiting_.front().since;
   return state;
 }
 
@@ -184,12 +186,12 @@ Status TailStore::bring_what_waits(const LineageId& lineage) {
   };
   const auto waits = [&](const Waiting& object) { return object.number <= last && object.lineage == lineage; };
   const auto refused_before = refused();
-  const auto until = std::chrono::steady_clock::now() + options_.manifest_patience;
+  const auto until = clock_.monotonic() + options_.manifest_patience;
   while (std::ranges::any_of(waiting_, waits)) {
     if (stop_ || (options_.cancelled && options_.cancelled()))
       return fail(ErrorCode::kInterrupted, "waiting for the tail was interrupted");
     if (failure_ && tries_ != tries) return std::unexpected(*failure_);
-    if (std::chrono::steady_clock::now() >= until) {
+    if (clock_.monotonic() >= until) {
       return fail(ErrorCode::kStorageFailed, "a manifest was not stored",
                   fmt::format("{} segments wait in {} for the repo, which does not take them within {}",
                               waiting_.size(), options_.directory,
@@ -228,7 +230,7 @@ Status TailStore::keep(const std::string& name, const SegmentName& flush, ByteVi
                       .lineage = flush.lineage,
                       .lo = flush.lo,
                       .bytes = bytes.size(),
-                      .since = std::chrono::steady_clock::now(),
+                      .since = clock_.monotonic(),
                       .number = ++numbers_});
   wake_.notify_all();
   return {};

@@ -16,6 +16,7 @@
 
 #include "base/ids.h"
 #include "io/file_system.h"
+#include "io/world.h"
 #include "repository/store/layout.h"
 #include "storage/object_store.h"
 
@@ -56,7 +57,7 @@ struct TailNews {
 // kStorageFailed, and nobody finds a manifest without its segments.
 class TailStore final : public storage::ObjectStore {
  public:
-  TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, TailOptions options);
+  TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, io::Clock& clock, TailOptions options);
   ~TailStore() override;
 
   // Finds what an earlier run left, and begins to bring it and what comes. `belongs` judges the first bytes of a file:
@@ -88,9 +89,9 @@ class TailStore final : public storage::ObjectStore {
     LineageId lineage;
     std::int64_t lo = 0;  // its revisions are above it
     std::uint64_t bytes = 0;
-    std::chrono::steady_clock::time_point since;
-    bool is_found = false;     // by begin(): not written by this process
-    std::uint64_t number = 0;  // ascends; 0: found by begin()
+    std::chrono::nanoseconds since{};  // monotonic
+    bool is_found = false;             // by begin(): not written by this process
+    std::uint64_t number = 0;          // ascends; 0: found by begin()
   };
   bool waits(const std::string& name) const;
   Status keep(const std::string& name, const SegmentName& flush, ByteView bytes);
@@ -114,6 +115,7 @@ class TailStore final : public storage::ObjectStore {
 
   const std::unique_ptr<storage::ObjectStore> inner_;
   io::FileSystem& files_;
+  io::Clock& clock_;
   const TailOptions options_;
   const std::unique_ptr<storage::ObjectStore> local_;
   std::function<Status(ByteView)> belongs_;

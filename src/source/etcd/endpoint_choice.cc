@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -62,6 +63,15 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
 }
 
 }  // namespace
+
+std::vector<EndpointState> ask_all(Client& client) {
+  std::vector<std::future<Result<MemberStatus>>> answers;
+  for (const std::string& endpoint : client.endpoints())
+    answers.push_back(std::async(std::launch::async, [&client, &endpoint] { return client.status(endpoint); }));
+  std::vector<EndpointState> states;
+  for (std::size_t i = 0; i < answers.size(); ++i) states.push_back({client.endpoints()[i], answers[i].get()});
+  return states;
+}
 
 bool is_called_corrupt(const MemberStatus& member) {
   return std::ranges::any_of(member.errors, [&](const std::string& error) {

@@ -15,6 +15,10 @@ struct EndpointState {
   Result<MemberStatus> status;
 };
 
+// The status of every endpoint, in the client's order. They are asked at once, so that the answers can be compared and
+// an endpoint that does not answer costs its timeout only once.
+std::vector<EndpointState> ask_all(Client& client);
+
 struct EndpointChoice {
   std::vector<std::string> order;  // best first; those that did not answer are left out
   std::vector<std::string> notes;  // sentences

@@ -2,8 +2,6 @@
 // failover.
 #include "source/etcd/client.h"
 
-#include <future>
-
 #include "etcd_api.pb.h"
 #include "source/etcd/endpoint_choice.h"
 #include "source/etcd/rpc.h"
@@ -95,7 +93,6 @@ class EtcdClient final : public Client {
   Result<SnapshotInfo> snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) override;
 
  private:
-  std::vector<EndpointState> ask_all();
   struct Attempt {
     Result<SnapshotInfo> outcome;
     bool final = false;  // another endpoint would not help
@@ -187,17 +184,6 @@ Result<std::optional<Bytes>> EtcdClient::key_value_at(ByteView key, std::int64_t
   return encoded(answer.kvs(0));
 }
 
-// All at once, so that the answers can be compared and a dead endpoint costs its timeout only once.
-std::vector<EndpointState> EtcdClient::ask_all() {
-  std::vector<std::future<Result<MemberStatus>>> answers;
-  for (const std::string& endpoint : endpoints()) {
-    answers.push_back(std::async(std::launch::async, [this, &endpoint] { return status(endpoint); }));
-  }
-  std::vector<EndpointState> states;
-  for (std::size_t i = 0; i < answers.size(); ++i) states.push_back({endpoints()[i], answers[i].get()});
-  return states;
-}
-
 EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, SnapshotSink& sink, Progress& progress) {
   SnapshotReceiver receiver(endpoint, sink, progress);
   SnapshotMessage message;
@@ -228,7 +214,7 @@ EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, Snaps
 
 Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) {
   if (!preferred.empty()) TRY(session_->known(preferred));
-  const auto choice = TRY(choose_endpoints(ask_all(), preferred));
+  const auto choice = TRY(choose_endpoints(ask_all(*this), preferred));
   for (const std::string& note : choice.notes) progress.note(note);
   std::optional<Error> last;
   for (const std::string& endpoint : choice.order) {
