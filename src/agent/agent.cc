@@ -9,10 +9,10 @@
 
 #include "agent/background_tasks.h"
 #include "agent/capture_task.h"
+#include "agent/connection_keeper.h"
 #include "agent/metrics_page.h"
 #include "agent/process_usage.h"
 #include "agent/readiness.h"
-#include "agent/reload.h"
 #include "base/text.h"
 #include "base/thread_name.h"
 #include "web/http_server.h"
@@ -29,15 +29,15 @@ class Agent {
  public:
   Agent(AgentOptions options, const AgentSeams& seams)
       : context_(std::move(options), seams),
-        reload_(context_),
+        keeper_(context_),
         identity_{.cluster = context_.options().capture.backup.cluster,
                   .repo = seams.repo.format().repo,
                   .started = seams.world.clock.now()} {}
 
   Status run() {
-    TRY(reload_.connect());
+    TRY(keeper_.connect());
     TRY(serve());
-    start(Task::kCapture, [](Context& context) { CaptureTask(context).run(); });
+    start(Task::kCapture, [](AgentContext& context) { CaptureTask(context).run(); });
     start(Task::kProbe, run_probe);
     start(Task::kMerge, run_upkeep);
     start(Task::kAudit, run_audits);
@@ -77,7 +77,7 @@ class Agent {
 
   double rpo_seconds() const { return std::chrono::duration<double>(context_.options().rpo).count(); }
 
-  void start(Task task, void (*work)(Context&)) {
+  void start(Task task, void (*work)(AgentContext&)) {
     std::atomic<bool>& ended = ended_[static_cast<std::size_t>(task)];
     ended = false;
     threads_[static_cast<std::size_t>(task)] = std::thread([this, task, work, &ended] {
@@ -95,7 +95,7 @@ class Agent {
   void supervise() {
     context_.hearts.beat(Task::kSupervisor);
     report_tail();
-    reload_.check();
+    keeper_.check();
     if (is_due(context_.clock, next_summary_, context_.options().summary_interval)) summarize();
   }
 
@@ -166,8 +166,8 @@ class Agent {
     }
   }
 
-  Context context_;
-  Reload reload_;
+  AgentContext context_;
+  ConnectionKeeper keeper_;
   const Identity identity_;
   std::chrono::nanoseconds next_summary_{};
   std::array<std::atomic<bool>, kTasks> ended_{true, true, true, true, true};

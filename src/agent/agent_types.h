@@ -18,11 +18,11 @@ namespace lifeboat::agent {
 struct AgentOptions {
   operation::CaptureOptions capture;
   repository::MergePolicy merge;
-  std::chrono::nanoseconds history{0};  // every revision of so long is kept; zero: of all times
+  std::chrono::nanoseconds history{0};                                // how long every revision is kept; zero: for ever
   std::chrono::nanoseconds history_interval = std::chrono::hours(1);  // between looks at whether history can end
   std::chrono::nanoseconds rpo = std::chrono::seconds(30);            // the objective of /readyz
-  std::chrono::nanoseconds audit_interval =
-      std::chrono::minutes(4);  // proofs meet beside the compactions of Kubernetes
+  // Shorter than Kubernetes' compaction interval, so that consecutive proofs overlap.
+  std::chrono::nanoseconds audit_interval = std::chrono::minutes(4);
   std::chrono::nanoseconds snapshot_audit_interval = std::chrono::hours(6);  // looked at after an audit
   std::string listen;                                                        // "127.0.0.1:2390"; empty: nowhere
   std::chrono::nanoseconds merge_interval = std::chrono::minutes(1);

@@ -21,13 +21,13 @@ enum class Round { kDone, kGaveWay };
 
 // Background work ends early so that capture can do its heavy work first.
 template <typename T>
-bool gave_way(const Context& context, const Result<T>& done) {
+bool gave_way(const AgentContext& context, const Result<T>& done) {
   return !done && !context.stop.asked() && done.error().code() == ErrorCode::kInterrupted;
 }
 
-// Repeats `round`, each time with a turn of heavy work; the first comes after the shorter of the two pauses. One that
-// gave way is repeated as soon as possible.
-void repeat(Context& context, Task task, std::chrono::nanoseconds first,
+// Runs `round` again and again, each time holding a turn of heavy work. The first run comes after `first` or the
+// interval, whichever is shorter; a round that gave way runs again as soon as it can.
+void repeat(AgentContext& context, Task task, std::chrono::nanoseconds first,
             std::chrono::nanoseconds AgentOptions::* interval, const std::function<Round()>& round) {
   auto due = context.clock.monotonic() + std::min(first, context.options().*interval);
   while (!context.stop.wait(kTick)) {
@@ -56,14 +56,14 @@ repository::HistoryPolicy history_policy(const AgentOptions& options) {
   return policy;
 }
 
-void report_failed_audit(Context& context, const Error& error) {
+void report_failed_audit(AgentContext& context, const Error& error) {
   context.state.on_audit_failure();
   context.warn("auditFailed", "the audit failed and is tried again: " + error.to_string());
 }
 
 // Compares a whole snapshot with the log, record by record, while capture continues. Where they differ, the snapshot
 // has begun a lineage of its own, which capture has to follow.
-Round compare_snapshot(Context& context, Progress& progress) {
+Round compare_snapshot(AgentContext& context, Progress& progress) {
   const auto compared = context.seams.take_base(*context.clients.current(), context.options().capture.backup, progress);
   if (gave_way(context, compared)) return Round::kGaveWay;
   if (!compared) {
@@ -81,7 +81,7 @@ Round compare_snapshot(Context& context, Progress& progress) {
 
 }  // namespace
 
-void run_probe(Context& context) {
+void run_probe(AgentContext& context) {
   Prober prober(context.clock);
   do {
     context.hearts.beat(Task::kProbe);
@@ -91,7 +91,7 @@ void run_probe(Context& context) {
   } while (!context.stop.wait(context.options().probe_interval));
 }
 
-void run_upkeep(Context& context) {
+void run_upkeep(AgentContext& context) {
   TaskProgress progress(Task::kMerge, context.hearts, context.stop, context.seams.log, &context.heavy);
   Upkeep upkeep(context.seams.repo, context.seams.world, context.state, context.seams.log);
   SteadyClock steady(context.clock);
@@ -110,7 +110,7 @@ void run_upkeep(Context& context) {
   });
 }
 
-void run_audits(Context& context) {
+void run_audits(AgentContext& context) {
   TaskProgress progress(Task::kAudit, context.hearts, context.stop, context.seams.log, &context.heavy);
   Auditor auditor(context.seams.repo, context.seams.world, context.state, context.seams.log);
   std::chrono::nanoseconds next_base{}, next_shortening{};

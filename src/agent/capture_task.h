@@ -1,15 +1,17 @@
 // CaptureTask: keeps capture running, and takes the bases that audits ask for.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
 
-#include "agent/context.h"
+#include "agent/agent_context.h"
 
 namespace lifeboat::agent {
 
 class CaptureTask {
  public:
-  explicit CaptureTask(Context& context) : context_(context) {}
+  explicit CaptureTask(AgentContext& context) : context_(context) {}
   // Until the agent stops, or capture fails before it has followed an etcd once.
   void run();
 
@@ -20,7 +22,7 @@ class CaptureTask {
   Status capture(source::Client& client, const std::function<bool()>& cancelled, Progress& progress);
   void on_event(const operation::CaptureEvent& event);
 
-  Context& context_;
+  AgentContext& context_;
   std::optional<std::chrono::nanoseconds> base_due_at_;  // monotonic
 };
 

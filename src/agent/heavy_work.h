@@ -1,4 +1,4 @@
-// HeavyWork: runs one at a time of what needs much memory (bases, long backlogs, audits, merges).
+// HeavyWork: lets only one memory-hungry piece of work run at a time (a base, a long backlog, an audit, a merge).
 #pragma once
 
 #include <atomic>

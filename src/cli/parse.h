@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 
 namespace lifeboat::cli {
 

@@ -105,11 +105,18 @@ class Run {
     if (!command.writes_log)
       app.on_warning([&](const std::string& sentence) { progress->note("warning: " + sentence); });
     std::ostringstream text;  // held back until the live line is gone
-    Context context{commands(), app,
-                    arguments,  *progress,
-                    text,       errors_,
-                    style,      format_of(app.settings()),
-                    quiet,      app.settings().is_on("verbose")};
+    Context context{
+        .commands = commands(),
+        .app = app,
+        .arguments = arguments,
+        .progress = *progress,
+        .out = text,
+        .errors = errors_,
+        .style = style,
+        .format = format_of(app.settings()),
+        .quiet = quiet,
+        .verbose = app.settings().is_on("verbose"),
+    };
     const auto once = [&] { return command.run(context); };
     auto outcome = command.reads_a_point ? repository::with_fresh_plan(once) : once();
     progress.reset();

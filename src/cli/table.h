@@ -1,7 +1,7 @@
 // The table of commands.
 #pragma once
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 
 namespace lifeboat::cli {
 

@@ -14,6 +14,7 @@
 
 namespace lifeboat::io {
 
+// Usable from several threads.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -323,14 +323,15 @@ TEST(Inventory, CountsByLevelOfSegment) {
                                    {segment(3, 1, 4), 30, {}},
                                    {"m/00/1-dd", 5, {}},
                                    {"v/00/1-ee", 6, {}},
-                                   {"format.1", 7, {}}});
+                                   {"format.1", 7, {}},
+                                   {"s/00/0/no-segment", 8, {}}});
   EXPECT_EQ(found.size(), 5u);
   EXPECT_EQ(found.at("0").objects, 2u);
   EXPECT_EQ(found.at("0").bytes, 30u);
   EXPECT_EQ(found.at("3").bytes, 30u);
   EXPECT_EQ(found.at("manifest").objects, 1u);
   EXPECT_EQ(found.at("attestation").bytes, 6u);
-  EXPECT_EQ(found.at("other").objects, 1u);
+  EXPECT_EQ(found.at("other").bytes, 15u);
 }
 
 TEST(Heartbeats, NameTheTaskThatDoesNotMove) {

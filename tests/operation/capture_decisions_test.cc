@@ -21,8 +21,8 @@ std::vector<std::string> parts_of(const WatchVerdict& verdict) {
   std::vector<std::string> parts;
   if (verdict.error) parts.push_back(verdict.error->what());
   if (verdict.wait_for_store) parts.push_back("wait for the store");
-  if (verdict.take_base) parts.push_back("base");
-  if (verdict.users_changed) parts.push_back("users");
+  if (verdict.base) parts.push_back("base");
+  if (verdict.base && verdict.base->for_users) parts.push_back("users");
   if (verdict.avoid_member) parts.push_back("avoid");
   if (verdict.recheck_keys) parts.push_back("recheck");
   if (verdict.retry_soon) parts.push_back("soon");
@@ -63,7 +63,7 @@ TEST(WatchSetbacks, LookAtWhyCaptureEndedTheWatch) {
   EXPECT_THAT(parts_of(setbacks.after(stopped(Stop::kLagging))), ElementsAre("why", "avoid"));
   const WatchVerdict users = setbacks.after(stopped(Stop::kAuthChanged));
   EXPECT_THAT(parts_of(users), ElementsAre("base", "users"));
-  EXPECT_EQ(users.base_reason, "users or roles changed, and only a snapshot shows how");
+  EXPECT_EQ(users.base->reason, "users or roles changed, and only a snapshot shows how");
 }
 
 TEST(WatchSetbacks, AskForABaseWhenARuleIsBrokenThreeTimesAtOneRevision) {
@@ -78,10 +78,10 @@ TEST(WatchSetbacks, AskForABaseWhenARuleIsBrokenThreeTimesAtOneRevision) {
 TEST(WatchSetbacks, StartTheirCountOverAtAnotherRevisionAndAfterABase) {
   WatchSetbacks setbacks;
   for (int i = 0; i < 2; ++i) setbacks.after(stopped(Stop::kRuleBroken, 10));
-  for (int i = 0; i < 2; ++i) EXPECT_FALSE(setbacks.after(stopped(Stop::kRuleBroken, 11)).take_base);
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(setbacks.after(stopped(Stop::kRuleBroken, 11)).base);
   setbacks.base_taken();
-  for (int i = 0; i < 2; ++i) EXPECT_FALSE(setbacks.after(stopped(Stop::kRuleBroken, 11)).take_base);
-  EXPECT_TRUE(setbacks.after(stopped(Stop::kRuleBroken, 11)).take_base);
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(setbacks.after(stopped(Stop::kRuleBroken, 11)).base);
+  EXPECT_TRUE(setbacks.after(stopped(Stop::kRuleBroken, 11)).base);
 }
 
 TEST(WatchSetbacks, WantNoFragmentsAfterASilenceAndABaseAfterTheNext) {
@@ -93,7 +93,7 @@ TEST(WatchSetbacks, WantNoFragmentsAfterASilenceAndABaseAfterTheNext) {
   EXPECT_FALSE(setbacks.is_silent_at(11));
   const WatchVerdict again = setbacks.after(silent(kTooLarge));
   EXPECT_THAT(parts_of(again), ElementsAre("too large", "base", "avoid", "soon"));
-  EXPECT_EQ(again.base_reason, "etcd sends nothing of what follows revision 10");
+  EXPECT_EQ(again.base->reason, "etcd sends nothing of what follows revision 10");
   EXPECT_FALSE(setbacks.is_silent_at(10));
 }
 
@@ -119,10 +119,10 @@ TEST(BasePlan, WaitsTwiceAsLongAfterEachBaseThatDidNotHelp) {
 
 TEST(BasePlan, KeepsAReasonUntilTheBaseIsTaken) {
   BasePlan plan(1s);
-  plan.request("history forked");
+  plan.request({.reason = "history forked"}, 0s);
   EXPECT_TRUE(plan.take_request());
   EXPECT_FALSE(plan.take_request());
-  plan.request();
+  plan.request({}, 0s);
   EXPECT_EQ(plan.reason(), "history forked");
   plan.taken();
   EXPECT_EQ(plan.reason(), "");
@@ -131,7 +131,7 @@ TEST(BasePlan, KeepsAReasonUntilTheBaseIsTaken) {
 TEST(BasePlan, TakesBasesForUsersFiveMinutesApart) {
   BasePlan plan(1s);
   EXPECT_TRUE(plan.may_request_for_users(0s));
-  plan.request_for_users("users", 100s);
+  plan.request({.reason = "users", .for_users = true}, 100s);
   EXPECT_TRUE(plan.is_requested());
   EXPECT_FALSE(plan.may_request_for_users(399s));
   EXPECT_TRUE(plan.may_request_for_users(400s));

@@ -9,7 +9,6 @@ namespace {
 
 using namespace testing;  // NOLINT: the helpers of this folder
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // A log of one base, and what writes its states.
@@ -20,8 +19,9 @@ struct Log {
     base = publish_base(t, model);
   }
   KeptState write(const KeptState& from, std::int64_t revision) {
-    auto written = writer.write(from, revision, contradiction);
-    if (!written || !*written) throw std::runtime_error(contradiction + why_not(written));
+    auto written = writer.write(from, revision);
+    if (!written) throw std::runtime_error(why_not(written));
+    if (!*written) throw std::runtime_error(written->error().sentence);
     return **std::move(written);
   }
 
@@ -31,7 +31,6 @@ struct Log {
   HistoryPolicy policy = policy_of(60);
   NoProgress progress;
   StateWriter writer{*t.repo, t.world.world, base.manifest, policy, progress};
-  std::string contradiction;
 };
 
 TEST(StateWriter, WritesABaseAndThenWhatIsAddedToIt) {
@@ -45,8 +44,7 @@ TEST(StateWriter, WritesABaseAndThenWhatIsAddedToIt) {
   EXPECT_THAT(second.segments, SizeIs(2));
   EXPECT_EQ(second.segments.back().lo, middle);
   EXPECT_EQ(second.hash, log.model.hash_kv(log.model.revision, log.model.revision));
-  for (const KeptState& state : {first, second}) EXPECT_TRUE(log.writer.reads_back(state, log.contradiction).value());
-  EXPECT_THAT(log.contradiction, IsEmpty());
+  for (const KeptState& state : {first, second}) EXPECT_TRUE(log.writer.check(state).value());
 }
 
 TEST(StateWriter, AddsToAStateThatIsStoredAlready) {
@@ -62,8 +60,9 @@ TEST(StateWriter, SaysSoWhenWhatReadsBackIsAnotherState) {
   Log log;
   KeptState state = log.write({}, log.model.revision);
   state.hash ^= 1;
-  EXPECT_FALSE(log.writer.reads_back(state, log.contradiction).value());
-  EXPECT_THAT(log.contradiction, HasSubstr("is not the state at revision"));
+  const auto checked = log.writer.check(state).value();
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().sentence, HasSubstr("is not the state at revision"));
 }
 
 }  // namespace

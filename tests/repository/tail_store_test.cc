@@ -538,7 +538,7 @@ class TailSubject final : public ObjectStoreSubject {
 
  private:
   io::MemoryFileSystem files_;
-  repository::TailStore store_{std::make_unique<MemoryStore>(), files_, {.directory = "/tail"}};
+  repository::TailStore store_{std::make_unique<MemoryStore>(), files_, testing::real_clock(), {.directory = "/tail"}};
 };
 
 INSTANTIATE_TEST_SUITE_P(Tail, ObjectStoreConformance,

@@ -91,5 +91,56 @@ TEST(Visibility, BoundsItsFindings) {
   EXPECT_LE(visibility.findings().size(), 20u);
 }
 
+// What was seen of `count` records of ever new keys, and then of the same keys again, each with one broken version.
+struct Sight {
+  bool spilled = false;
+  Bytes bits;
+  std::vector<std::string> findings;
+};
+Sight see(std::int64_t count, std::uint64_t memory_bytes) {
+  TestWorld world;
+  Visibility visibility(world.world, {.revision = INT64_MAX,
+                                      .memory_bytes = memory_bytes,
+                                      .spool_directory = "/",
+                                      .check_versions = true,
+                                      .gaps = {},
+                                      .removed = {}});
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t half = (count + 1) / 2, key = i % half, revision = 2 + i;
+    const std::int64_t version = i < half ? 1 : i == count - 1 ? 9 : 2;
+    const std::string name = "/k" + std::to_string(key);
+    const Bytes value = etcd::encode_key_value({as_bytes(name), 2 + key, revision, version, as_bytes("v"), 0});
+    EXPECT_TRUE(visibility.add({{{revision, 0}, false}, value}));
+  }
+  EXPECT_TRUE(visibility.finish());
+  return {visibility.spilled(), visibility.encode(), visibility.findings()};
+}
+
+TEST(Visibility, SeesEveryRecordOfShortAndLongLogs) {
+  for (const std::int64_t count : {1, 2, 15, 16, 17, 31, 32, 33, 5000}) {
+    const Sight sight = see(count, 96 << 20);
+    EXPECT_FALSE(sight.spilled);
+    const std::int64_t half = (count + 1) / 2;
+    const VisibleBits bits = VisibleBits::decode(sight.bits).value();
+    ASSERT_EQ(bits.records(), static_cast<std::uint64_t>(count));
+    for (std::int64_t i = 0; i < count; ++i)
+      EXPECT_EQ(bits.visible(static_cast<std::uint64_t>(i)), i + half >= count) << i << " of " << count;
+    EXPECT_EQ(sight.findings.size(), count > 1 ? 1u : 0u) << count;
+  }
+}
+
+// The hashes are keyed at random, so that it begins at another record each time, at the very end too.
+TEST(Visibility, SeesTheSameWhereverItsIndexBeginsToSpill) {
+  int spilled = 0;
+  for (std::int64_t count = 4600; count < 5400; count += 20) {
+    const Sight small = see(count, 1), large = see(count, 96 << 20);
+    EXPECT_EQ(small.bits, large.bits) << count;
+    EXPECT_EQ(small.findings, large.findings) << count;
+    EXPECT_FALSE(large.spilled);
+    if (small.spilled) ++spilled;
+  }
+  EXPECT_GT(spilled, 0);
+}
+
 }  // namespace
 }  // namespace lifeboat::repository

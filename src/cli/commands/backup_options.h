@@ -1,7 +1,7 @@
 // What backup and import take alike: cluster name, tags, scratch folder.
 #pragma once
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 #include "operation/backup/backup_etcd.h"
 
 namespace lifeboat::cli {

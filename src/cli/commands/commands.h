@@ -1,7 +1,7 @@
 // The commands, one a file; cli/table.h has them in order.
 #pragma once
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 
 namespace lifeboat::cli {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 #include "repository/catalogue/catalogue.h"
 
 namespace lifeboat::cli {

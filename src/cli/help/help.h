@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 
 namespace lifeboat::cli {
 

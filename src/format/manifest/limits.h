@@ -1,4 +1,4 @@
-// Bounds of a manifest that whoever writes one has to keep (docs/format/manifest.md).
+// Bounds of a manifest that its writers must respect (docs/format/manifest.md).
 #pragma once
 
 #include <cstddef>

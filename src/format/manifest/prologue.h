@@ -1,4 +1,4 @@
-// How every document begins: its magic, and the version of its format.
+// How the documents of this folder begin: a magic, and the version of the format.
 #pragma once
 
 #include <cstdint>

@@ -143,8 +143,8 @@ class Comparison {
   void expect_cluster_id(const Ids& ids) {
     const std::uint64_t wanted = etcd::cluster_id(ids);
     if (wal_.cluster_id != wanted) {
-      found_.push_back(
-          fmt::format("The WAL's cluster is {:x}, but the members make it {:x}.", wal_.cluster_id, wanted));
+      found_.push_back(fmt::format("The WAL's cluster is {}, but the members make it {}.",
+                                   etcd::id_text(wal_.cluster_id), etcd::id_text(wanted)));
     }
   }
 

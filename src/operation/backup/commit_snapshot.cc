@@ -7,13 +7,12 @@
 
 #include "base/text.h"
 #include "base/version.h"
-#include "operation/backup/lineage_choice.h"
+#include "operation/backup/snapshot_lineage.h"
 #include "operation/backup/snapshot_segments.h"
 #include "operation/lineage/fork_reasons.h"
 #include "operation/lineage/snapshot_origin.h"
 #include "repository/catalogue/coverage.h"
 #include "repository/catalogue/fresh_plan.h"
-#include "repository/store/layout.h"
 #include "repository/upkeep/remove_ended.h"
 
 namespace lifeboat::operation {
@@ -37,8 +36,8 @@ class Commit {
         compact_revision_(compact_revision_of(snapshot.sidecar())),
         segments_(repo, world, snapshot, options, report, progress) {}
 
-  // Planned again where merges or the end of a history removed what the snapshot was compared with. What is missing
-  // even then was removed by nobody: it is lost, like what is damaged.
+  // Planned again where merges or the end of a history removed what the snapshot was compared with. What is still
+  // missing then was not removed on purpose: it is lost, like what is damaged.
   Result<Committed> run() {
     const BackupReport blank = report_;
     const std::string cluster = request_.source.cluster;
@@ -65,13 +64,18 @@ class Commit {
 
   Result<Committed> run_once() {
     catalogue_ = TRY(Catalogue::load(repo_));
-    LineageChoice choice(
+    SnapshotLineage choice(
         catalogue_, snapshot_.sidecar(),
         {.live = request_.live, .cluster = request_.source.cluster, .cluster_id = request_.source.cluster_id});
+    const std::string cluster = request_.source.cluster;
     for (const Point* head : choice.candidates()) {
       const auto continued = continue_lineage(choice, *head);
       if (!continued && !is_lost(continued.error())) return std::unexpected(continued.error());
-      if (!continued) leave_behind(choice, *head, continued.error());
+      if (!continued) {
+        report_.previous_revision = 0;
+        request_.source.cluster = cluster;
+        leave_behind(choice, *head, continued.error());
+      }
       if (continued && *continued) return publish();
       TRY(snapshot_.rewind());
     }
@@ -85,34 +89,35 @@ class Commit {
   }
 
   // Rule 6: what cannot be read cannot be continued, and does not keep the cluster from being protected again.
-  void leave_behind(LineageChoice& choice, const Point& head, const Error& error) {
+  void leave_behind(SnapshotLineage& choice, const Point& head, const Error& error) {
     report_.damage = error.code();
     report_.warnings.push_back(
         fmt::format("the repo's history of cluster {} cannot be read whole: {}; this point needs nothing of it, and "
                     "`lifeboat verify --all` says which older points are lost",
                     head.manifest.source.cluster, error.to_string()));
-    choice.reject(head, {}, "the history before it cannot be read whole");
+    choice.reject(head, match_, "the history before it cannot be read whole");
   }
 
   // False when the snapshot does not continue the head's lineage; nothing was published then.
-  Result<bool> continue_lineage(LineageChoice& choice, const Point& head) {
+  Result<bool> continue_lineage(SnapshotLineage& choice, const Point& head) {
     segments_.begin_comparison();
+    match_ = {};
     const auto agree = [&](const SnapshotMatch& match) -> Result<std::string> {
       return begin_addition(choice, head, match);
     };
-    const auto match = TRY(match_snapshot(
+    match_ = TRY(match_snapshot(
         repo_, head.manifest, snapshot_, options_.limits.threads, progress_, agree,
         [&](const etcd::Record& record) { return segments_.add(record); },
         [&](const etcd::Record& record) { return segments_.count(record); }));
-    std::string objection = choice.objection(head, match);
-    if (objection.empty() && was_rolled_back(head, match.snapshot_revision))
+    std::string objection = choice.objection(head, match_);
+    if (objection.empty() && was_rolled_back(head, match_.snapshot_revision))
       objection = revision_went_back(head.manifest.revision);
     if (!objection.empty()) {
-      choice.reject(head, match, std::move(objection));
+      choice.reject(head, match_, std::move(objection));
       return false;
     }
     TRY(segments_.finish_counting());
-    revision_ = match.snapshot_revision;
+    revision_ = match_.snapshot_revision;
     lineage_ = head.manifest.lineage;
     report_.previous_revision = head.manifest.revision;
     if (request_.source.cluster.empty()) request_.source.cluster = head.manifest.source.cluster;
@@ -122,9 +127,12 @@ class Commit {
   }
 
   // Called when everything up to the head agrees. A long chain is ended by a base, which has the new records too.
-  std::string begin_addition(const LineageChoice& choice, const Point& head, const SnapshotMatch& match) {
+  std::string begin_addition(const SnapshotLineage& choice, const Point& head, const SnapshotMatch& match) {
     if (!choice.raft_position_fits(head, head.manifest.revision + 1)) return std::string(kRaftWentBack);
-    if (!is_long(head.manifest.segments)) segments_.begin_addition(head.manifest, match);
+    if (is_long(head.manifest.segments))
+      segments_.leave_to_base();
+    else
+      segments_.begin_addition(head.manifest, match);
     return {};
   }
 
@@ -180,7 +188,7 @@ class Commit {
   }
 
   // A restored cluster has a new id: its records show whose history it continues.
-  Status inherit_from_origin(LineageChoice& choice) {
+  Status inherit_from_origin(SnapshotLineage& choice) {
     const auto found = find_origin(repo_, catalogue_, snapshot_, options_.limits.threads, progress_);
     TRY(snapshot_.rewind());
     if (!found && is_lost(found.error())) {
@@ -202,7 +210,7 @@ class Commit {
     return {};
   }
 
-  Status begin_lineage(LineageChoice& choice) {
+  Status begin_lineage(SnapshotLineage& choice) {
     lineage_ = choice.begin(world_.random);
     request_.source.cluster = choice.cluster_name();
     report_.new_lineage = true;
@@ -291,6 +299,7 @@ class Commit {
   SnapshotSegments segments_;
   Catalogue catalogue_;
   bool missing_is_lost_ = false;
+  SnapshotMatch match_;  // with the lineage that was compared last, as far as it could be read
   manifest::Lineage lineage_;
   std::int64_t revision_ = 0;
 };

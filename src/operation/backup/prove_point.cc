@@ -53,7 +53,7 @@ Asked ask_members(io::World& world, source::Client& client, const manifest::Mani
       out.refusals.push_back(fmt::format("{}: {}", endpoint, answer.error().why()));
       continue;
     }
-    const std::string member_id = fmt::format("{:x}", answer->member_id);
+    const std::string member_id = etcd::id_text(answer->member_id);
     const auto same = [&](const auto& other) { return other.member_id == member_id; };
     if (std::ranges::any_of(out.answers, same)) continue;  // asked at another address
     if (!repository::can_compute(coverage, answer->compact_revision, manifest.revision)) {

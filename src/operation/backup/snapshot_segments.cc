@@ -1,6 +1,7 @@
 #include "operation/backup/snapshot_segments.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "repository/store/layout.h"
 
@@ -27,7 +28,7 @@ void SnapshotSegments::begin_comparison() {
   begin_census();
   writer_.reset();
   refs_.clear();
-  stands_alone_ = false;
+  stands_alone_ = left_to_base_ = false;
 }
 
 // Also checks the rules of each key.
@@ -42,8 +43,8 @@ void SnapshotSegments::begin_census() {
                                             .removed = {}});
 }
 
-void SnapshotSegments::begin_writer(const repository::SegmentWriteOptions& options) {
-  writer_ = std::make_unique<repository::SegmentWriter>(repo_, world_, options);
+void SnapshotSegments::begin_writer(repository::SegmentWriteOptions options) {
+  writer_ = std::make_unique<repository::SegmentWriter>(repo_, world_, std::move(options));
 }
 
 void SnapshotSegments::begin_addition(const manifest::Manifest& head, const SnapshotMatch& match) {
@@ -60,7 +61,8 @@ void SnapshotSegments::begin_addition(const manifest::Manifest& head, const Snap
 }
 
 Status SnapshotSegments::add(const etcd::Record& record) {
-  if (!writer_) return {};
+  if (left_to_base_) return {};
+  if (!writer_) return fail(ErrorCode::kInternal, "a new record of the snapshot came before its segment was begun");
   return writer_->add(record);
 }
 

@@ -27,9 +27,10 @@ class SnapshotSegments {
   Status finish_counting() { return census_->finish(); }
   const repository::Visibility& census() const { return *census_; }
 
-  // Optional, before the first add().
+  // One of the two comes before the first add(). Records left to a base are passed over by add().
   void begin_addition(const manifest::Manifest& head, const SnapshotMatch& match);
-  // Each record above the head; dropped when no addition was begun.
+  void leave_to_base() { left_to_base_ = true; }
+  // Each record above the head.
   Status add(const etcd::Record& record);
   // Stores what was begun, if anything was.
   Status finish_addition(std::int64_t revision);
@@ -49,7 +50,7 @@ class SnapshotSegments {
 
  private:
   void begin_census();
-  void begin_writer(const repository::SegmentWriteOptions& options);
+  void begin_writer(repository::SegmentWriteOptions options);
   Status take_written(std::int64_t revision, ByteView visible);
 
   const repository::Repository& repo_;
@@ -62,6 +63,7 @@ class SnapshotSegments {
   std::unique_ptr<repository::Visibility> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
   bool stands_alone_ = false;
+  bool left_to_base_ = false;
   std::vector<manifest::SegmentRef> refs_;
   std::set<std::string> stored_;  // names of objects
 };

@@ -11,14 +11,10 @@ constexpr int kDoublingsMax = 9;
 
 }  // namespace
 
-void BasePlan::request(std::string reason) {
-  set_reason(std::move(reason));
-  request();
-}
-
-void BasePlan::request_for_users(std::string reason, std::chrono::nanoseconds now) {
-  request(std::move(reason));
-  for_users_at_ = now;
+void BasePlan::request(BaseRequest request, std::chrono::nanoseconds now) {
+  if (!request.reason.empty()) reason_ = std::move(request.reason);
+  if (request.for_users) for_users_at_ = now;
+  requested_ = true;
 }
 
 bool BasePlan::may_request_for_users(std::chrono::nanoseconds now) const {

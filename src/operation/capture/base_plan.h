@@ -7,15 +7,18 @@
 
 namespace lifeboat::operation {
 
+struct BaseRequest {
+  std::string reason = {};  // empty: an earlier one stays
+  bool for_users = false;   // users or roles changed
+};
+
 class BasePlan {
  public:
   // `retry`: the unit of the pauses between bases that do not help.
   explicit BasePlan(std::chrono::nanoseconds retry) : retry_(retry) {}
 
-  void request() { requested_ = true; }
-  void request(std::string reason);
-  // A user or role changed. `now`: monotonic.
-  void request_for_users(std::string reason, std::chrono::nanoseconds now);
+  // `now`: monotonic.
+  void request(BaseRequest request, std::chrono::nanoseconds now);
   // At most every five minutes, so that frequent changes do not turn into a snapshot each.
   bool may_request_for_users(std::chrono::nanoseconds now) const;
   bool is_requested() const { return requested_; }

@@ -9,6 +9,7 @@
 #include "operation/capture/ask_members.h"
 #include "operation/capture/base_plan.h"
 #include "operation/capture/capture_errors.h"
+#include "operation/capture/capture_follower.h"
 #include "operation/capture/capture_log.h"
 #include "operation/capture/capture_reports.h"
 #include "operation/capture/capture_sidecar.h"
@@ -17,6 +18,7 @@
 #include "operation/capture/watch_setbacks.h"
 #include "operation/lineage/backlog_cost.h"
 #include "operation/lineage/member_source.h"
+#include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -98,16 +100,18 @@ class Capture {
     if (!found.continued) return {};
     known_ = found.continued;
     begin_from(*std::move(found.continued));
-    if (found.is_compacted) plan_.request();
+    if (found.is_compacted) request_base();
     return {};
   }
 
   // Rule 7 at every connect.
   Status check_history(const Members& live) {
     const auto compared = TRY(search_.compare(log_.head(), live));
-    if (compared.answer != Continuation::Answer::kContinues) plan_.request(compared.reason);
+    if (compared.answer != Continuation::Answer::kContinues) request_base({.reason = compared.reason});
     return {};
   }
+
+  void request_base(const BaseRequest& request = {}) { plan_.request(request, world_.clock.monotonic()); }
 
   void begin_from(CaptureHead head) {
     sidecar_.reset();
@@ -122,7 +126,7 @@ class Capture {
     const source::MemberStatus& member = live.front();
     const std::int64_t backlog = member.revision - log_.head().revision;
     if (is_snapshot_faster(kCaptureCost, backlog, member.db_bytes)) {
-      plan_.request();
+      request_base();
       return {};
     }
     for (const auto& status : live)
@@ -162,12 +166,7 @@ class Capture {
     if (verdict.avoid_member) failed_endpoint_ = member.endpoint;
     if (verdict.recheck_keys) log_.forget_versions();
     if (verdict.retry_soon) backoff_ = options_.retry;
-    if (verdict.users_changed)
-      plan_.request_for_users(verdict.base_reason, world_.clock.monotonic());
-    else if (!verdict.base_reason.empty())
-      plan_.request(verdict.base_reason);
-    else if (verdict.take_base)
-      plan_.request();
+    if (verdict.base) request_base(*verdict.base);
     if (verdict.error) return std::unexpected(*verdict.error);
     return {};
   }

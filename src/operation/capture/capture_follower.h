@@ -1,4 +1,4 @@
-// CaptureFollower: adds what a watch delivers to the log, and ends the watch when it must not go on.
+// CaptureFollower: adds what a watch delivers to the log, and ends the watch when it cannot continue.
 #pragma once
 
 #include <functional>

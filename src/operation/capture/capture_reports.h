@@ -1,5 +1,5 @@
-// CaptureReports: the events of capture, as sentences for its listener; a state that lasts is reported when it begins
-// and when it ends.
+// CaptureReports: the events of capture as sentences for its listener; repeated failures beside the keys are reported
+// once.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ class CaptureReports {
   void gap(std::int64_t end_before, const BackupReport& report);
   void new_lineage(const CaptureHead& head);
   void failure(const Error& error);
-  // Failed polls count once they were made while the watch was open: a cluster that is lost is reported by itself.
+  // Counts only polls that failed while the watch was open; a lost cluster is reported separately.
   void watch_opened(const SidecarWatch::Polls& polls) { polls_before_ = polls.done; }
   void sidecar(const SidecarWatch::Polls& polls);
 

@@ -1,7 +1,6 @@
 #include "operation/capture/history_search.h"
 
 #include "format/etcd/sidecar.h"
-#include "operation/lineage/member_source.h"
 
 namespace lifeboat::operation {
 namespace {

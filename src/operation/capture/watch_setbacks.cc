@@ -28,7 +28,7 @@ WatchVerdict WatchSetbacks::after(const EndedWatch& watch) {
     case source::WatchEnd::kCancelled:
       return verdict;
     case source::WatchEnd::kCompacted:
-      verdict.take_base = true;
+      verdict.base.emplace();
       return verdict;
     case source::WatchEnd::kBroken:
       break;
@@ -43,11 +43,10 @@ WatchVerdict WatchSetbacks::after_own_stop(const EndedWatch& watch) {
       verdict.wait_for_store = true;
       return verdict;
     case Stop::kCompacted:
-      verdict.take_base = true;
+      verdict.base.emplace();
       return verdict;
     case Stop::kAuthChanged:
-      verdict.take_base = verdict.users_changed = true;
-      verdict.base_reason = "users or roles changed, and only a snapshot shows how";
+      verdict.base = {.reason = "users or roles changed, and only a snapshot shows how", .for_users = true};
       return verdict;
     case Stop::kRuleBroken:
       note_broken_rule(watch, verdict);
@@ -63,7 +62,7 @@ WatchVerdict WatchSetbacks::after_own_stop(const EndedWatch& watch) {
 }
 
 WatchVerdict WatchSetbacks::after_failure(const EndedWatch& watch, const Error& error) {
-  WatchVerdict verdict{.error = error, .base_reason = {}, .avoid_member = true};
+  WatchVerdict verdict{.error = error, .base = {}, .avoid_member = true};
   const bool is_too_large = is_silent_at(watch.reached) && error.code() == ErrorCode::kEtcdFailed;
   if (error.code() == ErrorCode::kLogRuleBroken)
     note_broken_rule(watch, verdict);
@@ -76,15 +75,14 @@ WatchVerdict WatchSetbacks::after_failure(const EndedWatch& watch, const Error& 
 // if there is one.
 void WatchSetbacks::note_broken_rule(const EndedWatch& watch, WatchVerdict& verdict) {
   verdict.recheck_keys = true;
-  verdict.take_base = broken_rules_.add(watch.reached, kBrokenRulesMax);
+  if (broken_rules_.add(watch.reached, kBrokenRulesMax)) verdict.base.emplace();
 }
 
 void WatchSetbacks::note_silence(const EndedWatch& watch, WatchVerdict& verdict) {
   if (watch.expected <= watch.reached) return;
   verdict.retry_soon = true;
   if (!silences_.add(watch.reached, kSilencesMax)) return;
-  verdict.take_base = true;
-  verdict.base_reason = fmt::format("etcd sends nothing of what follows revision {}", watch.reached);
+  verdict.base = {.reason = fmt::format("etcd sends nothing of what follows revision {}", watch.reached)};
 }
 
 }  // namespace lifeboat::operation

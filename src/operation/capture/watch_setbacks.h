@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "operation/capture/base_plan.h"
 #include "operation/capture/capture_follower.h"
 
 namespace lifeboat::operation {
@@ -18,12 +19,10 @@ struct EndedWatch {
 struct WatchVerdict {
   std::optional<Error> error;   // to be reported, and retried after a pause
   bool wait_for_store = false;  // before the next watch
-  bool take_base = false;
-  bool users_changed = false;  // which is why
-  std::string base_reason;     // empty: an earlier one stays
-  bool avoid_member = false;   // another one is asked first
-  bool recheck_keys = false;   // what was received may be received again
-  bool retry_soon = false;     // the pause starts from its shortest again
+  std::optional<BaseRequest> base;
+  bool avoid_member = false;  // another one is asked first
+  bool recheck_keys = false;  // what was received may be received again
+  bool retry_soon = false;    // the pause starts from its shortest again
 };
 
 // Counts what goes wrong again at the same revision: a base goes past what a watch cannot.

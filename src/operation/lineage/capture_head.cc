@@ -1,5 +1,4 @@
 #include "operation/lineage/capture_head.h"
-#include "format/etcd/sidecar.h"
 
 #include <algorithm>
 #include <map>
@@ -7,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "format/etcd/sidecar.h"
 #include "operation/lineage/fork_reasons.h"
-#include "operation/lineage/member_source.h"
 #include "operation/lineage/raft_position.h"
 #include "source/etcd/refusals.h"
 

@@ -143,7 +143,8 @@ std::set<std::string> known_members(io::FileSystem& files, const MemberLayout& l
 Status require_own_wal(io::FileSystem& files, const MemberLayout& live, std::vector<std::string>& warnings) {
   if (!live.wal_is_elsewhere()) return {};
   const wal::WalMetadata metadata = TRY(wal_metadata(files, live));
-  const std::string owner = fmt::format("member {:x} of cluster {:x}", metadata.node_id, metadata.cluster_id);
+  const std::string owner =
+      fmt::format("member {} of cluster {}", etcd::id_text(metadata.node_id), etcd::id_text(metadata.cluster_id));
   const std::set<std::string> known = known_members(files, live);
   if (known.contains(etcd::id_text(metadata.node_id))) return {};
   if (!known.empty()) {

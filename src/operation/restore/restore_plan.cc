@@ -176,12 +176,12 @@ std::string cluster_step(const RestorePlan& plan) {
   const std::size_t count = plan.cluster.members.size();
   if (plan.is_provisional)
     return fmt::format("The new cluster has {} member(s), and a token and ids that are drawn when it is made.", count);
-  return fmt::format("The new cluster {:x} has {} member(s) and the token {}.", plan.cluster.id, count,
+  return fmt::format("The new cluster {} has {} member(s) and the token {}.", etcd::id_text(plan.cluster.id), count,
                      plan.shared.token);
 }
 
 std::string member_step(const RestorePlan& plan, const MemberPlan& member) {
-  const std::string id = plan.is_provisional ? "" : fmt::format(" (id {:x})", member.id);
+  const std::string id = plan.is_provisional ? "" : fmt::format(" (id {})", etcd::id_text(member.id));
   const std::uint64_t database_bytes = plan.database_bytes;
   return fmt::format("Build member {}{} for {}{}: 3 files, a database of at most {} ({} bytes).", member.name, id,
                      member.data_dir, member.wal_dir.empty() ? "" : ", its WAL for " + member.wal_dir,

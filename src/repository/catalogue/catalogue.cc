@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include "repository/catalogue/build.h"
+#include "repository/catalogue/build_contents.h"
 #include "repository/catalogue/history_segments.h"
-#include "repository/catalogue/lineage_choice.h"
-#include "repository/catalogue/load.h"
+#include "repository/catalogue/lineage_scope.h"
+#include "repository/catalogue/load_contents.h"
 #include "repository/catalogue/missing.h"
-#include "repository/catalogue/resolve.h"
+#include "repository/catalogue/resolve_point.h"
 #include "repository/catalogue/target_by_revision.h"
 
 namespace lifeboat::repository {

@@ -9,7 +9,7 @@
 namespace lifeboat::repository {
 
 // Adds to the damaged objects what was removed although others need it: what captured segments continue, and points
-// that only their proofs are left of.
+// of which only proofs are left.
 void add_missing(CatalogueContents& contents);
 
 // The damaged objects that may have held something of the lineage above `revision` that no readable point above it

@@ -18,7 +18,7 @@ std::string point_id(const LineageId& lineage, std::int64_t revision) {
   return crypto::sha256(text).text().substr(0, kIdDigits);
 }
 
-PointTarget owning(Point point) {
+PointTarget target_owning(Point point) {
   auto owned = std::make_shared<const Point>(std::move(point));
   const Point* const borrowed = owned.get();
   return {borrowed, revision_of(*borrowed), std::move(owned)};

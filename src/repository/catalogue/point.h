@@ -60,7 +60,7 @@ struct PointTarget {
   std::shared_ptr<const Point> made = nullptr;  // owns *point when it was made for this target
 };
 
-inline PointTarget whole(const Point& point) { return {&point, revision_of(point)}; }
-PointTarget owning(Point point);
+inline PointTarget target_of(const Point& point) { return {&point, revision_of(point)}; }
+PointTarget target_owning(Point point);
 
 }  // namespace lifeboat::repository

@@ -12,11 +12,11 @@ constexpr std::size_t kMaxChoices = 8;
 
 }  // namespace
 
-std::string shown(std::string_view text) { return printable(as_bytes(text)); }
+std::string shown_text(std::string_view text) { return printable(as_bytes(text)); }
 
-std::string describe(const Point& point) {
+std::string point_text(const Point& point) {
   return fmt::format("{} (revision {}, {}, cluster {})", point.id, revision_of(point), rfc3339(point.last_seen),
-                     shown(point.manifest.source.cluster));
+                     shown_text(point.manifest.source.cluster));
 }
 
 std::string join_choices(std::vector<std::string> choices) {

@@ -52,9 +52,9 @@ Error ambiguous(const CatalogueContents& contents, const std::vector<Candidate>&
   std::vector<std::string> choices;
   for (const Candidate& c : candidates) {
     choices.push_back(clusters_differ ? fmt::format("`rev:{} --cluster {}` (in point {})", revision,
-                                                    shown(c.lineage->cluster), c.target.point->id)
+                                                    shown_text(c.lineage->cluster), c.target.point->id)
                                       : fmt::format("`rev:{}@{}` (in point {})", revision,
-                                                    short_id(contents, *c.lineage), describe(*c.target.point)));
+                                                    short_id(contents, *c.lineage), point_text(*c.target.point)));
   }
   return Error(ErrorCode::kPointAmbiguous,
                fmt::format("revision {} exists in {} histories", revision, candidates.size()),
@@ -69,21 +69,21 @@ Error ambiguous(const CatalogueContents& contents, const std::vector<Candidate>&
 std::optional<PointTarget> target_in(const CatalogueContents& contents, const LineageInfo& info,
                                      std::int64_t revision) {
   const Point* holder = smallest_covering(contents, info, revision);
-  if (holder != nullptr && revision_of(*holder) == revision) return whole(*holder);
-  if (auto point = captured_point(contents, info.lineage.id, revision)) return owning(*std::move(point));
+  if (holder != nullptr && revision_of(*holder) == revision) return target_of(*holder);
+  if (auto point = captured_point(contents, info.lineage.id, revision)) return target_owning(*std::move(point));
   return holder == nullptr ? std::nullopt : std::optional(PointTarget{holder, revision});
 }
 
-Result<PointTarget> target_of_revision(const LineageChoice& choice, std::int64_t revision) {
-  const CatalogueContents& contents = choice.contents();
+Result<PointTarget> target_of_revision(const LineageScope& scope, std::int64_t revision) {
+  const CatalogueContents& contents = scope.contents();
   std::vector<Candidate> candidates;
-  for (const LineageInfo* info : choice.lineages()) {
+  for (const LineageInfo* info : scope.lineages()) {
     if (auto target = target_in(contents, *info, revision)) candidates.push_back({info, *std::move(target)});
   }
   candidates = without_shared_history(contents, std::move(candidates), revision);
   if (candidates.size() == 1) return std::move(candidates.front().target);
   if (candidates.size() > 1) return std::unexpected(ambiguous(contents, candidates, revision));
-  return std::unexpected(uncovered(choice, revision));
+  return std::unexpected(uncovered(scope, revision));
 }
 
 }  // namespace lifeboat::repository

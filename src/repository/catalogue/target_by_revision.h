@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/result.h"
-#include "repository/catalogue/lineage_choice.h"
+#include "repository/catalogue/lineage_scope.h"
 
 namespace lifeboat::repository {
 
@@ -13,8 +13,8 @@ namespace lifeboat::repository {
 // has it. nullopt where the lineage does not cover it.
 std::optional<PointTarget> target_in(const CatalogueContents& contents, const LineageInfo& info, std::int64_t revision);
 
-// The target in the one lineage of the choice that has the revision. kPointAmbiguous with the choices, kRevisionInGap
+// The target in the one lineage of the scope that has the revision. kPointAmbiguous with the choices, kRevisionInGap
 // and kPointNotFound with the nearest points.
-Result<PointTarget> target_of_revision(const LineageChoice& choice, std::int64_t revision);
+Result<PointTarget> target_of_revision(const LineageScope& scope, std::int64_t revision);
 
 }  // namespace lifeboat::repository

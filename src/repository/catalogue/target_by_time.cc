@@ -40,11 +40,11 @@ Seen seen(const CatalogueContents& contents, const Point& head, Timestamp until)
   return live.ns != 0 ? Seen{true, std::min(live, until)} : Seen{false, std::min(head.last_seen, until)};
 }
 
-// The same cluster went on in a lineage forked from this one, of which nothing was seen since: no revision, nor that
-// it still stands where it stood, as an idle cluster does beside its copy.
-bool is_succeeded(const LineageChoice& choice, const Point& head) {
-  const CatalogueContents& contents = choice.contents();
-  return std::ranges::any_of(choice.lineages(), [&](const LineageInfo* info) {
+// The cluster continued in a lineage forked from this one, and this one was not seen again: neither a new revision nor
+// the same one (as of an idle original beside its copy).
+bool is_succeeded(const LineageScope& scope, const Point& head) {
+  const CatalogueContents& contents = scope.contents();
+  return std::ranges::any_of(scope.lineages(), [&](const LineageInfo* info) {
     if (!nothing_since(head, seen(contents, head, kForever).at, info->lineage)) return false;
     const LineageInfo* const own = contents.lineage(lineage_of(head));
     return own != nullptr && !own->cluster_id.empty() && info->cluster_id == own->cluster_id;
@@ -64,13 +64,13 @@ std::int64_t last_flushed(const CatalogueContents& contents, const LineageInfo& 
 // Of a point's manifests the newest one at or before `time`, else the first: users, roles and leases may have changed
 // between them while the revision stood still.
 PointTarget as_of(const CatalogueContents& contents, const Point& point, Timestamp time) {
-  if (point.manifest.latest <= time) return whole(point);
+  if (point.manifest.latest <= time) return target_of(point);
   const Point* found = nullptr;
   for (const Point& other : contents.earlier) {
     if (other.id != point.id) continue;
     if (found == nullptr || other.manifest.latest <= time) found = &other;
   }
-  return whole(found == nullptr ? point : *found);
+  return target_of(found == nullptr ? point : *found);
 }
 
 std::optional<PointTarget> last_reached(const CatalogueContents& contents, const LineageInfo& info, Timestamp time) {
@@ -81,49 +81,49 @@ std::optional<PointTarget> last_reached(const CatalogueContents& contents, const
   }
   const std::int64_t flushed = last_flushed(contents, info, time);
   if (flushed > (reached == nullptr ? 0 : revision_of(*reached))) {
-    if (auto point = captured_point(contents, info.lineage.id, flushed)) return owning(*std::move(point));
+    if (auto point = captured_point(contents, info.lineage.id, flushed)) return target_owning(*std::move(point));
   }
   return reached == nullptr ? std::nullopt : std::optional(as_of(contents, *reached, time));
 }
 
-Error nothing_before(const LineageChoice& choice, Timestamp time) {
+Error nothing_before(const LineageScope& scope, Timestamp time) {
   const Point* oldest = nullptr;
-  for (const Point& point : choice.contents().points) {
-    if (!choice.contains(lineage_of(point))) continue;
+  for (const Point& point : scope.contents().points) {
+    if (!scope.contains(lineage_of(point))) continue;
     if (oldest == nullptr || point.certain_from < oldest->certain_from) oldest = &point;
   }
-  if (oldest == nullptr) return no_points(choice.contents());
+  if (oldest == nullptr) return no_points(scope.contents());
   return Error(ErrorCode::kPointNotFound, fmt::format("no point is certainly at or before {}", rfc3339(time)),
-               fmt::format("the oldest is {}, taken between {} and {}", describe(*oldest), rfc3339(oldest->first_seen),
-                           rfc3339(oldest->certain_from)),
+               fmt::format("the oldest is {}, taken between {} and {}", point_text(*oldest),
+                           rfc3339(oldest->first_seen), rfc3339(oldest->certain_from)),
                fmt::format("Use {}, or a later time; `lifeboat ls` lists the points.", oldest->id));
 }
 
 }  // namespace
 
-Result<PointTarget> latest_target(const LineageChoice& choice) {
-  const CatalogueContents& contents = choice.contents();
+Result<PointTarget> latest_target(const LineageScope& scope) {
+  const CatalogueContents& contents = scope.contents();
   const Point* newest = nullptr;
   std::pair<Seen, std::int64_t> best;
-  for (const LineageInfo* info : choice.lineages()) {
+  for (const LineageInfo* info : scope.lineages()) {
     const Point* head = contents.newest_of(info->lineage.id);
-    if (head == nullptr || is_succeeded(choice, *head)) continue;
+    if (head == nullptr || is_succeeded(scope, *head)) continue;
     const std::pair rank(seen(contents, *head, kForever), revision_of(*head));
     if (newest == nullptr || best < rank) std::tie(newest, best) = std::pair(head, rank);
   }
   if (newest == nullptr) return std::unexpected(no_points(contents));
-  return whole(*newest);
+  return target_of(*newest);
 }
 
-Result<PointTarget> target_at(const LineageChoice& choice, Timestamp time) {
-  const CatalogueContents& contents = choice.contents();
+Result<PointTarget> target_at(const LineageScope& scope, Timestamp time) {
+  const CatalogueContents& contents = scope.contents();
   std::optional<PointTarget> best;
-  for (const LineageInfo* info : choice.lineages()) {
+  for (const LineageInfo* info : scope.lineages()) {
     std::optional<PointTarget> reached = last_reached(contents, *info, time);
     if (!reached) continue;
     if (!best || seen(contents, *best->point, time) < seen(contents, *reached->point, time)) best = std::move(reached);
   }
-  if (!best) return std::unexpected(nothing_before(choice, time));
+  if (!best) return std::unexpected(nothing_before(scope, time));
   return *std::move(best);
 }
 

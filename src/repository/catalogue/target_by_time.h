@@ -1,8 +1,8 @@
-// Which revision a choice of lineages was at: now, or at a time.
+// Which revision a scope of lineages was at: now, or at a time.
 #pragma once
 
 #include "base/result.h"
-#include "repository/catalogue/lineage_choice.h"
+#include "repository/catalogue/lineage_scope.h"
 
 namespace lifeboat::repository {
 
@@ -10,10 +10,10 @@ namespace lifeboat::repository {
 
 // Within a lineage the revision decides. Between lineages it is when each was last seen, except for one that ended when
 // another took its place: clocks do not order one history.
-Result<PointTarget> latest_target(const LineageChoice& choice);
+Result<PointTarget> latest_target(const LineageScope& scope);
 
 // Of each lineage the highest revision that had certainly been reached by then; of several lineages the one whose state
 // was known to be current latest, not counting what was seen after `time`.
-Result<PointTarget> target_at(const LineageChoice& choice, Timestamp time);
+Result<PointTarget> target_at(const LineageScope& scope, Timestamp time);
 
 }  // namespace lifeboat::repository

@@ -50,19 +50,19 @@ Error in_gap(std::int64_t revision, std::string why, std::string hint) {
 bool is_older_than_history(const Neighbours& next) { return *next.after <= next.lineage->history_from; }
 
 Error before_the_first(const CatalogueContents& contents, const Neighbours& next, std::int64_t revision) {
-  return in_gap(
-      revision,
-      fmt::format("the first recoverable revision of cluster {} is {}: {}", shown(next.lineage->cluster), *next.after,
-                  is_older_than_history(next) ? "what came before is older than the history that is kept"
-                                              : "etcd had compacted what came before"),
-      fmt::format("The nearest after it is {}.", name_of(contents, *next.lineage, *next.after)));
+  return in_gap(revision,
+                fmt::format("the first recoverable revision of cluster {} is {}: {}", shown_text(next.lineage->cluster),
+                            *next.after,
+                            is_older_than_history(next) ? "what came before is older than the history that is kept"
+                                                        : "etcd had compacted what came before"),
+                fmt::format("The nearest after it is {}.", name_of(contents, *next.lineage, *next.after)));
 }
 
 Error between_coverage(const CatalogueContents& contents, const Neighbours& next, std::int64_t revision) {
   const bool was_captured = !next.lineage->captured.empty();
   return in_gap(revision,
                 fmt::format("revisions {} to {} of cluster {} {}", *next.before + 1, *next.after - 1,
-                            shown(next.lineage->cluster),
+                            shown_text(next.lineage->cluster),
                             is_older_than_history(next) ? "are older than the history that is kept"
                             : was_captured              ? "are in no backup and in no captured segment that can be read"
                                                         : "were compacted by etcd between two backups"),
@@ -74,24 +74,24 @@ Error between_histories(const CatalogueContents& contents, const Neighbours& bel
                         std::int64_t revision) {
   return in_gap(revision,
                 fmt::format("a history of cluster {} ends at revision {}, and the next begins at {}",
-                            shown(below.lineage->cluster), *below.before, *above.after),
+                            shown_text(below.lineage->cluster), *below.before, *above.after),
                 nearest(contents, below, above));
 }
 
 Error past_the_end(const CatalogueContents& contents, const Neighbours& next, std::int64_t revision) {
   return Error(ErrorCode::kPointNotFound, fmt::format("no point reaches revision {}", revision),
-               fmt::format("the newest of cluster {} is revision {}", shown(next.lineage->cluster), *next.before),
+               fmt::format("the newest of cluster {} is revision {}", shown_text(next.lineage->cluster), *next.before),
                fmt::format("The nearest is {}; `lifeboat ls` lists the points.",
                            name_of(contents, *next.lineage, *next.before)));
 }
 
 }  // namespace
 
-Error uncovered(const LineageChoice& choice, std::int64_t revision) {
-  const CatalogueContents& contents = choice.contents();
+Error uncovered(const LineageScope& scope, std::int64_t revision) {
+  const CatalogueContents& contents = scope.contents();
   std::optional<Neighbours> gap;
   std::optional<Neighbours> beyond;
-  for (const LineageInfo* info : choice.lineages()) {
+  for (const LineageInfo* info : scope.lineages()) {
     const Neighbours next = neighbours(*info, revision);
     if (next.after && (!gap || (next.before && !gap->before))) gap = next;
     if (!next.after && next.before && (!beyond || *next.before > *beyond->before)) beyond = next;

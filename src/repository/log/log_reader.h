@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "base/progress.h"
 #include "io/work_limits.h"
@@ -17,6 +18,11 @@ struct LogReadOptions {
   io::WorkLimits limits;
   bool check = false;  // the rules of the log: contiguity, versions, digests
 };
+
+// The state at `revision` with all rules checked, and what HashKV at (revision, revision) needs.
+inline LogReadOptions checked_read(std::int64_t revision, io::WorkLimits limits) {
+  return {.revision = revision, .compaction = revision, .limits = std::move(limits), .check = true};
+}
 
 // A record and what a reader at the revision makes of it.
 struct SeenRecord {

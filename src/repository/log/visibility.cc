@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kPartitions = 64;
 constexpr std::size_t kFindingsMax = 20;
-constexpr std::size_t kAhead = 16;  // entries whose slots are on their way from memory
+constexpr std::size_t kAhead = 16;  // records between the prefetch of a slot and its use
 
 constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
 
@@ -65,9 +65,8 @@ class LatestTable {
     while (slots_[i].occupied() && slots_[i].hash != hash) i = (i + 1) & mask;
     return slots_[i];
   }
-  // Begins to bring the slot of `hash` into the cache.
+  // Prefetches the slot where the search for `hash` starts.
   void prefetch(const crypto::KeyHash& hash) const {
-    if (slots_.empty()) return;
     const Latest& slot = slots_[hash.high & (slots_.size() - 1)];
     __builtin_prefetch(&slot, 1);
     __builtin_prefetch(&slot + 1, 1);
@@ -152,7 +151,7 @@ struct Visibility::State {
   std::vector<LatestTable> tables = std::vector<LatestTable>(kPartitions);
   std::uint64_t table_bytes = kPartitions * LatestTable().bytes();
   std::unique_ptr<SpilledPartitions> spill;
-  std::array<Latest, kAhead> ahead;  // the newest entries, by ordinal; the tables have all before them
+  std::array<Latest, kAhead> ahead;  // the newest records, not yet in the tables; at their ordinals
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
   std::uint64_t remembered = 0;

@@ -37,7 +37,7 @@ std::string format_name(int version);
 // The SHA-256 that an object's name ends with; nullopt for names that carry none (format.N).
 std::optional<Sha256> sha256_in_name(std::string_view name);
 
-// Of the name of a segment, a manifest or an attestation, whatever follows its lineage.
+// The lineage in the name of a segment, manifest or attestation; the rest is not checked.
 std::optional<LineageId> lineage_in_name(std::string_view name);
 
 struct SegmentName {

@@ -60,8 +60,9 @@ class TailStore final : public storage::ObjectStore {
   TailStore(std::unique_ptr<storage::ObjectStore> inner, io::FileSystem& files, io::Clock& clock, TailOptions options);
   ~TailStore() override;
 
-  // Finds what an earlier run left, and begins to bring it and what comes. `belongs` judges the first bytes of a file:
-  // its error says why the file is not of this repo; see belongs_to. Until then nothing waits here.
+  // Takes over what an earlier run left, and starts the thread that uploads it and whatever is published from now on.
+  // `belongs` judges the first bytes of a file: its error says why the file is not of this repo; see belongs_to. Until
+  // then nothing waits here.
   Status begin(std::function<Status(ByteView head)> belongs);
   TailState state() const;
   // Has the tail's thread ask the store beneath, again and again until it answers, which TailState::answers counts.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <unordered_set>
 
 #include "base/version.h"
 #include "repository/catalogue/catalogue.h"
@@ -217,8 +219,8 @@ class EndOfHistory {
     std::map<std::int64_t, std::uint32_t> said;
     for (const auto& member : proof.members) said[member.compact_revision] = member.live;
     for (const auto& [compaction, live] : said) {
-      const LogHash found = TRY(
-          hash_log(repo_, world_, log, compaction, proof.revision, checked_read(policy_, proof.revision), progress_));
+      const LogHash found = TRY(hash_log(repo_, world_, log, compaction, proof.revision,
+                                         checked_read(proof.revision, policy_.limits), progress_));
       if (found.hash == live) continue;
       return alarm(fmt::format("the log no longer gives the proof of revision {}: HashKV is {}, a member said {}",
                                proof.revision, found.hash, live));
@@ -237,11 +239,10 @@ class EndOfHistory {
     std::set<std::int64_t> stops{end_};
     for (const auto& [at, list] : wanted_) stops.insert(at);
     for (const std::int64_t at : stops) {
-      std::string contradiction;
-      auto next = TRY(writer.write(state, at, contradiction));
-      if (!next) return alarm(std::move(contradiction));
+      auto next = TRY(writer.write(state, at));
+      if (!next) return alarm(std::move(next.error().sentence));
       count_written(state, *next);
-      if (!TRY(writer.reads_back(*next, contradiction))) return alarm(std::move(contradiction));
+      if (auto checked = TRY(writer.check(*next)); !checked) return alarm(std::move(checked.error().sentence));
       TRY(attest(*next));
       if (const auto list = wanted_.find(at); list != wanted_.end() && !TRY(rewrite_points(list->second, *next)))
         return false;

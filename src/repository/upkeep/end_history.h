@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/progress.h"
 #include "repository/store/repository.h"
 #include "repository/upkeep/history_policy.h"
 

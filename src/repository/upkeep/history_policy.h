@@ -6,23 +6,17 @@
 #include <cstdint>
 
 #include "io/work_limits.h"
-#include "repository/log/log_reader.h"
 
 namespace lifeboat::repository {
 
 struct HistoryPolicy {
-  std::chrono::nanoseconds keep{};                        // every revision of so long stays a point; zero: of all times
-  std::chrono::seconds grace = std::chrono::minutes(15);  // before anything is removed, in store time
+  std::chrono::nanoseconds keep{};                           // how long every revision stays a point; zero: for ever
+  std::chrono::seconds grace = std::chrono::minutes(15);     // before anything is removed, in store time
   std::chrono::seconds orphan_age = std::chrono::hours(24);  // of a segment that nobody names
   double worth = 0.25;             // captured bytes that could go, as a part of those that the merge may have to write
   std::size_t points_max = 64;     // points below the end that one merge rewrites
   std::size_t additions_max = 64;  // behind a base, before the merge writes a base
   io::WorkLimits limits{.threads = 1, .index_memory_bytes = 32ull << 20, .spool_directory = {}};
 };
-
-// For reading a log at `revision`, with all its rules checked.
-inline LogReadOptions checked_read(const HistoryPolicy& policy, std::int64_t revision) {
-  return {.revision = revision, .compaction = revision, .limits = policy.limits, .check = true};
-}
 
 }  // namespace lifeboat::repository

@@ -6,6 +6,7 @@
 
 #include "base/endian.h"
 #include "format/etcd/hash_kv.h"
+#include "repository/log/log_reader.h"
 #include "repository/store/layout.h"
 
 namespace lifeboat::repository {
@@ -39,24 +40,25 @@ class BitWriter {
 
 bool is_base(const KeptState& from) { return from.segments.empty(); }
 
+template <typename T>
+Checked<T> contradicted(std::string sentence) {
+  return std::unexpected(Contradiction{std::move(sentence)});
+}
+
 }  // namespace
 
 Result<KeptState> StateWriter::stored(std::int64_t revision, const std::vector<manifest::SegmentRef>& segments) {
   KeptState state;
   state.revision = revision;
   state.segments = segments;
-  auto log = TRY(LogReader::open(repo_, world_, log_, checked_read(policy_, revision), progress_));
+  auto log = TRY(LogReader::open(repo_, world_, log_, checked_read(revision, policy_.limits), progress_));
   state.bits = TRY(VisibleBits::decode(log->visibility().encode()));
   return state;
 }
 
-Result<std::optional<KeptState>> StateWriter::write(const KeptState& from, std::int64_t revision,
-                                                    std::string& contradiction) {
-  auto log = TRY(LogReader::open(repo_, world_, log_, checked_read(policy_, revision), progress_));
-  if (!log->findings().empty()) {
-    contradiction = "the log breaks a rule: " + log->findings().front();
-    return std::optional<KeptState>();
-  }
+Result<Checked<KeptState>> StateWriter::write(const KeptState& from, std::int64_t revision) {
+  auto log = TRY(LogReader::open(repo_, world_, log_, checked_read(revision, policy_.limits), progress_));
+  if (!log->findings().empty()) return contradicted<KeptState>("the log breaks a rule: " + log->findings().front());
   etcd::HashKv hash(revision, revision);
   std::vector<etcd::Revision> removed;
   BitWriter visible;
@@ -85,7 +87,7 @@ Result<std::optional<KeptState>> StateWriter::write(const KeptState& from, std::
   to.segments = from.segments;
   const auto written = TRY(writer->finish(revision, is_base(from) ? visible.encode() : Bytes()));
   to.segments.insert(to.segments.end(), written.begin(), written.end());
-  return to;
+  return Checked<KeptState>(std::move(to));
 }
 
 std::unique_ptr<SegmentWriter> StateWriter::begin_segment(const KeptState& from, std::int64_t revision,
@@ -102,15 +104,13 @@ std::unique_ptr<SegmentWriter> StateWriter::begin_segment(const KeptState& from,
                                                              .threads = policy_.limits.threads});
 }
 
-Result<bool> StateWriter::reads_back(const KeptState& state, std::string& contradiction) {
+Result<Checked<void>> StateWriter::check(const KeptState& state) {
   manifest::Manifest m = log_;
   m.segments = state.segments;
   m.revision = state.revision;
-  auto log = TRY(LogReader::open(repo_, world_, m, checked_read(policy_, state.revision), progress_));
-  if (!log->findings().empty()) {
-    contradiction = "what a merge wrote breaks a rule: " + log->findings().front();
-    return false;
-  }
+  auto log = TRY(LogReader::open(repo_, world_, m, checked_read(state.revision, policy_.limits), progress_));
+  if (!log->findings().empty())
+    return contradicted<void>("what a merge wrote breaks a rule: " + log->findings().front());
   etcd::HashKv hash(state.revision, state.revision);
   SeenRecord seen;
   for (std::uint64_t i = 0; TRY(log->next(seen)); ++i) {
@@ -118,9 +118,9 @@ Result<bool> StateWriter::reads_back(const KeptState& state, std::string& contra
     hash.add(seen.record, seen.visible, seen.live_at_compaction);
   }
   const std::uint64_t live = log->visibility().live_keys();
-  if (live == state.live_keys && hash.value(live > 0) == state.hash) return true;
-  contradiction = fmt::format("what a merge wrote is not the state at revision {}", state.revision);
-  return false;
+  if (live != state.live_keys || hash.value(live > 0) != state.hash)
+    return contradicted<void>(fmt::format("what a merge wrote is not the state at revision {}", state.revision));
+  return Checked<void>();
 }
 
 }  // namespace lifeboat::repository

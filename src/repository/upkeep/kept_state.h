@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,13 @@ struct KeptState {
   std::uint64_t live_keys = 0;
 };
 
+// What is stored is not what it should be: a sentence for people.
+struct Contradiction {
+  std::string sentence;
+};
+template <typename T>
+using Checked = std::expected<T, Contradiction>;
+
 // Borrows all that it is given.
 class StateWriter {
  public:
@@ -32,12 +40,11 @@ class StateWriter {
 
   // A state that is stored already and can be added to: `segments` give the log at `revision`.
   Result<KeptState> stored(std::int64_t revision, const std::vector<manifest::SegmentRef>& segments);
-  // The state at `revision` as what is added to `from`; a base where that has no segments. nullopt, with a sentence in
-  // `contradiction`, when the log breaks a rule.
-  Result<std::optional<KeptState>> write(const KeptState& from, std::int64_t revision, std::string& contradiction);
-  // Reads it from the store, with all digests and rules. False, with a sentence in `contradiction`, when what was
-  // written is not that state.
-  Result<bool> reads_back(const KeptState& state, std::string& contradiction);
+  // The state at `revision` as what is added to `from`; a base where that has no segments. A contradiction: the log
+  // breaks a rule.
+  Result<Checked<KeptState>> write(const KeptState& from, std::int64_t revision);
+  // Reads it from the store, with all digests and rules: whether it is that state.
+  Result<Checked<void>> check(const KeptState& state);
 
  private:
   std::unique_ptr<SegmentWriter> begin_segment(const KeptState& from, std::int64_t revision,

@@ -96,7 +96,7 @@ class Removal {
       return false;
     }
     const auto found = hash_log(repo_, world_, manifest, manifest.revision, manifest.revision,
-                                checked_read(policy_, manifest.revision), progress_);
+                                checked_read(manifest.revision, policy_.limits), progress_);
     if (!found && found.error().code() == ErrorCode::kInterrupted) return std::unexpected(found.error());
     if (found && found->hash == *recorded) return true;
     kept(fmt::format("nothing is removed: the state at revision {} does not read back{}", manifest.revision,

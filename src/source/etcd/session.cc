@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "etcd_api.pb.h"
 #include "source/etcd/certificates.h"

@@ -1,4 +1,4 @@
-#include "agent/reload.h"
+#include "agent/connection_keeper.h"
 
 #include <utility>
 
@@ -9,12 +9,12 @@ constexpr std::chrono::seconds kAnswerPatience{1};  // with the repo, before the
 
 }  // namespace
 
-Status Reload::connect() {
+Status ConnectionKeeper::connect() {
   certificates_ = context_.seams.certificates();
   return context_.clients.connect();
 }
 
-void Reload::check() {
+void ConnectionKeeper::check() {
   if (context_.seams.reload_asked()) reload_wanted_ = true;
   if (context_.reconnect_wanted.exchange(false)) reconnect("capture asked for it");
   if (is_due(context_.clock, next_certificates_, context_.options().certificate_interval))
@@ -27,7 +27,7 @@ void Reload::check() {
 
 // After a reconnect capture asks the repo where its history ends, so it has to wait until the repo answers. While the
 // repo is away, capture continues into the tail as it is.
-bool Reload::may_reconnect() {
+bool ConnectionKeeper::may_reconnect() {
   repository::TailStore* const repo_tail = context_.seams.tail;
   if (repo_tail == nullptr) return true;
   const repository::TailState tail = repo_tail->state();
@@ -42,19 +42,19 @@ bool Reload::may_reconnect() {
   return false;
 }
 
-void Reload::report_wait() {
+void ConnectionKeeper::report_wait() {
   if (reload_wanted_ && !std::exchange(is_wait_reported_, true))
     context_.info("reload", "the settings and certificates are read anew when the repo is back");
 }
 
-void Reload::apply() {
+void ConnectionKeeper::apply() {
   is_wait_reported_ = false;
   asked_at_.reset();
   if (std::exchange(reload_wanted_, false)) reload_settings();
   if (std::exchange(certificates_changed_, false)) take_certificates();
 }
 
-void Reload::reload_settings() {
+void ConnectionKeeper::reload_settings() {
   auto fresh = context_.seams.reload();
   if (!fresh) {
     context_.warn("reload", "the settings were not taken: " + fresh.error().to_string());
@@ -65,7 +65,7 @@ void Reload::reload_settings() {
 }
 
 // Files are replaced one by one: a pair that does not match yet is tried again.
-void Reload::take_certificates() {
+void ConnectionKeeper::take_certificates() {
   const Sha256 found = context_.seams.certificates();
   if (found == certificates_) return;
   const auto connected = context_.clients.connect();
@@ -79,7 +79,7 @@ void Reload::take_certificates() {
   }
 }
 
-void Reload::reconnect(const std::string& reason) {
+void ConnectionKeeper::reconnect(const std::string& reason) {
   const Sha256 found = context_.seams.certificates();
   if (const auto connected = context_.clients.connect(); !connected) {
     context_.warn("reload", "the connection to etcd was not made anew: " + connected.error().to_string());

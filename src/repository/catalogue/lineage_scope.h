@@ -1,8 +1,8 @@
-// LineageChoice: the lineages among which a named point is looked for.
+// LineageScope: the lineages among which a named point is looked for.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -25,12 +25,12 @@ std::vector<std::string> cluster_names(const std::vector<const LineageInfo*>& li
 std::string short_id(const CatalogueContents& contents, const LineageInfo& info);
 
 // Borrows the contents.
-class LineageChoice {
+class LineageScope {
  public:
   // See lineages_of. kPointNotFound, with the clusters that there are.
-  static Result<LineageChoice> of_cluster(const CatalogueContents& contents, std::string cluster);
+  static Result<LineageScope> of_cluster(const CatalogueContents& contents, std::string cluster);
   // Those whose current name is exactly this; may be empty.
-  static LineageChoice of_name(const CatalogueContents& contents, std::string name);
+  static LineageScope of_name(const CatalogueContents& contents, std::string name);
 
   // Narrows it to the one whose id begins so; an empty prefix changes nothing. kPointNotFound, kPointAmbiguous.
   Status narrow_to(const std::string& id_prefix);
@@ -43,7 +43,7 @@ class LineageChoice {
   const std::string& cluster() const { return cluster_; }  // as it was asked for
 
  private:
-  LineageChoice(const CatalogueContents& contents, std::string cluster)
+  LineageScope(const CatalogueContents& contents, std::string cluster)
       : contents_(&contents), cluster_(std::move(cluster)) {}
   std::string newest_by_cluster() const;
 

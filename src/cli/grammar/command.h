@@ -11,7 +11,7 @@
 #include "base/error_code.h"
 #include "base/progress.h"
 #include "base/result.h"
-#include "cli/command/arguments.h"
+#include "cli/grammar/arguments.h"
 #include "cli/render/json.h"
 #include "cli/terminal/style.h"
 

@@ -1,4 +1,4 @@
-#include "repository/catalogue/build.h"
+#include "repository/catalogue/build_contents.h"
 
 #include <algorithm>
 #include <map>
@@ -32,10 +32,10 @@ Point make_point(std::vector<StoredManifest>& all, std::size_t begin, std::size_
     if (m.source.kind != manifest::kImported) point.live_seen = std::max(point.live_seen, m.latest);
     point.added_bytes += all[i].stored_bytes;
   }
-  StoredManifest& speaker = all[end - 1];
-  point.id = point_id(speaker.manifest.lineage.id, speaker.manifest.revision);
-  point.object = std::move(speaker.object);
-  point.manifest = std::move(speaker.manifest);
+  StoredManifest& newest = all[end - 1];
+  point.id = point_id(newest.manifest.lineage.id, newest.manifest.revision);
+  point.object = std::move(newest.object);
+  point.manifest = std::move(newest.manifest);
   return point;
 }
 
@@ -67,9 +67,9 @@ void keep_earlier(const std::vector<StoredManifest>& all, std::size_t begin, std
 void keep_wider(std::vector<StoredManifest>& all, std::size_t begin, std::size_t end, const Point& point,
                 std::vector<Point>& wider) {
   if (end - begin < 2) return;
-  const std::vector<Coverage> spoken = coverage_of(point.manifest.segments);
+  const std::vector<Coverage> covered = coverage_of(point.manifest.segments);
   for (std::size_t i = end - 1; i-- > begin;) {
-    if (covers_all(spoken, coverage_of(all[i].manifest.segments))) continue;
+    if (covers_all(covered, coverage_of(all[i].manifest.segments))) continue;
     Point other = point;
     other.object = std::move(all[i].object);
     other.manifest = std::move(all[i].manifest);

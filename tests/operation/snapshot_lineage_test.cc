@@ -1,5 +1,5 @@
 // Which lineage a snapshot continues, and what its own descends from: decided from manifests, without a repo.
-#include "operation/backup/lineage_choice.h"
+#include "operation/backup/snapshot_lineage.h"
 
 #include <gmock/gmock.h>
 
@@ -40,7 +40,7 @@ class LineageChoiceTest : public ::testing::Test {
   void set_raft_index(std::uint64_t index) {
     sidecar_.set("meta", "consistent_index", testing_model::big_endian(index));
   }
-  LineageChoice choice(SnapshotOwner owner) { return {catalogue_, sidecar_, std::move(owner)}; }
+  SnapshotLineage choice(SnapshotOwner owner) { return {catalogue_, sidecar_, std::move(owner)}; }
   std::vector<LineageId> candidates(SnapshotOwner owner) {
     std::vector<LineageId> ids;
     for (const Point* head : choice(std::move(owner)).candidates()) ids.push_back(head->manifest.lineage.id);
@@ -96,7 +96,7 @@ TEST_F(LineageChoiceTest, ObjectsToARaftPositionThatWentBack) {
 }
 
 TEST_F(LineageChoiceTest, DescendsFromTheFirstRelatedLineageThatIsRejected) {
-  LineageChoice own = choice(kLive);
+  SnapshotLineage own = choice(kLive);
   own.reject(head(kB), match(0, 30), "of another cluster");
   EXPECT_FALSE(own.has_parent());
   own.reject(head(kA), match(5, 30), "they differ");
@@ -111,7 +111,7 @@ TEST_F(LineageChoiceTest, DescendsFromTheFirstRelatedLineageThatIsRejected) {
 }
 
 TEST_F(LineageChoiceTest, DescendsFromTheClusterOfItsNameWhoseIdChanged) {
-  LineageChoice own = choice({.live = true, .cluster = "prod", .cluster_id = "cc"});
+  SnapshotLineage own = choice({.live = true, .cluster = "prod", .cluster_id = "cc"});
   const manifest::Lineage begun = own.begin(random_);
   EXPECT_EQ(begun.parent, kA);
   EXPECT_EQ(begun.fork_revision, 0);
@@ -120,7 +120,7 @@ TEST_F(LineageChoiceTest, DescendsFromTheClusterOfItsNameWhoseIdChanged) {
 }
 
 TEST_F(LineageChoiceTest, BeginsAFirstLineageUnderTheNameThatIsKnown) {
-  LineageChoice live = choice({.live = true, .cluster = "", .cluster_id = "cc"});
+  SnapshotLineage live = choice({.live = true, .cluster = "", .cluster_id = "cc"});
   const manifest::Lineage begun = live.begin(random_);
   EXPECT_TRUE(begun.parent.is_zero());
   EXPECT_EQ(begun.reason, "first backup of this cluster");

@@ -1,4 +1,4 @@
-#include "cli/command/command.h"
+#include "cli/grammar/command.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "repository/catalogue/resolve.h"
+#include "repository/catalogue/resolve_point.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "repository/catalogue/captured_points.h"
-#include "repository/catalogue/lineage_choice.h"
+#include "repository/catalogue/lineage_scope.h"
 #include "repository/catalogue/point_name.h"
 #include "repository/catalogue/point_text.h"
 #include "repository/catalogue/target_by_revision.h"
@@ -20,16 +20,16 @@ namespace {
 
 std::unexpected<Error> ambiguous_id(const std::string& text, std::vector<std::string> choices) {
   const std::size_t count = choices.size();
-  return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", shown(text), count),
+  return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", shown_text(text), count),
               join_choices(std::move(choices)), "Give more digits of the id.");
 }
 
 // The end of a flush was once the newest point, and keeps its id.
-Result<std::optional<PointTarget>> captured_by_id(const LineageChoice& choice, const std::string& prefix,
+Result<std::optional<PointTarget>> captured_by_id(const LineageScope& scope, const std::string& prefix,
                                                   const std::string& text) {
-  const CatalogueContents& contents = choice.contents();
+  const CatalogueContents& contents = scope.contents();
   std::set<std::pair<LineageId, std::int64_t>> found;
-  for (const LineageInfo* info : choice.lineages()) {
+  for (const LineageInfo* info : scope.lineages()) {
     const LineageId& id = info->lineage.id;
     for (const manifest::Flush& flush : contents.captured.flushes_of(id)) {
       if (!covers(info->captured, flush.revision)) continue;
@@ -44,32 +44,32 @@ Result<std::optional<PointTarget>> captured_by_id(const LineageChoice& choice, c
     return ambiguous_id(text, std::move(choices));
   }
   auto point = captured_point(contents, found.begin()->first, found.begin()->second);
-  return point ? std::optional(owning(*std::move(point))) : std::nullopt;
+  return point ? std::optional(target_owning(*std::move(point))) : std::nullopt;
 }
 
-Result<PointTarget> target_of_id(const LineageChoice& choice, const std::string& prefix, const std::string& text) {
+Result<PointTarget> target_of_id(const LineageScope& scope, const std::string& prefix, const std::string& text) {
   std::vector<const Point*> found;
   const Point* elsewhere = nullptr;
-  for (const Point& point : choice.contents().points) {
+  for (const Point& point : scope.contents().points) {
     if (!point.id.starts_with(prefix)) continue;
-    if (choice.contains(lineage_of(point))) {
+    if (scope.contains(lineage_of(point))) {
       found.push_back(&point);
     } else {
       elsewhere = &point;
     }
   }
-  if (found.size() == 1) return whole(*found.front());
+  if (found.size() == 1) return target_of(*found.front());
   if (found.size() > 1) {
     std::vector<std::string> choices;
-    for (const Point* point : found) choices.push_back(describe(*point));
+    for (const Point* point : found) choices.push_back(point_text(*point));
     return ambiguous_id(text, std::move(choices));
   }
-  if (auto captured = TRY(captured_by_id(choice, prefix, text))) return *std::move(captured);
+  if (auto captured = TRY(captured_by_id(scope, prefix, text))) return *std::move(captured);
   std::string why = "no point has an id that begins so";
   if (elsewhere != nullptr) {
-    why = fmt::format("{} is not of cluster \"{}\"", describe(*elsewhere), shown(choice.cluster()));
+    why = fmt::format("{} is not of cluster \"{}\"", point_text(*elsewhere), shown_text(scope.cluster()));
   }
-  return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", shown(text)), why);
+  return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", shown_text(text)), why);
 }
 
 }  // namespace
@@ -77,29 +77,29 @@ Result<PointTarget> target_of_id(const LineageChoice& choice, const std::string&
 Result<PointTarget> resolve_point(const CatalogueContents& contents, const std::string& text,
                                   const std::string& cluster, Timestamp now) {
   const PointName name = TRY(parse_point_name(text));
-  LineageChoice choice = TRY(LineageChoice::of_cluster(contents, cluster));
+  LineageScope scope = TRY(LineageScope::of_cluster(contents, cluster));
   switch (name.kind) {
     case PointName::Kind::kLatest:
-      TRY(choice.require_one_cluster(text));
-      return latest_target(choice);
+      TRY(scope.require_one_cluster(text));
+      return latest_target(scope);
     case PointName::Kind::kId:
-      return target_of_id(choice, name.id_prefix, text);
+      return target_of_id(scope, name.id_prefix, text);
     case PointName::Kind::kTime:
-      TRY(choice.require_one_cluster(text));
-      return target_at(choice, name.time);
+      TRY(scope.require_one_cluster(text));
+      return target_at(scope, name.time);
     case PointName::Kind::kAgo:
-      TRY(choice.require_one_cluster(text));
-      return target_at(choice, Timestamp{now.ns - std::min(name.ago_ns, now.ns)});
+      TRY(scope.require_one_cluster(text));
+      return target_at(scope, Timestamp{now.ns - std::min(name.ago_ns, now.ns)});
     case PointName::Kind::kRevision:
-      TRY(choice.narrow_to(name.lineage_prefix));
-      return target_of_revision(choice, name.revision);
+      TRY(scope.narrow_to(name.lineage_prefix));
+      return target_of_revision(scope, name.revision);
   }
   return fail(ErrorCode::kInternal, "a point was named in an unknown way");
 }
 
 const Point* latest_of(const CatalogueContents& contents, const std::string& cluster_name) {
-  const LineageChoice choice = LineageChoice::of_name(contents, cluster_name);
-  const auto found = latest_target(choice);
+  const LineageScope scope = LineageScope::of_name(contents, cluster_name);
+  const auto found = latest_target(scope);
   return found ? found->point : nullptr;
 }
 

@@ -1,8 +1,9 @@
-// LineageChoice: which lineage of the repo a snapshot may continue, and what its own descends from where it continues
+// SnapshotLineage: which lineage of the repo a snapshot may continue, and what its own descends from where it continues
 // none.
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/world.h"
@@ -18,10 +19,10 @@ struct SnapshotOwner {
   std::string cluster_id;  // hex, or empty
 };
 
-class LineageChoice {
+class SnapshotLineage {
  public:
   // `catalogue` and `sidecar` (the snapshot's) outlive this.
-  LineageChoice(const repository::Catalogue& catalogue, const etcd::Sidecar& sidecar, SnapshotOwner owner)
+  SnapshotLineage(const repository::Catalogue& catalogue, const etcd::Sidecar& sidecar, SnapshotOwner owner)
       : catalogue_(catalogue), sidecar_(sidecar), owner_(std::move(owner)) {}
 
   // The newest point of every lineage that the snapshot might continue, likeliest first.

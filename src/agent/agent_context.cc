@@ -1,4 +1,4 @@
-#include "agent/context.h"
+#include "agent/agent_context.h"
 
 namespace lifeboat::agent {
 
@@ -9,7 +9,7 @@ bool is_due(io::Clock& clock, std::chrono::nanoseconds& next, std::chrono::nanos
   return true;
 }
 
-Context::Context(AgentOptions options, const AgentSeams& its_seams)
+AgentContext::AgentContext(AgentOptions options, const AgentSeams& its_seams)
     : seams(its_seams),
       clock(its_seams.world.clock),
       state(clock),
@@ -18,21 +18,21 @@ Context::Context(AgentOptions options, const AgentSeams& its_seams)
       clients(its_seams.connect),
       options_(std::move(options)) {}
 
-AgentOptions Context::options() const {
+AgentOptions AgentContext::options() const {
   const std::lock_guard lock(mutex_);
   return options_;
 }
 
-void Context::set_options(AgentOptions options) {
+void AgentContext::set_options(AgentOptions options) {
   const std::lock_guard lock(mutex_);
   options_ = std::move(options);
 }
 
-Snapshot Context::snapshot() const {
+Snapshot AgentContext::snapshot() const {
   return state.snapshot(seams.tail == nullptr ? std::nullopt : std::optional(seams.tail->state()));
 }
 
-void Context::fail_with(const Error& error) {
+void AgentContext::fail_with(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = error;
@@ -40,12 +40,12 @@ void Context::fail_with(const Error& error) {
   stop.ask();
 }
 
-std::optional<Error> Context::failure() const {
+std::optional<Error> AgentContext::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
 }
 
-void Context::say(Severity severity, std::string_view event, std::string text) const {
+void AgentContext::say(Severity severity, std::string_view event, std::string text) const {
   seams.log({.severity = severity, .event = event, .text = std::move(text), .revision = 0, .lineage = {}});
 }
 

@@ -1,11 +1,13 @@
-// Context: what the threads of the agent share.
+// AgentContext: what the threads of the agent share.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/agent_types.h"
 #include "agent/heavy_work.h"
@@ -18,9 +20,9 @@ namespace lifeboat::agent {
 bool is_due(io::Clock& clock, std::chrono::nanoseconds& next, std::chrono::nanoseconds interval);
 
 // Usable from several threads.
-class Context {
+class AgentContext {
  public:
-  Context(AgentOptions options, const AgentSeams& its_seams);
+  AgentContext(AgentOptions options, const AgentSeams& its_seams);
 
   AgentOptions options() const;
   void set_options(AgentOptions options);

@@ -1,17 +1,17 @@
-// Reload: takes new settings and certificates while the agent runs, and connects to etcd with them.
+// ConnectionKeeper: takes new settings and certificates while the agent runs, and connects to etcd with them.
 #pragma once
 
 #include <optional>
 #include <string>
 
-#include "agent/context.h"
+#include "agent/agent_context.h"
 
 namespace lifeboat::agent {
 
 // Of the supervising thread.
-class Reload {
+class ConnectionKeeper {
  public:
-  explicit Reload(Context& context) : context_(context) {}
+  explicit ConnectionKeeper(AgentContext& context) : context_(context) {}
 
   // The first connection.
   Status connect();
@@ -26,7 +26,7 @@ class Reload {
   void take_certificates();
   void reconnect(const std::string& reason);
 
-  Context& context_;
+  AgentContext& context_;
   Sha256 certificates_, refused_certificates_;  // in use; known not to work
   std::chrono::nanoseconds next_certificates_{};
   bool reload_wanted_ = false;  // by a SIGHUP

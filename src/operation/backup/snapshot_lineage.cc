@@ -1,4 +1,4 @@
-#include "operation/backup/lineage_choice.h"
+#include "operation/backup/snapshot_lineage.h"
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ namespace lifeboat::operation {
 
 using repository::Point;
 
-std::vector<const Point*> LineageChoice::candidates() const {
+std::vector<const Point*> SnapshotLineage::candidates() const {
   std::vector<const Point*> heads;
   for (const auto& lineage : catalogue_.lineages()) {
     const Point* head = catalogue_.newest_of(lineage.lineage.id);
@@ -23,22 +23,22 @@ std::vector<const Point*> LineageChoice::candidates() const {
   return heads;
 }
 
-const repository::LineageInfo& LineageChoice::lineage_of(const Point& head) const {
+const repository::LineageInfo& SnapshotLineage::lineage_of(const Point& head) const {
   return *catalogue_.lineage(head.manifest.lineage.id);  // the catalogue has that of each of its points
 }
 
-bool LineageChoice::is_same_cluster(const Point& head) const {
+bool SnapshotLineage::is_same_cluster(const Point& head) const {
   const std::string& id = lineage_of(head).cluster_id;
   return owner_.live && !id.empty() && id == owner_.cluster_id;
 }
 
-bool LineageChoice::may_continue(const Point& head) const {
+bool SnapshotLineage::may_continue(const Point& head) const {
   const repository::LineageInfo& info = lineage_of(head);
   if (owner_.live && !info.cluster_id.empty()) return info.cluster_id == owner_.cluster_id;
   return owner_.cluster.empty() || info.names.contains(owner_.cluster);
 }
 
-bool LineageChoice::raft_position_fits(const Point& head, std::int64_t revision) const {
+bool SnapshotLineage::raft_position_fits(const Point& head, std::int64_t revision) const {
   const RaftPosition ours{revision, sidecar_.consistent_index()};
   for (const auto& point : catalogue_.points()) {
     const manifest::Manifest& known = point.manifest;
@@ -51,7 +51,7 @@ bool LineageChoice::raft_position_fits(const Point& head, std::int64_t revision)
   return true;
 }
 
-std::string LineageChoice::objection(const Point& head, const SnapshotMatch& match) const {
+std::string SnapshotLineage::objection(const Point& head, const SnapshotMatch& match) const {
   if (!match.continues) return match.contradiction;
   if (match.common == 0 && !is_same_cluster(head)) {
     return fmt::format("{} has no record in common with the repo, so nothing shows that it continues",
@@ -61,22 +61,22 @@ std::string LineageChoice::objection(const Point& head, const SnapshotMatch& mat
   return {};
 }
 
-// What shares no record with a cluster nobody named has nothing to do with it; a live cluster of another id may hold
-// the same first records by chance, unless it was restored.
-bool LineageChoice::is_related(const Point& head, const SnapshotMatch& match) const {
+// Without a cluster name, a lineage that shares no record with the snapshot is unrelated; a live cluster of another id
+// may hold the same first records by chance, unless it was restored.
+bool SnapshotLineage::is_related(const Point& head, const SnapshotMatch& match) const {
   if (is_same_cluster(head) || !owner_.cluster.empty()) return true;
   return match.common > 0 && (!owner_.live || was_restored(sidecar_, match));
 }
 
-void LineageChoice::reject(const Point& head, const SnapshotMatch& match, std::string reason) {
+void SnapshotLineage::reject(const Point& head, const SnapshotMatch& match, std::string reason) {
   if (!has_parent() && is_related(head, match)) take_parent(head, match, std::move(reason));
 }
 
-void LineageChoice::descend_from(const Point& head, const SnapshotMatch& match) {
+void SnapshotLineage::descend_from(const Point& head, const SnapshotMatch& match) {
   take_parent(head, match, cluster_id_changed(lineage_of(head).cluster_id, owner_.cluster_id));
 }
 
-void LineageChoice::take_parent(const Point& head, const SnapshotMatch& match, std::string reason) {
+void SnapshotLineage::take_parent(const Point& head, const SnapshotMatch& match, std::string reason) {
   begun_.parent = head.manifest.lineage.id;
   begun_.fork_revision = match.last_common;
   begun_.parent_revision = head.manifest.revision;
@@ -86,28 +86,28 @@ void LineageChoice::take_parent(const Point& head, const SnapshotMatch& match, s
 }
 
 // A cluster of the same name whose id changed was restored, or created again.
-void LineageChoice::take_parent_by_name() {
+void SnapshotLineage::take_parent_by_name() {
   const Point* newest = nullptr;
   for (const auto& point : catalogue_.points())
     if (!owner_.cluster.empty() && point.manifest.source.cluster == owner_.cluster) newest = &point;
   if (newest != nullptr) descend_from(*catalogue_.newest_of(newest->manifest.lineage.id), {});
 }
 
-manifest::Lineage LineageChoice::begin(io::Random& random) {
+manifest::Lineage SnapshotLineage::begin(io::Random& random) {
   random.fill(begun_.id.bytes);
   if (begun_.reason.empty()) begun_.reason = "first backup of this cluster";
   if (!has_parent()) take_parent_by_name();
   return begun_;
 }
 
-std::string LineageChoice::cluster_name() const {
+std::string SnapshotLineage::cluster_name() const {
   if (!owner_.cluster.empty()) return owner_.cluster;
   if (!parent_cluster_.empty()) return parent_cluster_;
   if (!owner_.cluster_id.empty()) return owner_.cluster_id;
   std::vector<std::uint64_t> ids;
   if (const auto members = sidecar_.members())
     for (const auto& member : *members) ids.push_back(member.id);
-  return ids.empty() ? "imported" : fmt::format("{:x}", etcd::cluster_id(ids));
+  return ids.empty() ? "imported" : etcd::id_text(etcd::cluster_id(ids));
 }
 
 }  // namespace lifeboat::operation

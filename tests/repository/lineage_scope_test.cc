@@ -1,8 +1,8 @@
-#include "repository/catalogue/lineage_choice.h"
+#include "repository/catalogue/lineage_scope.h"
 
 #include <gmock/gmock.h>
 
-#include "repository/catalogue/build.h"
+#include "repository/catalogue/build_contents.h"
 #include "repository/support.h"
 
 namespace lifeboat::repository {
@@ -28,31 +28,31 @@ CatalogueContents contents() {
   return build_contents(std::move(all), {}, {}, {});
 }
 
-std::vector<LineageId> ids(const LineageChoice& choice) {
+std::vector<LineageId> ids(const LineageScope& choice) {
   std::vector<LineageId> out;
   for (const LineageInfo* info : choice.lineages()) out.push_back(info->lineage.id);
   return out;
 }
 
-TEST(LineageChoice, IsWhatTheClustersNameMeansAndAllWithoutOne) {
+TEST(LineageScope, IsWhatTheClustersNameMeansAndAllWithoutOne) {
   const CatalogueContents all = contents();
-  EXPECT_THAT(ids(LineageChoice::of_cluster(all, "prod").value()), ElementsAre(kA, kB));
-  EXPECT_THAT(ids(LineageChoice::of_cluster(all, "").value()), ElementsAre(kA, kB, kC));
-  EXPECT_THAT(ids(LineageChoice::of_name(all, "lab")), ElementsAre(kC));
-  EXPECT_THAT(ids(LineageChoice::of_name(all, "")), IsEmpty()) << "a name is taken literally";
+  EXPECT_THAT(ids(LineageScope::of_cluster(all, "prod").value()), ElementsAre(kA, kB));
+  EXPECT_THAT(ids(LineageScope::of_cluster(all, "").value()), ElementsAre(kA, kB, kC));
+  EXPECT_THAT(ids(LineageScope::of_name(all, "lab")), ElementsAre(kC));
+  EXPECT_THAT(ids(LineageScope::of_name(all, "")), IsEmpty()) << "a name is taken literally";
 }
 
-TEST(LineageChoice, OfAnUnknownClusterNamesTheKnown) {
+TEST(LineageScope, OfAnUnknownClusterNamesTheKnown) {
   const CatalogueContents all = contents();
-  const auto choice = LineageChoice::of_cluster(all, "stage");
+  const auto choice = LineageScope::of_cluster(all, "stage");
   ASSERT_FALSE(choice);
   EXPECT_EQ(choice.error().code(), ErrorCode::kPointNotFound);
   EXPECT_THAT(choice.error().to_string(), HasSubstr("it has points of: lab, prod"));
 }
 
-TEST(LineageChoice, IsNarrowedToTheOneLineageThatAPrefixFits) {
+TEST(LineageScope, IsNarrowedToTheOneLineageThatAPrefixFits) {
   const CatalogueContents all = contents();
-  LineageChoice one = LineageChoice::of_cluster(all, "prod").value();
+  LineageScope one = LineageScope::of_cluster(all, "prod").value();
   ASSERT_TRUE(one.narrow_to(""));
   EXPECT_THAT(one.lineages(), SizeIs(2));
   ASSERT_TRUE(one.narrow_to(kB.text()));
@@ -61,25 +61,25 @@ TEST(LineageChoice, IsNarrowedToTheOneLineageThatAPrefixFits) {
   EXPECT_FALSE(one.contains(kA));
 }
 
-TEST(LineageChoice, RefusesAPrefixOfSeveralOrOfNone) {
+TEST(LineageScope, RefusesAPrefixOfSeveralOrOfNone) {
   const CatalogueContents all = contents();
-  LineageChoice several = LineageChoice::of_cluster(all, "").value();
+  LineageScope several = LineageScope::of_cluster(all, "").value();
   EXPECT_EQ(several.narrow_to("ee").error().code(), ErrorCode::kPointAmbiguous);
-  LineageChoice none = LineageChoice::of_cluster(all, "prod").value();
+  LineageScope none = LineageScope::of_cluster(all, "prod").value();
   EXPECT_EQ(none.narrow_to(kC.text()).error().code(), ErrorCode::kPointNotFound) << "it is of another cluster";
 }
 
-TEST(LineageChoice, OfSeveralClustersListsTheNewestPointOfEach) {
+TEST(LineageScope, OfSeveralClustersListsTheNewestPointOfEach) {
   const CatalogueContents all = contents();
-  EXPECT_TRUE(LineageChoice::of_cluster(all, "prod").value().require_one_cluster("latest"));
-  const Status refused = LineageChoice::of_cluster(all, "").value().require_one_cluster("latest");
+  EXPECT_TRUE(LineageScope::of_cluster(all, "prod").value().require_one_cluster("latest"));
+  const Status refused = LineageScope::of_cluster(all, "").value().require_one_cluster("latest");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kPointAmbiguous);
   EXPECT_THAT(refused.error().to_string(), AllOf(HasSubstr("`latest`"), HasSubstr("in point " + point_id(kC, 300)),
                                                  HasSubstr("in point " + point_id(kB, 200))));
 }
 
-TEST(LineageChoice, AShortIdHasAsManyDigitsAsTellItFromEveryOther) {
+TEST(LineageScope, AShortIdHasAsManyDigitsAsTellItFromEveryOther) {
   const CatalogueContents all = contents();
   EXPECT_EQ(short_id(all, all.lineages.front()), all.lineages.front().lineage.id.text()) << "they differ in the last";
   std::vector<StoredManifest> only;

@@ -1,4 +1,4 @@
-#include "cli/command/arguments.h"
+#include "cli/grammar/arguments.h"
 
 #include <fmt/format.h>
 

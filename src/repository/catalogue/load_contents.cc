@@ -1,4 +1,4 @@
-#include "repository/catalogue/load.h"
+#include "repository/catalogue/load_contents.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/pipeline.h"
-#include "repository/catalogue/build.h"
+#include "repository/catalogue/build_contents.h"
 #include "repository/catalogue/replace_missing.h"
 #include "repository/store/layout.h"
 

@@ -1,4 +1,4 @@
-#include "repository/catalogue/lineage_choice.h"
+#include "repository/catalogue/lineage_scope.h"
 
 #include <fmt/format.h>
 
@@ -28,7 +28,7 @@ std::string clusters_in(const CatalogueContents& contents) {
   std::vector<const LineageInfo*> all;
   for (const LineageInfo& info : contents.lineages) all.push_back(&info);
   std::vector<std::string> names = cluster_names(all);
-  for (std::string& name : names) name = shown(name);
+  for (std::string& name : names) name = shown_text(name);
   return join_choices(std::move(names));
 }
 
@@ -68,23 +68,24 @@ std::string short_id(const CatalogueContents& contents, const LineageInfo& info)
   return id.substr(0, digits);
 }
 
-Result<LineageChoice> LineageChoice::of_cluster(const CatalogueContents& contents, std::string cluster) {
+Result<LineageScope> LineageScope::of_cluster(const CatalogueContents& contents, std::string cluster) {
   if (contents.points.empty()) return std::unexpected(no_points(contents));
-  LineageChoice choice(contents, std::move(cluster));
-  choice.lineages_ = lineages_of(contents, choice.cluster_);
-  if (!choice.lineages_.empty()) return choice;
-  return fail(ErrorCode::kPointNotFound, fmt::format("the repo has no point of cluster \"{}\"", shown(choice.cluster_)),
+  LineageScope scope(contents, std::move(cluster));
+  scope.lineages_ = lineages_of(contents, scope.cluster_);
+  if (!scope.lineages_.empty()) return scope;
+  return fail(ErrorCode::kPointNotFound,
+              fmt::format("the repo has no point of cluster \"{}\"", shown_text(scope.cluster_)),
               fmt::format("it has points of: {}", clusters_in(contents)));
 }
 
-LineageChoice LineageChoice::of_name(const CatalogueContents& contents, std::string name) {
-  LineageChoice choice(contents, std::move(name));
+LineageScope LineageScope::of_name(const CatalogueContents& contents, std::string name) {
+  LineageScope scope(contents, std::move(name));
   for (const LineageInfo& info : contents.lineages)
-    if (info.cluster == choice.cluster_) choice.lineages_.push_back(&info);
-  return choice;
+    if (info.cluster == scope.cluster_) scope.lineages_.push_back(&info);
+  return scope;
 }
 
-Status LineageChoice::narrow_to(const std::string& id_prefix) {
+Status LineageScope::narrow_to(const std::string& id_prefix) {
   if (id_prefix.empty()) return {};
   const std::vector<const LineageInfo*> all = lineages_;
   std::erase_if(lineages_, [&](const LineageInfo* info) { return !info->lineage.id.text().starts_with(id_prefix); });
@@ -100,26 +101,27 @@ Status LineageChoice::narrow_to(const std::string& id_prefix) {
               "there are " + join_choices(std::move(ids)));
 }
 
-Status LineageChoice::require_one_cluster(const std::string& text) const {
+Status LineageScope::require_one_cluster(const std::string& text) const {
   if (cluster_names(lineages_).size() <= 1) return {};
-  return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", shown(text)),
+  return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", shown_text(text)),
               fmt::format("the repo has points of: {}", newest_by_cluster()),
               "Name the cluster with --cluster, or give the id of a point.");
 }
 
-bool LineageChoice::contains(const LineageId& id) const {
+bool LineageScope::contains(const LineageId& id) const {
   return std::ranges::any_of(lineages_, [&](const auto* info) { return info->lineage.id == id; });
 }
 
 // Each cluster with its newest point, the latest first.
-std::string LineageChoice::newest_by_cluster() const {
+std::string LineageScope::newest_by_cluster() const {
   std::set<std::string> listed;
   std::vector<std::string> choices;
   for (const Point& point : std::views::reverse(contents_->points)) {
     if (!contains(lineage_of(point))) continue;
     const std::string& cluster = contents_->lineage(lineage_of(point))->cluster;
     if (!listed.insert(cluster).second) continue;
-    choices.push_back(fmt::format("{} (last seen {} in point {})", shown(cluster), rfc3339(point.last_seen), point.id));
+    choices.push_back(
+        fmt::format("{} (last seen {} in point {})", shown_text(cluster), rfc3339(point.last_seen), point.id));
   }
   return join_choices(std::move(choices));
 }
