@@ -1,4 +1,5 @@
 // main: builds the real seams and runs the command line.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <exception>
@@ -12,6 +13,14 @@
 #include "io/world.h"
 
 namespace {
+
+// A descriptor 0, 1 or 2 that was closed would become the first file that is opened, and what is said would go into it.
+// Reading from what stands there instead gives nothing, writing to it is refused.
+void keep_standard_streams_apart() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) == -1) (void)::open("/dev/null", O_RDONLY);
+  }
+}
 
 lifeboat::app::Environment read_environment() {
   lifeboat::app::Environment environment;
@@ -40,6 +49,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams_apart();
   if (const auto hardened = lifeboat::crypto::harden_process(); !hardened) {
     return lifeboat::cli::report_internal(hardened.error().to_string().c_str(), std::cerr);
   }

@@ -4,7 +4,7 @@
 namespace lifeboat::app {
 
 // From now on SIGINT, SIGTERM and SIGHUP (a session that ends) are noted, a second one ends the process at once, and
-// SIGPIPE is an error of write(). Under nohup SIGHUP stays ignored.
+// SIGPIPE and SIGXFSZ are errors of write(). Under nohup SIGHUP stays ignored.
 void install_signal_handlers();
 
 // From now on SIGHUP asks to read the settings anew, and is no wish to stop: for daemons.

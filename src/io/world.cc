@@ -136,6 +136,7 @@ Status open_pipe(Launch& launch) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
+  ::signal(SIGXFSZ, SIG_DFL);
   if (::dup2(launch.input.get(), STDIN_FILENO) < 0) give_up(launch);
   if (::dup2(launch.output.get(), STDOUT_FILENO) < 0) give_up(launch);
   if (::dup2(launch.output.get(), STDERR_FILENO) < 0) give_up(launch);

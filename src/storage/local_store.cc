@@ -17,6 +17,7 @@ constexpr std::size_t kStageBufferBytes = std::size_t{1} << 20;
 constexpr std::size_t kCompareBytes = std::size_t{256} << 10;
 constexpr std::uint32_t kObjectMode = 0600;
 constexpr std::uint32_t kDirectoryMode = 0700;
+constexpr std::size_t kMarkBytes = 4096;
 constexpr std::string_view kMarkPrefix = "format.";  // docs/format/layout.md
 
 bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
@@ -222,12 +223,12 @@ class LocalStore final : public ObjectStore {
   void take_as_mark(const ObjectInfo& object) {
     if (!object.name.starts_with(kMarkPrefix)) return;
     const std::lock_guard lock(mutex_);
-    if (!mark_) mark_ = object;
+    if (!mark_) mark_ = Mark{object, read_mark(object.name)};
   }
 
   void forget_mark(const std::string& name) {
     const std::lock_guard lock(mutex_);
-    if (mark_ && mark_->name == name) mark_.reset();
+    if (mark_ && mark_->object.name == name) mark_.reset();
   }
 
   bool has_mark() {
@@ -236,7 +237,7 @@ class LocalStore final : public ObjectStore {
   }
 
   Status check_root() {
-    std::optional<ObjectInfo> mark;
+    std::optional<Mark> mark;
     {
       const std::lock_guard lock(mutex_);
       mark = mark_;
@@ -245,14 +246,34 @@ class LocalStore final : public ObjectStore {
       TRY(files_.stat(root_));
       return {};
     }
-    const auto info = files_.stat(path_of(mark->name));
-    if (info && info->size_bytes == mark->size_bytes && info->modified == mark->modified) return {};
+    const ObjectInfo& object = mark->object;
+    const auto info = files_.stat(path_of(object.name));
+    if (info && info->size_bytes == object.size_bytes && info->modified == object.modified) return {};
+    if (info && !mark->content.empty() && read_mark(object.name) == mark->content)
+      return keep_mark_time(info->modified);
     if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
     forget_directories();
     TRY(files_.stat(root_));
     return fail(ErrorCode::kStorageFailed, url() + " is not the repo that was opened",
-                fmt::format("its {} is {}", mark->name, info ? "another" : "gone"),
+                fmt::format("its {} is {}", object.name, info ? "another" : "gone"),
                 "See whether its disk is mounted; what goes on by itself begins anew when it is.");
+  }
+
+  // Empty when it cannot be read.
+  Bytes read_mark(const std::string& name) {
+    const auto file = files_.open(path_of(name), {});
+    if (!file) return {};
+    Bytes content(kMarkBytes);
+    const auto count = (*file)->read_at(0, content);
+    content.resize(count ? *count : 0);
+    return content;
+  }
+
+  // The same mark, touched or copied back.
+  Status keep_mark_time(Timestamp modified) {
+    const std::lock_guard lock(mutex_);
+    if (mark_) mark_->object.modified = modified;
+    return {};
   }
 
   void forget_directories() {
@@ -337,7 +358,11 @@ class LocalStore final : public ObjectStore {
   std::string root_;
   std::mutex mutex_;
   std::set<std::string> durable_;  // directories known to survive a crash
-  std::optional<ObjectInfo> mark_;
+  struct Mark {
+    ObjectInfo object;
+    Bytes content;  // as much of it as shows whose it is
+  };
+  std::optional<Mark> mark_;
 };
 
 }  // namespace

@@ -109,6 +109,34 @@ TEST_F(WithPoint, ImportRefusesWhatIsNotAWholeSnapshot) {
   expect_error(absent, absent.exit, "LB-E(1006|3005)");
 }
 
+// A file that is opened must not become a standard stream that was closed.
+TEST_F(WithPoint, WritesNothingOfWhatItSaysIntoItsFiles) {
+  const Words closed{"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"};
+  const RunResult answered = run(closed + repo_.argv({"import", snapshot_, "-v"}), surroundings(repo_.scratch("")));
+  EXPECT_EQ(answered.exit, 9) << "the point is made, its answer could not be written";
+  const Json points = repo_.json({"ls"});
+  ASSERT_EQ(points.at("items").size(), 1u);
+  EXPECT_EQ(run(closed + repo_.argv({"verify", "--all", "--level", "3"}), surroundings()).exit, 9);
+  EXPECT_EQ(repo_.run_with({"verify", "--all", "--level", "3"}).exit, 0);
+}
+
+TEST_F(WithPoint, AFileThatMayNotGrowIsAnErrorAndNotTheEnd) {
+  const Words limited{"sh", "-c", "ulimit -f 4; exec \"$@\"", "sh"};
+  expect_error(run(limited + repo_.argv({"import", snapshot_}), surroundings(repo_.scratch(""))), 9, "LB-E300[0-9]");
+  import_good();
+}
+
+TEST_F(WithPoint, RestoreTakesAnEmptyPathForAMistake) {
+  import_good();
+  for (const char* flag : {"--data-dir", "--wal-dir", "--plan"})
+    expect_error(repo_.run_with({"restore", "etcd", flag, ""}), 2, "LB-E1001");
+}
+
+TEST_F(WithPoint, AClusterCannotBeCalledWhatWouldMoveATerminal) {
+  for (const Words& command : {Words{"import", snapshot_}, Words{"agent", "--endpoints", "http://127.0.0.1:1"}})
+    expect_error(repo_.run_with(command + Words{"--cluster", "new\nline"}), 2, "LB-E1001");
+}
+
 TEST_F(WithPoint, RestoreRefusesTargetsThatAreInUseAndPointsThatAreNotThere) {
   import_good();
   const Words to_latest = {"restore", "etcd", "--to", "latest", "--data-dir"};

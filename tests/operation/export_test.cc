@@ -51,6 +51,28 @@ TEST(Export, HasALeaseForEveryIdThatAKeyNames) {
   EXPECT_THAT(exported.report.synthesized_leases, ElementsAre(HasSubstr("Lease 22")));
 }
 
+TEST(Export, SaysThatThePointFailedItsLastVerification) {
+  RepoWorld w;
+  ASSERT_TRUE(w.init());
+  MvccModel model;
+  model.put("/a", "1");
+  const auto report = w.import_model(model);
+  ASSERT_TRUE(report) << why_not(report);
+  EXPECT_THAT(export_of(w, "latest").report.warnings, IsEmpty());
+
+  manifest::Attestation failed;
+  failed.lineage = report->lineage;
+  failed.revision = report->revision;
+  failed.made = w.clock.time;
+  failed.kind = "verify";
+  failed.level = 3;
+  failed.reason = "a key has a wrong version";
+  ASSERT_TRUE(repository::publish_attestation(*w.repo, w.world, failed));
+  ASSERT_TRUE(w.files.remove_file("/exported.db"));
+  EXPECT_THAT(export_of(w, "latest").report.warnings,
+              ElementsAre(HasSubstr("failed its last verification of level 3: a key has a wrong version")));
+}
+
 TEST(Export, OfARevisionBelowAManifestHasTheLeasesAndUsersOfThatRevision) {
   RepoWorld w;
   ASSERT_TRUE(w.init());

@@ -71,7 +71,7 @@ TEST_F(StatusOf, TellsOfEachClusterByItself) {
   ASSERT_EQ(all.clusters.size(), 2U);
   EXPECT_EQ(all.clusters.front().cluster, "prod") << "the one not seen for longest";
   EXPECT_EQ(all.clusters.front().newest_point, new_prod.point);
-  EXPECT_GT(all.clusters.front().rpo_seconds, 3 * 86'400 - 1);
+  EXPECT_GT(all.clusters.front().rpo_seconds.value(), 3 * 86'400 - 1);
   EXPECT_EQ(all.clusters.back().newest_point, new_staging.point);
   EXPECT_EQ(all.points, 3U);
   const auto one = ask("prod");
@@ -79,6 +79,21 @@ TEST_F(StatusOf, TellsOfEachClusterByItself) {
   EXPECT_EQ(one.clusters.front().newest_point, new_prod.point);
   EXPECT_EQ(one.points, 2U);
   EXPECT_EQ(one.lineages.size(), 1U);
+}
+
+TEST_F(StatusOf, ATimeAheadOfTheClockIsADoubtAndNoAge) {
+  make_two();
+  const Timestamp now = w.clock.time;
+  const Timestamp newest = ask("prod").clusters.front().newest_time;
+  w.clock.time.ns = newest.ns - 30'000'000'000;
+  EXPECT_EQ(ask("prod").recoverability(), kRecoverable) << "clocks of two hosts differ a little";
+  EXPECT_EQ(ask("prod").clusters.front().rpo_seconds, 0);
+  w.clock.time.ns -= 86'400'000'000'000;
+  const auto report = ask("prod");
+  EXPECT_EQ(report.recoverability(), kDoubtful);
+  EXPECT_EQ(report.clusters.front().rpo_seconds, std::nullopt);
+  EXPECT_THAT(report.verdict, HasSubstr("ahead of this clock"));
+  w.clock.time = now;
 }
 
 TEST_F(StatusOf, OfAClusterThatTheRepoDoesNotKnowIsAnError) {

@@ -168,6 +168,16 @@ TEST_F(Resolve, ATimeTakesTheLastPointCertainlyAtOrBeforeIt) {
   EXPECT_THAT(error(one_, at(9)).why(), HasSubstr(point_id(kA, 100)));
 }
 
+TEST_F(Resolve, AClockThatWasAheadOnceHidesNothingThatCameAfter) {
+  auto all = points_of_a();
+  all[1].earliest = all[1].latest = at_minute(5000);
+  const Catalogue jumped = catalogue_of(all);
+  EXPECT_EQ(found(jumped, at(11)), "100@100");
+  EXPECT_EQ(found(jumped, at(29)), "100@100") << "when the second was reached is not known";
+  EXPECT_EQ(found(jumped, at(31)), "180@180");
+  EXPECT_EQ(found(jumped, "@-1m"), "180@180");
+}
+
 TEST_F(Resolve, ATimeWithinAnIdleSpanTakesThePointSeenBeforeAndAfter) {
   auto all = points_of_a();
   manifest::Manifest again = all[0];

@@ -150,6 +150,20 @@ TEST(LocalStore, TakesAnotherStoreInItsPlaceForAnError) {
   EXPECT_FALSE(put(*u.store, "m/lineage/two", as_bytes("lost")));
 }
 
+TEST(LocalStore, GoesOnWhereItsMarkWasTouchedOrCopiedBack) {
+  Unmounted u;
+  u.mount();
+  const auto before = u.memory.stat(io::join(kRoot, "format.1"));
+  const auto other = local_store(u.memory, std::string(kRoot));
+  ASSERT_TRUE(other->remove("format.1"));
+  EXPECT_FALSE(u.store->list(""));
+  u.memory.set_time(Timestamp{before->modified.ns + 1});
+  ASSERT_TRUE(put(*other, "format.1", as_bytes("the mark")));
+  EXPECT_NE(u.memory.stat(io::join(kRoot, "format.1"))->modified, before->modified);
+  EXPECT_TRUE(u.store->list(""));
+  EXPECT_TRUE(put(*u.store, "m/lineage/two", as_bytes("kept")));
+}
+
 TEST(LocalStore, MakesADirectoryAnewThatSomebodyRemoved) {
   io::MemoryFileSystem memory;
   ASSERT_TRUE(create_local_root(memory, std::string(kRoot)));

@@ -11,6 +11,7 @@
 
 #include "app/signals.h"
 #include "cli/commands/agent_log.h"
+#include "cli/commands/backup_options.h"
 #include "cli/commands/commands.h"
 #include "operation/backup/backup_etcd.h"
 #include "repository/store/tail_store.h"
@@ -26,8 +27,9 @@ constexpr std::uint64_t kReceiveMemoryBytes = 36ull << 20;
 constexpr int kAdditionZstd = 9;
 constexpr int kLooksAHistory = 24;  // an hour is the longest pause
 
-agent::AgentOptions options_of(const app::App& app) {
+Result<agent::AgentOptions> options_of(const app::App& app) {
   const app::Settings& settings = app.settings();
+  TRY(require_plain("--cluster", settings.text("cluster")));
   agent::AgentOptions options;
   options.capture.backup.cluster = settings.text("cluster");
   options.capture.backup.purpose = manifest::kForCapture;
@@ -94,6 +96,7 @@ Result<ExitCode> run(Context& context) {
   AgentLog log(context.errors, context.app.world().clock, context.format == Format::kJson, context.quiet);
   context.app.on_warning([&](const std::string& sentence) { warn(log, sentence); });
   TRY(require_readable_again(context.app.settings()));
+  agent::AgentOptions chosen = TRY(options_of(context.app));
   const std::vector<std::string> lasting = lasting_settings(context.app.settings());
   repository::TailStore* const tail = put_tail_before_repo(context.app);
   const repository::Repository* repo = TRY(context.app.repo());
@@ -130,7 +133,7 @@ Result<ExitCode> run(Context& context) {
             return operation::backup_etcd(*repo, context.app.world(), client, whole, progress);
           },
       .tail = tail};
-  const auto done = agent::run_agent(options_of(context.app), seams);
+  const auto done = agent::run_agent(std::move(chosen), seams);
   // A put that hangs is given up: what it was to bring is in the tail.
   if (tail != nullptr && !tail->stop(kTailPatience)) seams.leave(true);
   if (!done) return std::unexpected(context.app.explain_etcd_error(done.error()));

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 1024;
 
+}  // namespace
+
 // Manifests hold text, and it is shown at terminals.
 Status require_plain(std::string_view flag, const std::string& text) {
   if (text.size() > kMaxNameBytes)
@@ -21,8 +23,6 @@ Status require_plain(std::string_view flag, const std::string& text) {
   return fail(ErrorCode::kUsage, fmt::format("{} {} cannot be used", flag, printable(as_bytes(text))),
               "it has control characters, or bytes that are not UTF-8");
 }
-
-}  // namespace
 
 Status fill_backup_options(const Context& context, operation::BackupOptions& options) {
   options.cluster = context.app.settings().text("cluster");

@@ -68,8 +68,11 @@ Status read_auth(const Arguments& arguments, RestoreOptions& options) {
 }
 
 Result<std::string> path_of(const Context& context, std::string_view flag) {
+  if (!context.arguments.has(flag)) return std::string();
   const std::string path = context.arguments.text(flag);
-  if (path.empty()) return std::string();
+  if (path.empty())
+    return fail(ErrorCode::kUsage, fmt::format("{} names no path", flag), "its value is empty",
+                "See whether a variable that should hold the path is set.");
   return context.app.absolute(path);
 }
 

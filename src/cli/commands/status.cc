@@ -29,8 +29,9 @@ Command status_command() {
           "Gives one verdict for each cluster in the repo, or for the one that --cluster names; the worst verdict "
           "decides the exit code. 0: what `latest` names can be recovered. 1: it cannot (NOT RECOVERABLE), or it is "
           "in doubt (DOUBTFUL): members and the log disagreed when they were last compared, or the last "
-          "verification of the newest point failed and no later one at least as deep was clean. The age of the "
-          "newest point does not affect the exit code; monitor `rpoSeconds`. In JSON, `clusters` lists all "
+          "verification of the newest point failed and no later one at least as deep was clean, or the time of the "
+          "newest point lies ahead of this clock. The age of the newest point does not affect the exit code; monitor "
+          "`rpoSeconds`, which is null where a clock was wrong. In JSON, `clusters` lists all "
           "clusters, the worst first, and the fields beside it are those of the worst.",
       .examples = {{"lifeboat status", "the verdict, the newest point, its proof, for each cluster"},
                    {"lifeboat status --cluster prod -o json", "for monitoring; exit code 1 means no"}},

@@ -123,7 +123,9 @@ std::string recoverability_word(operation::Recoverability recoverability) {
 void put_cluster(Facts& facts, const operation::ClusterStatus& cluster, const Style& style) {
   facts.put("newest", fmt::format("{} at revision {}, {}", cluster.newest_point, cluster.newest_revision,
                                   style.time_and_age(cluster.newest_time)));
-  facts.put("loss now", duration_text(cluster.rpo_seconds) + " of changes, if the cluster were lost at this moment");
+  facts.put("loss now", cluster.rpo_seconds ? duration_text(*cluster.rpo_seconds) +
+                                                  " of changes, if the cluster were lost at this moment"
+                                            : "unknown: the time of the newest point, or this clock, is wrong");
   facts.put("proof", proof_text(cluster.proof, cluster.proof_reason, style));
   facts.put("oldest", style.time_and_age(cluster.oldest_time));
   if (cluster.last_verified) {
@@ -139,8 +141,8 @@ void put_lineage(Facts& facts, const repository::LineageInfo& info) {
   for (const repository::Coverage& run : info.coverage) {
     runs += fmt::format("{}{}–{}", runs.empty() ? "" : ", ", run.from, run.to);
   }
-  facts.put("cluster",
-            fmt::format("{}: revisions {} (lineage {})", info.cluster, runs, info.lineage.id.text().substr(0, 8)));
+  facts.put("cluster", fmt::format("{}: revisions {} (lineage {})", printable(as_bytes(info.cluster)), runs,
+                                   info.lineage.id.text().substr(0, 8)));
   for (const repository::Coverage& run : info.captured) {
     facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
   }
@@ -160,7 +162,8 @@ std::string cluster_text(const operation::ClusterStatus& cluster, const std::vec
   for (const repository::LineageInfo& info : lineages) {
     if (info.cluster == cluster.cluster) put_lineage(facts, info);
   }
-  return fmt::format("\n{}  {}: {}\n", headline(cluster.recoverability, style), cluster.cluster, cluster.verdict) +
+  return fmt::format("\n{}  {}: {}\n", headline(cluster.recoverability, style), printable(as_bytes(cluster.cluster)),
+                     cluster.verdict) +
          facts.text() + findings_text(cluster.findings, style);
 }
 
@@ -174,7 +177,7 @@ Json newest_json(const operation::ClusterStatus& cluster) {
 // What stands both in a cluster's object and, of the worst cluster, beside the list.
 void put_cluster(Json& json, const operation::ClusterStatus& cluster) {
   json.put("newest", newest_json(cluster));
-  json.put("rpoSeconds", cluster.rpo_seconds);
+  json.put("rpoSeconds", cluster.rpo_seconds ? Json(*cluster.rpo_seconds) : Json());
   json.put("proof", Json::object().put("state", proof_word(cluster.proof)).put_text("reason", cluster.proof_reason));
   json.put("oldestTime", rfc3339(cluster.oldest_time));
   if (cluster.last_verified) {

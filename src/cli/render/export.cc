@@ -20,6 +20,7 @@ std::string export_text(const Catalogue::Target& target, const operation::Export
   std::string text = style.good("exported") +
                      fmt::format(" point {} at revision {}\n", target.point->id, report.revision) + facts.text();
   for (const std::string& lease : report.synthesized_leases) text += style.warn(lease) + "\n";
+  for (const std::string& warning : report.warnings) text += style.warn(warning) + "\n";
   return text + fmt::format("next: etcdutl snapshot restore {} --data-dir DIR\n", shell_word(report.path));
 }
 
@@ -32,7 +33,8 @@ Json export_json(const Catalogue::Target& target, const operation::ExportReport&
       .put("sha256", report.sha256)
       .put("leases", report.leases)
       .put("synthesizedLeases", report.synthesized_leases)
-      .put("usersRevision", report.users_revision);
+      .put("usersRevision", report.users_revision)
+      .put("warnings", report.warnings);
 }
 
 }  // namespace lifeboat::cli

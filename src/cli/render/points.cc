@@ -166,9 +166,11 @@ std::vector<const repository::LineageInfo*> lineages_of(const Catalogue& catalog
 std::string restorable_text(const repository::LineageInfo& info) {
   std::string text;
   std::size_t left_out = info.coverage.size() > kMostRuns ? info.coverage.size() - kMostRuns : 0;
-  if (left_out > 0) text = fmt::format("restorable: {} ranges of {} before these\n", left_out, info.cluster);
+  if (left_out > 0)
+    text = fmt::format("restorable: {} ranges of {} before these\n", left_out, printable(as_bytes(info.cluster)));
   for (const repository::Coverage& run : info.coverage | std::views::drop(left_out))
-    text += fmt::format("restorable: every revision from {} to {} of {}\n", run.from, run.to, info.cluster);
+    text += fmt::format("restorable: every revision from {} to {} of {}\n", run.from, run.to,
+                        printable(as_bytes(info.cluster)));
   return text;
 }
 
@@ -191,8 +193,9 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
                 {kLeft, kRight, kLeft, kLeft, kRight, kRight, kLeft});
     for (const Point* point : points) {
       table.row({point->id, fmt::format("{}", point->manifest.revision), style.time_and_age(point->last_seen),
-                 point->manifest.source.cluster, point->captured ? "captured" : count_text(point->manifest.live_keys),
-                 size_text(point->added_bytes), proof_cell(*point, style)});
+                 printable(as_bytes(point->manifest.source.cluster)),
+                 point->captured ? "captured" : count_text(point->manifest.live_keys), size_text(point->added_bytes),
+                 proof_cell(*point, style)});
     }
     text = table.text();
     for (const auto* info : lineages_of(catalogue, points)) text += restorable_text(*info);
@@ -229,7 +232,9 @@ std::string point_text(const PointAnswer& answer, const Style& style, bool verbo
   const std::string of_point =
       target.revision == manifest.revision ? "" : fmt::format("at revision {}: ", manifest.revision);
   Facts facts;
-  facts.put("cluster", source.cluster + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
+  facts
+      .put("cluster", printable(as_bytes(source.cluster)) +
+                          (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
       .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)

@@ -22,6 +22,11 @@ class FileSink final : public bbolt::PageSink {
   io::BulkFileWriter& out_;
 };
 
+std::unexpected<Error> exists_already(const std::string& path) {
+  return fail(ErrorCode::kTargetNotEmpty, fmt::format("{} exists", path), "an export never replaces a file",
+              "name a file that does not exist yet");
+}
+
 Result<Sha256> hash_file(io::File& file, std::uint64_t bytes) {
   crypto::Sha256Stream hash;
   Buffer buffer(std::size_t{1} << 20);
@@ -75,9 +80,7 @@ void describe_users(const RestoreSource& source, ExportReport& report) {
 Result<ExportReport> export_snapshot(const repository::Repository& repo, io::World& world,
                                      const repository::Catalogue::Target& target, const std::string& path,
                                      const io::WorkLimits& limits, Progress& progress) {
-  if (TRY(io::exists(world.files, path)))
-    return fail(ErrorCode::kTargetNotEmpty, fmt::format("{} exists", path), "an export never replaces a file",
-                "name a file that does not exist yet");
+  if (TRY(io::exists(world.files, path))) return exists_already(path);
   const std::string directory = io::parent_of(path);
   auto file = TRY(world.files.create_unnamed(directory, {.write = true}));
   const RestoreSource source = TRY(source_of(repo, world, target));
@@ -96,7 +99,9 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
   const Sha256 sha = TRY(hash_file(*file, built.file.file_bytes));
   TRY(file->write_at(built.file.file_bytes, sha.bytes));
   TRY(file->sync());
-  TRY(file->publish(path));
+  const Status published = file->publish(path);
+  if (!published && TRY(io::exists(world.files, path))) return exists_already(path);  // made meanwhile
+  TRY(published);
   TRY(world.files.sync_directory(directory));
   ExportReport report{.path = path,
                       .revision = target.revision,
@@ -106,6 +111,7 @@ Result<ExportReport> export_snapshot(const repository::Repository& repo, io::Wor
                       .leases = leases.leases.size(),
                       .synthesized_leases = std::move(leases.synthesized)};
   describe_users(source, report);
+  if (auto doubt = repository::doubt_about(*target.point)) report.warnings.push_back(*std::move(doubt));
   return report;
 }
 

@@ -19,6 +19,7 @@ struct ExportReport {
   std::vector<std::string> synthesized_leases;  // one sentence each
   std::int64_t users_revision = 0;              // where the users and roles were captured
   std::string users;                            // the same as a sentence
+  std::vector<std::string> warnings;
 };
 // A snapshot file with its SHA-256 trailer: the point's database with its own members and alarms, users and roles as
 // of the revision, and a lease for every id that a key names. Refuses to replace a file. Durable publish.

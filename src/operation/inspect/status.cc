@@ -16,6 +16,8 @@ using repository::Catalogue;
 using repository::Point;
 using repository::Proof;
 
+constexpr double kMostClockSkew = 60;  // seconds, between hosts that keep the time
+
 // The points of one cluster, and what `latest` names among them.
 struct ClusterPoints {
   std::vector<const Point*> points;
@@ -60,7 +62,8 @@ void describe_points(const ClusterPoints& of, Timestamp now, ClusterStatus& out)
   // The time of a file that was imported since shows no loss to be smaller.
   out.newest_time = out.oldest_time = latest.live_seen.ns != 0 ? latest.live_seen : latest.last_seen;
   for (const Point* point : of.points) out.oldest_time = std::min(out.oldest_time, point->first_seen);
-  out.rpo_seconds = std::max(0.0, seconds_between(out.newest_time, now));
+  const double age = seconds_between(out.newest_time, now);
+  if (age >= -kMostClockSkew) out.rpo_seconds = std::max(0.0, age);
   out.proof = latest.proof;
   out.proof_reason = latest.proof_reason;
 }
@@ -138,6 +141,11 @@ ClusterStatus status_of(const repository::Repository& repo, const Catalogue& cat
   if (!lost.empty() && out.recoverability == Recoverability::kRecoverable) {
     out.recoverability = Recoverability::kDoubtful;
     out.verdict = fmt::format("something newer than point {} cannot be read: {}", latest.id, lost.front()->object);
+  }
+  if (!out.rpo_seconds && out.recoverability == Recoverability::kRecoverable) {
+    out.recoverability = Recoverability::kDoubtful;
+    out.verdict = fmt::format("the newest point is of {}, ahead of this clock: how old it is cannot be said",
+                              rfc3339(out.newest_time));
   }
   find_two_under_one_name(catalogue, out);
   return out;

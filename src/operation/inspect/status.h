@@ -19,7 +19,7 @@ struct ClusterStatus {
   std::string newest_point;
   std::int64_t newest_revision = 0;
   Timestamp newest_time, oldest_time;
-  double rpo_seconds = 0;  // age of the newest point
+  std::optional<double> rpo_seconds;  // age of the newest point; nullopt: its time lies ahead of this clock
   repository::Proof proof = repository::Proof::kUnproven;
   std::string proof_reason;
   std::optional<Timestamp> last_verified;  // of the deepest verification that still says something of its point
@@ -40,8 +40,9 @@ struct StatusReport {
   }
 };
 // Of every cluster, or of one (its name or etcd id) when `cluster` is not empty. A cluster is doubtful when its newest
-// point that was compared differs from a live member, or a verification failed and none of the newest point, as deep
-// and since, was clean. kPointNotFound: the repo has points, but none of `cluster`.
+// point that was compared differs from a live member, when a verification failed and none of the newest point, as deep
+// and since, was clean, or when that point's time lies ahead of this clock, so that nobody can say what would be lost.
+// kPointNotFound: the repo has points, but none of `cluster`.
 Result<StatusReport> status(const repository::Repository& repo, const repository::Catalogue& catalogue,
                             const std::string& cluster, Timestamp now);
 

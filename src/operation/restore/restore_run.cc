@@ -183,6 +183,7 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
   }
   report.proven = source.proven;
   report.proof_reason = source.proof_reason;
+  if (source.doubt) report.warnings.push_back(*source.doubt);
   report.dry_run = options.dry_run;
   report.auth = plan.auth;
   report.plan = plan_steps(plan, source.facts, in_place, options.plan_file);

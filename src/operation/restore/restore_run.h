@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "operation/database/build_database.h"
 #include "operation/restore/restore_plan.h"
@@ -14,6 +15,7 @@ struct RestoreSource {
   PointFacts facts;
   etcd::Sidecar sidecar;
   bool proven = false;
+  std::optional<std::string> doubt;                                       // a verification of the point failed
   std::string proof_reason;                                               // why it is, or is not
   std::uint32_t restore_hash = 0;                                         // HashKV recorded for facts.revision; 0: none
   std::optional<AuthChoices> auth;                                        // nullopt: the sidecar's rows as they are

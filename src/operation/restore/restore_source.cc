@@ -46,6 +46,7 @@ std::optional<etcd::Minor> version_of(const manifest::Manifest& manifest, const 
 
 void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
   const Point& point = *target.point;
+  source.doubt = repository::doubt_about(point);
   const bool agreed = point.hash_proof && point.hash_proof->agreed;
   if (target.revision != point.manifest.revision) {
     source.proof_reason = "It lies before the point it is cut from, and the proof is of that point.";

@@ -63,4 +63,7 @@ struct PointTarget {
 inline PointTarget target_of(const Point& point) { return {&point, revision_of(point)}; }
 PointTarget target_owning(Point point);
 
+// A sentence where the last verification of the point that says something of it failed.
+std::optional<std::string> doubt_about(const Point& point);
+
 }  // namespace lifeboat::repository

@@ -86,10 +86,10 @@ Result<PointTarget> resolve_point(const CatalogueContents& contents, const std::
       return target_of_id(scope, name.id_prefix, text);
     case PointName::Kind::kTime:
       TRY(scope.require_one_cluster(text));
-      return target_at(scope, name.time);
+      return target_at(scope, name.time, now);
     case PointName::Kind::kAgo:
       TRY(scope.require_one_cluster(text));
-      return target_at(scope, Timestamp{now.ns - std::min(name.ago_ns, now.ns)});
+      return target_at(scope, Timestamp{now.ns - std::min(name.ago_ns, now.ns)}, now);
     case PointName::Kind::kRevision:
       TRY(scope.narrow_to(name.lineage_prefix));
       return target_of_revision(scope, name.revision);

@@ -73,10 +73,16 @@ PointTarget as_of(const CatalogueContents& contents, const Point& point, Timesta
   return target_of(found == nullptr ? point : *found);
 }
 
-std::optional<PointTarget> last_reached(const CatalogueContents& contents, const LineageInfo& info, Timestamp time) {
+// Bounds ascend with the revision, so one that lies in the future may be another point's.
+Timestamp certain_bound(const Point& point, Timestamp now) {
+  return point.certain_from <= now ? point.certain_from : point.last_seen;
+}
+
+std::optional<PointTarget> last_reached(const CatalogueContents& contents, const LineageInfo& info, Timestamp time,
+                                        Timestamp now) {
   const Point* reached = nullptr;
   for (const Point& point : contents.points) {
-    if (lineage_of(point) != info.lineage.id || point.certain_from > time) continue;
+    if (lineage_of(point) != info.lineage.id || certain_bound(point, now) > time) continue;
     if (reached == nullptr || revision_of(point) > revision_of(*reached)) reached = &point;
   }
   const std::int64_t flushed = last_flushed(contents, info, time);
@@ -115,11 +121,11 @@ Result<PointTarget> latest_target(const LineageScope& scope) {
   return target_of(*newest);
 }
 
-Result<PointTarget> target_at(const LineageScope& scope, Timestamp time) {
+Result<PointTarget> target_at(const LineageScope& scope, Timestamp time, Timestamp now) {
   const CatalogueContents& contents = scope.contents();
   std::optional<PointTarget> best;
   for (const LineageInfo* info : scope.lineages()) {
-    std::optional<PointTarget> reached = last_reached(contents, *info, time);
+    std::optional<PointTarget> reached = last_reached(contents, *info, time, now);
     if (!reached) continue;
     if (!best || seen(contents, *best->point, time) < seen(contents, *reached->point, time)) best = std::move(reached);
   }

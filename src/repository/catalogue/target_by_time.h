@@ -13,7 +13,8 @@ namespace lifeboat::repository {
 Result<PointTarget> latest_target(const LineageScope& scope);
 
 // Of each lineage the highest revision that had certainly been reached by then; of several lineages the one whose state
-// was known to be current latest, not counting what was seen after `time`.
-Result<PointTarget> target_at(const LineageScope& scope, Timestamp time);
+// was known to be current latest, not counting what was seen after `time`. A clock that was ahead once leaves times
+// that lie behind `now`: for what was stored then and later, the points' own times count.
+Result<PointTarget> target_at(const LineageScope& scope, Timestamp time, Timestamp now);
 
 }  // namespace lifeboat::repository
