@@ -95,6 +95,24 @@ TEST_P(RestoreInPlace, TakesNameUrlsAndOwnerFromTheMember) {
   EXPECT_EQ(members[0].peer_urls, std::vector<std::string>{"http://10.0.0.1:2380"});
 }
 
+TEST_P(RestoreInPlace, SaysWhenTheDataWasThatOfAMemberOfAnotherName) {
+  RestoreOptions named = options();
+  named.initial_cluster = "n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380";
+  named.initial_cluster_token = "shared";
+  named.dry_run = true;
+  const auto warns = [&](const std::string& name, const std::string& url) {
+    named.name = name;
+    named.initial_advertise_peer_urls = url;
+    const auto report = run(named);
+    EXPECT_TRUE(report) << report.error().to_string();
+    return report && std::ranges::any_of(report->warnings, [](const std::string& warning) {
+             return warning.find("was that of member n1, and n2") != std::string::npos;
+           });
+  };
+  EXPECT_TRUE(warns("n2", "http://10.0.0.2:2380"));
+  EXPECT_FALSE(warns("n1", "http://10.0.0.1:2380"));
+}
+
 TEST_P(RestoreInPlace, IsUndoneAndKeepsTheRestoredTreeThen) {
   const auto report = run(options());
   ASSERT_TRUE(report);

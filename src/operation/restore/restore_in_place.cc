@@ -195,6 +195,22 @@ void warn_of_fewer(io::FileSystem& files, const MemberLayout& live, const Restor
       members->size(), fmt::join(names, ", "), plan.cluster.members.size()));
 }
 
+// On one of several hosts a mistyped name makes a second member of that name; the data here says whose it was.
+void warn_of_other_name(io::FileSystem& files, const MemberLayout& live, const RestoreOptions& options,
+                        RestoreReport& report) {
+  const auto metadata = wal_metadata(files, live);
+  const auto sidecar = old_sidecar(files, live);
+  if (!metadata || !sidecar) return;
+  const auto members = sidecar->members();
+  if (!members) return;
+  const auto own = std::ranges::find(*members, metadata->node_id, &etcd::Member::id);
+  if (own == members->end() || own->name.empty() || own->name == options.member_name()) return;
+  report.warnings.push_back(
+      fmt::format("The data here was that of member {}, and {} is made of it: no other host may be restored as {}.",
+                  printable(as_bytes(own->name)), printable(as_bytes(options.member_name())),
+                  printable(as_bytes(options.member_name()))));
+}
+
 // Clients of the member saw its own revision, whatever the repo knows of it.
 void raise_live_revision(io::FileSystem& files, const MemberLayout& live, RestoreOptions& options, Progress& progress) {
   const auto database = find_database(files, live);
@@ -283,6 +299,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   report.warnings.insert(report.warnings.end(), warnings.begin(), warnings.end());
   TRY(warn_of_link(world.files, live, report));
   warn_of_fewer(world.files, live, plan, report);
+  warn_of_other_name(world.files, live, options, report);
   if (options.dry_run) return report;
   if (!TRY(settle_plan(world, options, plan))) return restore_in_place(world, source, asked, progress);
 
