@@ -75,7 +75,8 @@ PointTarget as_of(const CatalogueContents& contents, const Point& point, Timesta
 
 // Bounds ascend with the revision, so one that lies in the future may be another point's.
 Timestamp certain_bound(const Point& point, Timestamp now) {
-  return point.certain_from <= now ? point.certain_from : point.last_seen;
+  const bool is_inherited = point.certain_from > now && point.last_seen <= now;
+  return is_inherited ? point.last_seen : point.certain_from;
 }
 
 std::optional<PointTarget> last_reached(const CatalogueContents& contents, const LineageInfo& info, Timestamp time,
