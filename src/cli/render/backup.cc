@@ -18,9 +18,9 @@ std::string history_text(const operation::BackupReport& report) {
     const std::string parent = report.parent.is_zero() ? "" : fmt::format("; it forks from {}", report.parent.text());
     return fmt::format("new lineage {}: {}{}", report.lineage.text(), report.lineage_reason, parent);
   }
-  const std::string text = report.previous_revision == report.revision
-                               ? "nothing changed since the last point"
-                               : fmt::format("continues revision {}", report.previous_revision);
+  std::string text = report.previous_revision == report.revision
+                         ? "nothing changed since the last point"
+                         : fmt::format("continues revision {}", report.previous_revision);
   if (report.continued) return text;
   return report.snapshot_reason.empty() ? text : text + " by a snapshot: " + report.snapshot_reason;
 }
