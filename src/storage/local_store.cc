@@ -223,12 +223,14 @@ class LocalStore final : public ObjectStore {
   void take_as_mark(const ObjectInfo& object) {
     if (!object.name.starts_with(kMarkPrefix)) return;
     const std::lock_guard lock(mutex_);
-    if (!mark_) mark_ = Mark{object, read_mark(object.name)};
+    if (mark_) return;
+    mark_ = object;
+    mark_content_ = read_mark(object.name);
   }
 
   void forget_mark(const std::string& name) {
     const std::lock_guard lock(mutex_);
-    if (mark_ && mark_->object.name == name) mark_.reset();
+    if (mark_ && mark_->name == name) mark_.reset();
   }
 
   bool has_mark() {
@@ -237,7 +239,7 @@ class LocalStore final : public ObjectStore {
   }
 
   Status check_root() {
-    std::optional<Mark> mark;
+    std::optional<ObjectInfo> mark;
     {
       const std::lock_guard lock(mutex_);
       mark = mark_;
@@ -246,34 +248,29 @@ class LocalStore final : public ObjectStore {
       TRY(files_.stat(root_));
       return {};
     }
-    const ObjectInfo& object = mark->object;
-    const auto info = files_.stat(path_of(object.name));
-    if (info && info->size_bytes == object.size_bytes && info->modified == object.modified) return {};
-    if (info && !mark->content.empty() && read_mark(object.name) == mark->content)
-      return keep_mark_time(info->modified);
+    const auto info = files_.stat(path_of(mark->name));
+    if (info && info->size_bytes == mark->size_bytes && info->modified == mark->modified) return {};
+    if (info && is_same_mark(mark->name, info->modified)) return {};
     if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
     forget_directories();
     TRY(files_.stat(root_));
     return fail(ErrorCode::kStorageFailed, url() + " is not the repo that was opened",
-                fmt::format("its {} is {}", object.name, info ? "another" : "gone"),
+                fmt::format("its {} is {}", mark->name, info ? "another" : "gone"),
                 "See whether its disk is mounted; what goes on by itself begins anew when it is.");
   }
 
   // Empty when it cannot be read.
   Bytes read_mark(const std::string& name) {
-    const auto file = files_.open(path_of(name), {});
-    if (!file) return {};
-    Bytes content(kMarkBytes);
-    const auto count = (*file)->read_at(0, content);
-    content.resize(count ? *count : 0);
-    return content;
+    return io::read_whole(files_, path_of(name), kMarkBytes).value_or(Bytes());
   }
 
-  // The same mark, touched or copied back.
-  Status keep_mark_time(Timestamp modified) {
+  // Touched, or copied back: the time is another, the content is not.
+  bool is_same_mark(const std::string& name, Timestamp modified) {
+    const Bytes content = read_mark(name);
     const std::lock_guard lock(mutex_);
-    if (mark_) mark_->object.modified = modified;
-    return {};
+    if (!mark_ || content.empty() || content != mark_content_) return false;
+    mark_->modified = modified;
+    return true;
   }
 
   void forget_directories() {
@@ -358,11 +355,8 @@ class LocalStore final : public ObjectStore {
   std::string root_;
   std::mutex mutex_;
   std::set<std::string> durable_;  // directories known to survive a crash
-  struct Mark {
-    ObjectInfo object;
-    Bytes content;  // as much of it as shows whose it is
-  };
-  std::optional<Mark> mark_;
+  std::optional<ObjectInfo> mark_;
+  Bytes mark_content_;
 };
 
 }  // namespace

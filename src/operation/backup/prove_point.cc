@@ -8,18 +8,14 @@
 #include "base/version.h"
 #include "format/etcd/hash_kv.h"
 #include "repository/catalogue/coverage.h"
+#include "repository/log/log_reader.h"
 #include "source/etcd/refusals.h"
 
 namespace lifeboat::operation {
 namespace {
 
 using repository::LogReader;
-using repository::LogReadOptions;
 using repository::Proof;
-
-LogReadOptions read_options(const BackupOptions& options) {
-  return {.revision = 0, .compaction = -1, .limits = options.limits, .check = false};
-}
 
 constexpr std::chrono::seconds kCatchUpTimeout{10};
 constexpr std::chrono::milliseconds kCatchUpPoll{100};
@@ -79,7 +75,7 @@ Status compute(const repository::Repository& repo, io::World& world, const manif
   std::vector<std::int64_t> compact_revisions{manifest.revision};
   for (const auto& member : attestation.members) compact_revisions.push_back(member.compact_revision);
   const auto hashes =
-      TRY(hash_log_at(repo, world, manifest, compact_revisions, manifest.revision, read_options(options), progress));
+      TRY(hash_log_at(repo, world, manifest, compact_revisions, manifest.revision, options.limits, progress));
   attestation.restore_hash = hashes.front();
   for (std::size_t i = 0; i < attestation.members.size(); ++i) attestation.members[i].computed = hashes[i + 1];
   return {};
@@ -123,12 +119,11 @@ manifest::Attestation begin_attestation(io::World& world, const manifest::Manife
 Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& repo, io::World& world,
                                                const manifest::Manifest& manifest,
                                                const std::vector<std::int64_t>& compact_revisions,
-                                               std::int64_t revision, const LogReadOptions& options,
+                                               std::int64_t revision, const io::WorkLimits& limits,
                                                Progress& progress) {
-  LogReadOptions first = options;
-  first.revision = revision;
-  first.compaction = compact_revisions.front();
-  auto reader = TRY(LogReader::open(repo, world, manifest, first, progress));
+  auto reader =
+      TRY(LogReader::open(repo, world, manifest,
+                          {.revision = revision, .compaction = compact_revisions.front(), .limits = limits}, progress));
   // What compaction keeps matters only when no key is live; then each compact revision needs a reading of its own.
   const bool any_live = reader->visibility().live_keys() > 0;
   std::vector<etcd::HashKv> hashes;
@@ -148,7 +143,8 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
       continue;
     }
     out.push_back(
-        TRY(repository::hash_log(repo, world, manifest, compact_revisions[i], revision, options, progress)).hash);
+        TRY(repository::hash_log(repo, world, manifest, compact_revisions[i], revision, {.limits = limits}, progress))
+            .hash);
   }
   return out;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/progress.h"
+#include "io/work_limits.h"
 #include "operation/backup/backup_types.h"
-#include "repository/log/log_reader.h"
 #include "source/etcd/client.h"
 
 namespace lifeboat::operation {
@@ -12,8 +12,7 @@ namespace lifeboat::operation {
 Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& repo, io::World& world,
                                                const manifest::Manifest& manifest,
                                                const std::vector<std::int64_t>& compact_revisions,
-                                               std::int64_t revision, const repository::LogReadOptions& options,
-                                               Progress& progress);
+                                               std::int64_t revision, const io::WorkLimits& limits, Progress& progress);
 
 // Asks every reachable endpoint, computes the same from the repo, and publishes the outcome as an attestation (also
 // when nothing could be compared: the reason is part of it). Members that disagree with each other or with the log

@@ -11,7 +11,7 @@ bool has_prefix(ByteView key, ByteView prefix) {
 namespace {
 
 repository::LogReadOptions read_options(const repository::Catalogue::Target& target, const io::WorkLimits& limits) {
-  return {.revision = target.revision, .compaction = -1, .limits = limits};
+  return {.revision = target.revision, .limits = limits};
 }
 
 }  // namespace

@@ -80,8 +80,7 @@ bool take_verifications(const ClusterPoints& of, ClusterStatus& out) {
       out.last_verified_level = telling->level;
     }
     if (telling->agreed) continue;
-    out.findings.push_back(fmt::format("point {} failed its last verification of level {}: {}", point->id,
-                                       telling->level, telling->reason));
+    out.findings.push_back(*repository::doubt_about(*point));
     // What the newest point does not share with it does not concern the newest point.
     doubtful |= !of.latest->verifications.is_clean_since(telling->made, telling->level);
   }

@@ -181,34 +181,33 @@ Status take_identity(io::FileSystem& files, const MemberLayout& live, RestoreOpt
   return {};
 }
 
-// The members that are not in the new cluster may still run on the old one's data.
-void warn_of_fewer(io::FileSystem& files, const MemberLayout& live, const RestorePlan& plan, RestoreReport& report) {
+// Of the cluster that the old database is of; none where that does not say.
+std::vector<etcd::Member> old_members(io::FileSystem& files, const MemberLayout& live) {
   const auto sidecar = old_sidecar(files, live);
-  if (!sidecar) return;
-  const auto members = sidecar->members();
-  if (!members || members->size() <= plan.cluster.members.size()) return;
+  return sidecar ? sidecar->members().value_or(std::vector<etcd::Member>()) : std::vector<etcd::Member>();
+}
+
+// The members that are not in the new cluster may still run on the old one's data.
+void warn_of_fewer(const std::vector<etcd::Member>& members, const RestorePlan& plan, RestoreReport& report) {
+  if (members.size() <= plan.cluster.members.size()) return;
   std::vector<std::string> names;
-  for (const etcd::Member& member : *members) names.push_back(member.name);
+  for (const etcd::Member& member : members) names.push_back(member.name);
   report.warnings.push_back(fmt::format(
       "The old data is of a cluster of {} members ({}), the new cluster has {}: the others must not be started on what "
       "they have. To restore all of them pass --initial-cluster and --plan.",
-      members->size(), fmt::join(names, ", "), plan.cluster.members.size()));
+      members.size(), fmt::join(names, ", "), plan.cluster.members.size()));
 }
 
 // On one of several hosts a mistyped name makes a second member of that name; the data here says whose it was.
-void warn_of_other_name(io::FileSystem& files, const MemberLayout& live, const RestoreOptions& options,
-                        RestoreReport& report) {
+void warn_of_other_name(io::FileSystem& files, const MemberLayout& live, const std::vector<etcd::Member>& members,
+                        const std::string& name, RestoreReport& report) {
   const auto metadata = wal_metadata(files, live);
-  const auto sidecar = old_sidecar(files, live);
-  if (!metadata || !sidecar) return;
-  const auto members = sidecar->members();
-  if (!members) return;
-  const auto own = std::ranges::find(*members, metadata->node_id, &etcd::Member::id);
-  if (own == members->end() || own->name.empty() || own->name == options.member_name()) return;
+  if (!metadata) return;
+  const auto own = std::ranges::find(members, metadata->node_id, &etcd::Member::id);
+  if (own == members.end() || own->name.empty() || own->name == name) return;
   report.warnings.push_back(
-      fmt::format("The data here was that of member {}, and {} is made of it: no other host may be restored as {}.",
-                  printable(as_bytes(own->name)), printable(as_bytes(options.member_name())),
-                  printable(as_bytes(options.member_name()))));
+      fmt::format("The data here was that of member {0}, and {1} is made of it: no other host may be restored as {1}.",
+                  printable(as_bytes(own->name)), printable(as_bytes(name))));
 }
 
 // Clients of the member saw its own revision, whatever the repo knows of it.
@@ -298,8 +297,9 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   RestoreReport report = report_of(plan, source, options, true);
   report.warnings.insert(report.warnings.end(), warnings.begin(), warnings.end());
   TRY(warn_of_link(world.files, live, report));
-  warn_of_fewer(world.files, live, plan, report);
-  warn_of_other_name(world.files, live, options, report);
+  const std::vector<etcd::Member> before = old_members(world.files, live);
+  warn_of_fewer(before, plan, report);
+  warn_of_other_name(world.files, live, before, options.member_name(), report);
   if (options.dry_run) return report;
   if (!TRY(settle_plan(world, options, plan))) return restore_in_place(world, source, asked, progress);
 

@@ -172,10 +172,6 @@ class Verification {
     return {};
   }
 
-  repository::LogReadOptions log_options() const {
-    return {.revision = 0, .compaction = -1, .limits = options_.limits, .check = false};
-  }
-
   // Level 3: the rules of the log, HashKV as recorded, a rebuilt database that passes its check, in one reading.
   Status check_rules(VerifiedPoint& point, const Catalogue::Target& target) {
     NowhereSink nowhere;
@@ -192,7 +188,7 @@ class Verification {
     if (built->hashes.size() == build.hash_at.size())
       return compare_hashes(point, target, build.hash_at, built->hashes);
     const auto hashes =
-        hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, log_options(), progress_);
+        hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, options_.limits, progress_);
     return hashes ? compare_hashes(point, target, build.hash_at, *hashes) : found(point, "", hashes.error());
   }
 
