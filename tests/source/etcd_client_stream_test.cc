@@ -7,6 +7,7 @@
 #include "fake_etcd.h"
 #include "recording.h"
 #include "support/clock.h"
+#include "support/tcp_proxy.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::testing {
@@ -59,6 +60,19 @@ TEST(EtcdClientStream, DeliversAllBytesOfAWellBehavedStream) {
   EXPECT_EQ(info->sha256_hex, crypto::sha256(as_bytes(database)).text());
   EXPECT_EQ(info->endpoint, server.endpoint());
   EXPECT_EQ(progress.notes, "");
+}
+
+// A connection begins with a window of 64 KiB; one that stayed so would receive no more than that in each round trip.
+TEST(EtcdClientStream, LetsAServerThatIsFarAwaySendAhead) {
+  const FakeEtcd server(well_behaved(std::string(std::size_t{48} << 20, 'x')));
+  TcpProxy network(server.endpoint());
+  network.delay(5ms);
+  RecordingSink sink;
+  RecordingProgress progress;
+  const auto info = client_of({network.url()})->snapshot("", sink, progress);
+  ASSERT_TRUE(info.has_value()) << info.error().to_string();
+  EXPECT_EQ(sink.bytes.size(), std::size_t{48} << 20);
+  EXPECT_GT(network.most_held_bytes(), std::uint64_t{512} << 10);
 }
 
 TEST(EtcdClientStream, EndsWhenTheServerSendsEmptyBlocksForEver) {

@@ -203,8 +203,11 @@ struct TcpProxy::State {
     reset(link);
     return false;
   }
-  static bool hear(const Socket& from, Pipe& pipe, std::chrono::milliseconds late) {
-    return pipe.ended || pipe.held_bytes >= kMostHeldBytes || pipe.read_from(from, late);
+  bool hear(const Socket& from, Pipe& pipe, std::chrono::milliseconds late) {
+    if (pipe.ended || pipe.held_bytes >= kMostHeldBytes) return true;
+    const bool intact = pipe.read_from(from, late);
+    most_held = std::max<std::uint64_t>(most_held, pipe.held_bytes);
+    return intact;
   }
 
   static void reset(const Link& link) {
@@ -221,7 +224,7 @@ struct TcpProxy::State {
   Socket listener;
   std::atomic<Mode> mode = Mode::kForward;
   std::atomic<std::int64_t> delay_ms = 0;
-  std::atomic<std::uint64_t> connections = 0, forwarded = 0;
+  std::atomic<std::uint64_t> connections = 0, forwarded = 0, most_held = 0;
   std::atomic<bool> stop = false;
   std::list<Link> links;  // of the thread
   std::thread thread;
@@ -238,5 +241,6 @@ void TcpProxy::resume() { state_->mode = Mode::kForward; }
 void TcpProxy::delay(std::chrono::milliseconds time) { state_->delay_ms = time.count(); }
 std::uint64_t TcpProxy::connections() const { return state_->connections; }
 std::uint64_t TcpProxy::forwarded_bytes() const { return state_->forwarded; }
+std::uint64_t TcpProxy::most_held_bytes() const { return state_->most_held; }
 
 }  // namespace lifeboat::testing

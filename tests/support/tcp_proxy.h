@@ -34,6 +34,8 @@ class TcpProxy {
   // Made since the start.
   std::uint64_t connections() const;
   std::uint64_t forwarded_bytes() const;
+  // The most that was under way to one side at once: heard, and not yet passed on.
+  std::uint64_t most_held_bytes() const;
 
  private:
   struct State;

@@ -47,21 +47,18 @@ constexpr std::chrono::microseconds kSparse{300};
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
-// What a stream may have under way. Fixed rather than probed: it bounds the memory of a snapshot
-// whose receiver is slower than its sender, and measured the same speed as probing for a little
-// less work.
+// What one stream may have under way, as far as its connection may: an unprobed connection stays at 64 KiB.
 constexpr int kStreamWindowBytes = 4 << 20;
 
-// `message_bytes_max` 0: the service config alone bounds each call.
-grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout, std::size_t message_bytes_max) {
+grpc::ChannelArguments channel_arguments(std::chrono::milliseconds dial_timeout, const ChannelTerms& terms) {
   grpc::ChannelArguments args;
-  args.SetMaxReceiveMessageSize(message_bytes_max == 0 ? -1 : static_cast<int>(message_bytes_max));
+  args.SetMaxReceiveMessageSize(terms.message_bytes_max == 0 ? -1 : static_cast<int>(terms.message_bytes_max));
   args.SetServiceConfigJSON(kServiceConfig);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(dial_timeout.count()));
-  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, terms.probes_window ? 1 : 0);
   args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -378,10 +375,10 @@ Connection::Connection(Endpoint endpoint, const ChannelSecurity& security, std::
       current_(std::make_unique<Current>()) {}
 Connection::~Connection() = default;
 
-std::shared_ptr<Connection::Channel> Connection::open(std::size_t message_bytes_max) const {
+std::shared_ptr<Connection::Channel> Connection::open(const ChannelTerms& terms) const {
   const auto& credentials = endpoint_.tls ? security_.state().tls : security_.state().plain;
   return std::make_shared<Channel>(
-      grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_, message_bytes_max)));
+      grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_, terms)));
 }
 
 RpcResult<void> Connection::wait_until_ready(Channel& channel) const {
@@ -405,13 +402,19 @@ RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
   std::shared_ptr<Channel> channel;
   {
     const std::lock_guard lock(current_->mutex);
-    if (!current_->channel) current_->channel = open();
+    if (!current_->channel) current_->channel = open({});
     channel = current_->channel;
   }
   if (const auto ready = wait_until_ready(*channel); !ready) {
     drop(channel);
     return std::unexpected(ready.error());
   }
+  return channel;
+}
+
+RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected_alone(const ChannelTerms& terms) const {
+  auto channel = open(terms);
+  if (const auto ready = wait_until_ready(*channel); !ready) return std::unexpected(ready.error());
   return channel;
 }
 
@@ -450,7 +453,7 @@ RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, st
 RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
                                    std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                                    const std::function<bool()>& cancelled) {
-  auto channel = connected();
+  const auto channel = connected_alone({.probes_window = true});
   if (!channel) return std::unexpected(channel.error());
 
   StreamCall call((*channel)->stub, method, token);
@@ -482,12 +485,8 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request, st
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
-  if (terms.message_bytes_max != 0) {
-    const auto own = open(terms.message_bytes_max);
-    if (const auto ready = wait_until_ready(*own); !ready) return std::unexpected(ready.error());
-    return TalkCall(own->stub, terms, token).run(talk, cancelled);
-  }
-  auto channel = connected();
+  const auto channel =
+      terms.message_bytes_max != 0 ? connected_alone({.message_bytes_max = terms.message_bytes_max}) : connected();
   if (!channel) return std::unexpected(channel.error());
   return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
 }

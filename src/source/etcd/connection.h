@@ -43,6 +43,14 @@ class ChannelSecurity {
 // quietly.
 using MessageHandler = std::function<bool(std::span<const ByteView> pieces)>;
 
+// What a connection of its own is made for.
+struct ChannelTerms {
+  std::size_t message_bytes_max = 0;  // 0: what the method allows
+  // How much may be under way follows what the network carries in a round trip, some tens of MiB where that is a lot,
+  // and waits in memory when its reader is slower. Else it is 64 KiB.
+  bool probes_window = false;
+};
+
 // Usable from several threads. Connects when first used, and again after a failure.
 class Connection {
  public:
@@ -59,7 +67,7 @@ class Connection {
                          std::chrono::milliseconds timeout);
   // Calls `handler` for each message until the server ends the stream (success), the handler says
   // false (success), `cancelled` says true (kCancelled), or nothing comes for `stall_timeout`
-  // (kStalled).
+  // (kStalled). On a connection of its own, with a probed window.
   RpcResult<void> stream(std::string_view method, ByteView request, std::string_view token,
                          std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                          const std::function<bool()>& cancelled);
@@ -69,11 +77,12 @@ class Connection {
 
  private:
   struct Channel;
-  // A channel of its own, not yet connected; 0: the service config alone bounds its messages.
-  std::shared_ptr<Channel> open(std::size_t message_bytes_max = 0) const;
+  // Not yet connected.
+  std::shared_ptr<Channel> open(const ChannelTerms& terms) const;
   RpcResult<void> wait_until_ready(Channel& channel) const;
   // The shared one.
   RpcResult<std::shared_ptr<Channel>> connected();
+  RpcResult<std::shared_ptr<Channel>> connected_alone(const ChannelTerms& terms) const;
   void drop(const std::shared_ptr<Channel>& channel);
 
   const Endpoint endpoint_;
