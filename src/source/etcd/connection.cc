@@ -485,8 +485,8 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request, st
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
-  const auto channel =
-      terms.message_bytes_max != 0 ? connected_alone({.message_bytes_max = terms.message_bytes_max}) : connected();
+  const ChannelTerms own{.message_bytes_max = terms.message_bytes_max, .probes_window = terms.probes_window};
+  const auto channel = own == ChannelTerms{} ? connected() : connected_alone(own);
   if (!channel) return std::unexpected(channel.error());
   return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
 }

@@ -49,6 +49,8 @@ struct ChannelTerms {
   // How much may be under way follows what the network carries in a round trip, some tens of MiB where that is a lot,
   // and waits in memory when its reader is slower. Else it is 64 KiB.
   bool probes_window = false;
+
+  bool operator==(const ChannelTerms&) const = default;
 };
 
 // Usable from several threads. Connects when first used, and again after a failure.

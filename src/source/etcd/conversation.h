@@ -38,6 +38,8 @@ struct ConversationTerms {
   std::chrono::milliseconds gather{0};
   // A larger message breaks the stream, which has a connection of its own then; 0: what the method allows.
   std::size_t message_bytes_max = 0;
+  // On a connection of its own, on which more than 64 KiB may be under way (ChannelTerms).
+  bool probes_window = false;
 };
 
 struct ConversationEnd {

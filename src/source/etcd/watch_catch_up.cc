@@ -179,7 +179,9 @@ Result<WatchOutcome> catch_up(Client& client, const CatchUpRequest& request, Rev
                               const std::function<bool()>& cancelled) {
   CatchUp work(request, sink);
   if (work.is_done()) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
-  const auto end = client.converse(request.endpoint, watch_terms(request.stall_timeout), work, cancelled);
+  ConversationTerms terms = watch_terms(request.stall_timeout);
+  terms.probes_window = true;
+  const auto end = client.converse(request.endpoint, terms, work, cancelled);
   return work.outcome(end);
 }
 
