@@ -176,6 +176,23 @@ class Bench:
         self.peak_row("backup", max(peaks))
         return repo, snapshot
 
+    def distant_backups(self, etcd):
+        """From a member 2 ms away, where it counts how much may be under way."""
+        proxy = subprocess.Popen([sys.executable, f"{ROOT}/tests/bench/distant.py", etcd.url.rsplit(":", 1)[1], "1"],
+                                 stdout=subprocess.PIPE, text=True)
+        url = "http://127.0.0.1:" + proxy.stdout.readline().strip()
+        ours, save, snapshot = [], [], self.path("distant.db")
+        try:
+            for _ in range(self.o.runs):
+                ours.append(self.lb(self.repo("distant"), "backup", "etcd", "--endpoints", url, "--no-proof").wall)
+                save.append(Timed([f"{self.servers}/etcdctl", "--endpoints", url, "snapshot", "save", snapshot]).wall)
+                os.remove(snapshot)
+        finally:
+            proxy.kill()
+            proxy.wait()
+        shutil.rmtree(self.path("distant"))
+        self.ratio_row("the same from a member 2 ms away", "etcdctl from there", ours, save, 1.0)
+
     def peak_row(self, work, peak):
         self.row(f"peak memory of {work}", "-", "at most 256 MiB", f"{peak / MIB:.0f} MiB", peak <= 256 * MIB)
 
@@ -254,6 +271,7 @@ class Bench:
         etcd = self.populate()
         try:
             repo, snapshot = self.backups(etcd)
+            self.distant_backups(etcd)
             self.increments(etcd, repo, snapshot)
             if not self.o.no_capture:
                 capture_bench.run(self, etcd, self.full_seconds)
