@@ -180,9 +180,9 @@ class Bench:
         """From a member 2 ms away, where it counts how much may be under way."""
         proxy = subprocess.Popen([sys.executable, f"{ROOT}/tests/bench/distant.py", etcd.url.rsplit(":", 1)[1], "1"],
                                  stdout=subprocess.PIPE, text=True)
-        url = "http://127.0.0.1:" + proxy.stdout.readline().strip()
         ours, save, snapshot = [], [], self.path("distant.db")
         try:
+            url = "http://127.0.0.1:" + proxy.stdout.readline().strip()
             for _ in range(self.o.runs):
                 ours.append(self.lb(self.repo("distant"), "backup", "etcd", "--endpoints", url, "--no-proof").wall)
                 save.append(Timed([f"{self.servers}/etcdctl", "--endpoints", url, "snapshot", "save", snapshot]).wall)

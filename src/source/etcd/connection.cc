@@ -485,8 +485,7 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request, st
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
-  const ChannelTerms own{.message_bytes_max = terms.message_bytes_max, .probes_window = terms.probes_window};
-  const auto channel = own == ChannelTerms{} ? connected() : connected_alone(own);
+  const auto channel = terms.alone ? connected_alone(*terms.alone) : connected();
   if (!channel) return std::unexpected(channel.error());
   return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
 }

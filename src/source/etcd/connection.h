@@ -43,16 +43,6 @@ class ChannelSecurity {
 // quietly.
 using MessageHandler = std::function<bool(std::span<const ByteView> pieces)>;
 
-// What a connection of its own is made for.
-struct ChannelTerms {
-  std::size_t message_bytes_max = 0;  // 0: what the method allows
-  // How much may be under way follows what the network carries in a round trip, some tens of MiB where that is a lot,
-  // and waits in memory when its reader is slower. Else it is 64 KiB.
-  bool probes_window = false;
-
-  bool operator==(const ChannelTerms&) const = default;
-};
-
 // Usable from several threads. Connects when first used, and again after a failure.
 class Connection {
  public:

@@ -28,6 +28,14 @@ class Conversation {
   virtual bool idle() { return true; }
 };
 
+// What a connection of its own is made for.
+struct ChannelTerms {
+  std::size_t message_bytes_max = 0;  // a larger message breaks the stream; 0: what the method allows
+  // How much may be under way follows what the network carries in a round trip, some tens of MiB where that is a lot,
+  // and waits in memory when its reader is slower. Else it is 64 KiB.
+  bool probes_window = false;
+};
+
 struct ConversationTerms {
   std::string method;                                         // as on the wire: "/etcdserverpb.Watch/Watch"
   std::string action;                                         // for errors: "the watch"
@@ -36,10 +44,7 @@ struct ConversationTerms {
   // After a message that had to be waited for, the next ones are let come together for so long, or less when much comes
   // (Pacer): one wake-up takes them all.
   std::chrono::milliseconds gather{0};
-  // A larger message breaks the stream, which has a connection of its own then; 0: what the method allows.
-  std::size_t message_bytes_max = 0;
-  // On a connection of its own, on which more than 64 KiB may be under way (ChannelTerms).
-  bool probes_window = false;
+  std::optional<ChannelTerms> alone;  // on a connection of its own; nullopt: on the shared one
 };
 
 struct ConversationEnd {

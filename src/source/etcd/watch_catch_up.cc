@@ -180,7 +180,7 @@ Result<WatchOutcome> catch_up(Client& client, const CatchUpRequest& request, Rev
   CatchUp work(request, sink);
   if (work.is_done()) return WatchOutcome{.end = WatchEnd::kCancelled, .error = {}};
   ConversationTerms terms = watch_terms(request.stall_timeout);
-  terms.probes_window = true;
+  terms.alone = {.probes_window = true};
   const auto end = client.converse(request.endpoint, terms, work, cancelled);
   return work.outcome(end);
 }

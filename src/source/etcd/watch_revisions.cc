@@ -181,7 +181,7 @@ Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request
   RevisionWatch watch(request, sink);
   ConversationTerms terms = watch_terms(request.stall_timeout);
   terms.gather = kGather;
-  if (!request.fragments) terms.message_bytes_max = kWholeMessageBytesMax;
+  if (!request.fragments) terms.alone = {.message_bytes_max = kWholeMessageBytesMax};
   const auto end = client.converse(request.endpoint, terms, watch, cancelled);
   return watch.outcome(end);
 }
