@@ -17,10 +17,10 @@ namespace {
 using enum SettingType;
 
 std::unexpected<Error> bad(const SettingSpec& spec, std::string_view value, std::string_view where, std::string why) {
-  return fail(ErrorCode::kBadSetting,
-              fmt::format("{} has the unusable value \"{}\" ({})", spec.name,
-                          spec.secret ? "…" : printable(as_bytes(value)), where),
-              std::move(why));
+  return fail(
+      ErrorCode::kBadSetting,
+      fmt::format("{} has the unusable value \"{}\" ({})", spec.name, spec.secret ? "…" : printable(value), where),
+      std::move(why));
 }
 
 bool is_one_of(std::string_view choices, std::string_view value) {
@@ -193,7 +193,7 @@ Result<std::string> absolute_path(std::string_view path, std::string_view workin
     if (const auto home = variable(environment, "HOME")) whole = *home + std::string(path.substr(1));
   }
   if (whole.is_relative() && working_directory.empty())
-    return fail(ErrorCode::kUsage, fmt::format("the relative path {} leads nowhere", printable(as_bytes(path))),
+    return fail(ErrorCode::kUsage, fmt::format("the relative path {} leads nowhere", printable(path)),
                 "the working directory was removed", "Change to a directory that exists, or pass absolute paths.");
   if (whole.is_relative()) whole = std::filesystem::path(working_directory) / whole;
   std::string text = whole.lexically_normal().string();

@@ -25,7 +25,7 @@ std::unexpected<Error> unknown(const std::string& name, const std::string& where
   }
   const auto meant = nearest(name, known);
   return fail(
-      ErrorCode::kUnknownSetting, fmt::format("{}: unknown setting \"{}\"", where, printable(as_bytes(name))),
+      ErrorCode::kUnknownSetting, fmt::format("{}: unknown setting \"{}\"", where, printable(name)),
       meant ? fmt::format("there is none of that name; did you mean \"{}\"?", *meant) : "there is none of that name");
 }
 

@@ -77,18 +77,18 @@ std::string count_text(std::uint64_t count) {
   return text;
 }
 
-std::string printable(ByteView bytes) {
+std::string printable(std::string_view text) {
   std::string out;
-  for (std::string_view rest = as_text(bytes); !rest.empty();) {
-    const std::size_t length = printable_length(rest);
+  while (!text.empty()) {
+    const std::size_t length = printable_length(text);
     if (length == 0) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(rest.front()));
-    } else if (rest.front() == '\\') {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    } else if (text.front() == '\\') {
       out += "\\\\";
     } else {
-      out += rest.substr(0, length);
+      out += text.substr(0, length);
     }
-    rest.remove_prefix(std::max<std::size_t>(length, 1));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return out;
 }

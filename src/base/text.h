@@ -17,7 +17,8 @@ std::string size_text(std::uint64_t bytes);
 std::string count_text(std::uint64_t count);
 // Bytes as text: printable UTF-8 stays, everything else (control characters, bad UTF-8, backslash) becomes
 // \xNN or \\, so that any key can be shown on a terminal and read back.
-std::string printable(ByteView bytes);
+std::string printable(std::string_view text);
+inline std::string printable(ByteView bytes) { return printable(as_text(bytes)); }
 // What a log or a terminal may get of a text that others had a hand in: one line, a space for each control character,
 // "?" for each byte that is no UTF-8 or reorders what stands beside it. For sentences; printable() is for names.
 std::string one_line(std::string_view text);

@@ -53,7 +53,7 @@ class Parser {
     const std::string flag = what.substr(0, what.find(':'));
     if (!what.starts_with("--") || !what.ends_with("missing"))
       return fail(ErrorCode::kUsage, "the command line was not understood", what);
-    return fail(ErrorCode::kUsage, fmt::format("{} needs a value", printable(as_bytes(flag))), "nothing follows it",
+    return fail(ErrorCode::kUsage, fmt::format("{} needs a value", printable(flag)), "nothing follows it",
                 fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
   }
 
@@ -148,7 +148,7 @@ class Parser {
   }
 
   std::unexpected<Error> one_word_too_many(const std::string& word) const {
-    return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(as_bytes(word))),
+    return fail(ErrorCode::kUsage, fmt::format("one word too many: \"{}\"", printable(word)),
                 fmt::format("{} takes {}", parsed_.command->path, positionals_text(*parsed_.command)),
                 fmt::format("lifeboat {} --help", parsed_.command->path));
   }
@@ -175,7 +175,7 @@ class Parser {
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto meant = nearest(flag, known);
-    return fail(ErrorCode::kUsage, fmt::format("unknown flag {}", printable(as_bytes(flag))),
+    return fail(ErrorCode::kUsage, fmt::format("unknown flag {}", printable(flag)),
                 meant ? fmt::format("did you mean {}?", *meant) : "there is no such flag",
                 fmt::format("lifeboat {}{}--help", parsed_.group, parsed_.group.empty() ? "" : " "));
   }
@@ -189,7 +189,7 @@ class Parser {
       known.push_back(rest.substr(0, rest.find(' ')));
     }
     const auto meant = nearest(word, known);
-    return fail(ErrorCode::kUsage, fmt::format("unknown command \"{}{}\"", prefix, printable(as_bytes(word))),
+    return fail(ErrorCode::kUsage, fmt::format("unknown command \"{}{}\"", prefix, printable(word)),
                 meant ? fmt::format("did you mean `lifeboat {}{}`?", prefix, *meant) : "there is no such command",
                 fmt::format("lifeboat {}--help", prefix));
   }

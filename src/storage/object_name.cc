@@ -28,14 +28,14 @@ bool valid_object_name(std::string_view name) {
 
 Status check_object_name(std::string_view name) {
   if (valid_object_name(name)) return {};
-  return fail(ErrorCode::kObjectDamaged, "cannot use the object name " + printable(as_bytes(name)),
+  return fail(ErrorCode::kObjectDamaged, "cannot use the object name " + printable(name),
               "no object can have such a name");
 }
 
 Status check_object_prefix(std::string_view prefix) {
   if (prefix.empty()) return {};
   if (prefix.ends_with('/')) return check_object_name(prefix.substr(0, prefix.size() - 1));
-  return fail(ErrorCode::kInternal, "a listing by the prefix " + printable(as_bytes(prefix)),
+  return fail(ErrorCode::kInternal, "a listing by the prefix " + printable(prefix),
               "a prefix is a whole number of segments");
 }
 

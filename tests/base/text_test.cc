@@ -30,16 +30,15 @@ TEST(CountText, GroupsDigitsByThree) {
 }
 
 TEST(Printable, KeepsPlainTextAndEscapesTheRest) {
-  EXPECT_EQ(printable(as_bytes("/registry/pods/a-b")), "/registry/pods/a-b");
-  EXPECT_EQ(printable(as_bytes("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80")),
-            "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-  EXPECT_EQ(printable(as_bytes("a\\b")), "a\\\\b");
-  EXPECT_EQ(printable(as_bytes("a\nb\x7f")), "a\\x0ab\\x7f");
-  EXPECT_EQ(printable(as_bytes("\xc3")), "\\xc3");
-  EXPECT_EQ(printable(as_bytes("\xc0\xaf")), "\\xc0\\xaf");           // overlong
-  EXPECT_EQ(printable(as_bytes("\xed\xa0\x80")), "\\xed\\xa0\\x80");  // a surrogate
-  EXPECT_EQ(printable(as_bytes("\xe2\x80\xae")), "\\xe2\\x80\\xae");  // right-to-left override
-  EXPECT_EQ(printable(as_bytes("\xc2\x9b")), "\\xc2\\x9b");           // a terminal's control
+  EXPECT_EQ(printable("/registry/pods/a-b"), "/registry/pods/a-b");
+  EXPECT_EQ(printable("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(printable("a\\b"), "a\\\\b");
+  EXPECT_EQ(printable("a\nb\x7f"), "a\\x0ab\\x7f");
+  EXPECT_EQ(printable("\xc3"), "\\xc3");
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");           // overlong
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");  // right-to-left override
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");           // a terminal's control
 }
 
 TEST(Printable, IsReadBackExactly) {

@@ -19,8 +19,8 @@ Status require_plain(std::string_view flag, const std::string& text) {
                 fmt::format("it has {} bytes, and {} are the most", text.size(), kMaxNameBytes));
   std::string without_backslashes = text;  // which only `printable` doubles
   std::erase(without_backslashes, '\\');
-  if (printable(as_bytes(without_backslashes)) == without_backslashes) return {};
-  return fail(ErrorCode::kUsage, fmt::format("{} {} cannot be used", flag, printable(as_bytes(text))),
+  if (printable(without_backslashes) == without_backslashes) return {};
+  return fail(ErrorCode::kUsage, fmt::format("{} {} cannot be used", flag, printable(text)),
               "it has control characters, or bytes that are not UTF-8");
 }
 

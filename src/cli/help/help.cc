@@ -256,7 +256,7 @@ Result<std::string> topic_text(CommandTable commands, const std::string& topic) 
   std::vector<std::string_view> known{"points", "exit-codes", "environment", "flags"};
   for (const Command& command : commands) known.push_back(command.path);
   const auto meant = nearest(topic, known);
-  return fail(ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(as_bytes(topic))),
+  return fail(ErrorCode::kUsage, fmt::format("there is no help on \"{}\"", printable(topic)),
               meant ? fmt::format("did you mean {}?", *meant) : "it is no topic, command or error code",
               "lifeboat help");
 }

@@ -141,7 +141,7 @@ void put_lineage(Facts& facts, const repository::LineageInfo& info) {
   for (const repository::Coverage& run : info.coverage) {
     runs += fmt::format("{}{}–{}", runs.empty() ? "" : ", ", run.from, run.to);
   }
-  facts.put("cluster", fmt::format("{}: revisions {} (lineage {})", printable(as_bytes(info.cluster)), runs,
+  facts.put("cluster", fmt::format("{}: revisions {} (lineage {})", printable(info.cluster), runs,
                                    info.lineage.id.text().substr(0, 8)));
   for (const repository::Coverage& run : info.captured) {
     facts.put("captured", fmt::format("every revision from {} to {}", run.from, run.to));
@@ -162,7 +162,7 @@ std::string cluster_text(const operation::ClusterStatus& cluster, const std::vec
   for (const repository::LineageInfo& info : lineages) {
     if (info.cluster == cluster.cluster) put_lineage(facts, info);
   }
-  return fmt::format("\n{}  {}: {}\n", headline(cluster.recoverability, style), printable(as_bytes(cluster.cluster)),
+  return fmt::format("\n{}  {}: {}\n", headline(cluster.recoverability, style), printable(cluster.cluster),
                      cluster.verdict) +
          facts.text() + findings_text(cluster.findings, style);
 }

@@ -77,7 +77,7 @@ std::string keys_text(const KeysAnswer& answer, const Style& style) {
   } else {
     Table table({"PREFIX", "KEYS", "SIZE"}, {kLeft, kRight, kRight});
     for (const auto& group : listing.groups) {
-      table.row({printable(as_bytes(group.prefix)), count_text(group.count), size_text(group.bytes)});
+      table.row({printable(group.prefix), count_text(group.count), size_text(group.bytes)});
     }
     text += table.text();
   }

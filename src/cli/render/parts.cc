@@ -61,8 +61,7 @@ std::string echo_of(const Catalogue::Target& target, const Style& style) {
   const std::string& cluster = point.manifest.source.cluster;
   return fmt::format("point {} · revision {}{} · {}{}{}", point.id, target.revision,
                      cut ? fmt::format(" (cut from {})", point.manifest.revision) : "", cut ? "before " : "",
-                     style.time_and_age(point.last_seen),
-                     cluster.empty() ? "" : " · cluster " + printable(as_bytes(cluster)));
+                     style.time_and_age(point.last_seen), cluster.empty() ? "" : " · cluster " + printable(cluster));
 }
 
 Json target_json(const Catalogue::Target& target) {

@@ -114,11 +114,10 @@ void put_members(Facts& facts, const Result<std::vector<etcd::Member>>& members,
     return;
   }
   for (const etcd::Member& member : *members)
-    facts.put(
-        "member",
-        fmt::format("{} ({}) {}{}", member.name.empty() ? "(never started)" : printable(as_bytes(member.name)),
-                    etcd::id_text(member.id), printable(as_bytes(fmt::format("{}", fmt::join(member.peer_urls, ",")))),
-                    member.is_learner ? ", learner" : ""));
+    facts.put("member",
+              fmt::format("{} ({}) {}{}", member.name.empty() ? "(never started)" : printable(member.name),
+                          etcd::id_text(member.id), printable(fmt::format("{}", fmt::join(member.peer_urls, ","))),
+                          member.is_learner ? ", learner" : ""));
   const auto learners = std::ranges::count_if(*members, &etcd::Member::is_learner);
   const std::string voters = initial_cluster_of(*members);
   if (std::ssize(*members) - learners < 2 || voters.empty()) return;
@@ -166,11 +165,9 @@ std::vector<const repository::LineageInfo*> lineages_of(const Catalogue& catalog
 std::string restorable_text(const repository::LineageInfo& info) {
   std::string text;
   std::size_t left_out = info.coverage.size() > kMostRuns ? info.coverage.size() - kMostRuns : 0;
-  if (left_out > 0)
-    text = fmt::format("restorable: {} ranges of {} before these\n", left_out, printable(as_bytes(info.cluster)));
+  if (left_out > 0) text = fmt::format("restorable: {} ranges of {} before these\n", left_out, printable(info.cluster));
   for (const repository::Coverage& run : info.coverage | std::views::drop(left_out))
-    text += fmt::format("restorable: every revision from {} to {} of {}\n", run.from, run.to,
-                        printable(as_bytes(info.cluster)));
+    text += fmt::format("restorable: every revision from {} to {} of {}\n", run.from, run.to, printable(info.cluster));
   return text;
 }
 
@@ -193,7 +190,7 @@ std::string points_text(const Catalogue& catalogue, const std::vector<const Poin
                 {kLeft, kRight, kLeft, kLeft, kRight, kRight, kLeft});
     for (const Point* point : points) {
       table.row({point->id, fmt::format("{}", point->manifest.revision), style.time_and_age(point->last_seen),
-                 printable(as_bytes(point->manifest.source.cluster)),
+                 printable(point->manifest.source.cluster),
                  point->captured ? "captured" : count_text(point->manifest.live_keys), size_text(point->added_bytes),
                  proof_cell(*point, style)});
     }
@@ -233,8 +230,8 @@ std::string point_text(const PointAnswer& answer, const Style& style, bool verbo
       target.revision == manifest.revision ? "" : fmt::format("at revision {}: ", manifest.revision);
   Facts facts;
   facts
-      .put("cluster", printable(as_bytes(source.cluster)) +
-                          (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
+      .put("cluster",
+           printable(source.cluster) + (source.cluster_id.empty() ? "" : " (etcd id " + source.cluster_id + ")"))
       .put("seen", fmt::format("{} to {}", style.time(point.first_seen), style.time(point.last_seen)))
       .put("source", fmt::format("{} {}", source.kind, source.endpoint))
       .put("etcd", source.etcd_version)

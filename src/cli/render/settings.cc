@@ -17,10 +17,9 @@ std::string settings_text(const app::Settings& settings, bool with_origin) {
   Table table(titles);
   for (const app::Setting& setting : settings.all()) {
     const bool hidden = setting.spec->secret && !setting.value.empty();
-    std::vector<std::string> row{std::string(setting.spec->name), hidden ? "(hidden)"
-                                                                  : setting.value.empty()
-                                                                      ? "-"
-                                                                      : printable(as_bytes(setting.value))};
+    std::vector<std::string> row{std::string(setting.spec->name), hidden                  ? "(hidden)"
+                                                                  : setting.value.empty() ? "-"
+                                                                                          : printable(setting.value)};
     if (with_origin) {
       row.insert(row.end(), {std::string(kOrigins[static_cast<int>(setting.origin)]), setting.where});
     }

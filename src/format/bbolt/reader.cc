@@ -113,17 +113,15 @@ Result<bool> Database::Cursor::State::next_leaf() {
   if (bucket.root != 0) {
     if (TRY(tree.next_leaf(leaf))) {
       if (!leaf.has_buckets()) return true;
-      return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(as_bytes(bucket.name)) + "'",
-                  "it holds another bucket");
+      return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(bucket.name) + "'", "it holds another bucket");
     }
   } else if (!inline_read) {
     inline_read = true;
     auto page = NodeView::parse(bucket.inline_page, 0);
-    if (!page) return std::unexpected(page.error().in("bucket '" + printable(as_bytes(bucket.name)) + "'"));
+    if (!page) return std::unexpected(page.error().in("bucket '" + printable(bucket.name) + "'"));
     leaf = *page;
     if (!leaf.has_buckets()) return true;
-    return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(as_bytes(bucket.name)) + "'",
-                "it holds another bucket");
+    return fail(ErrorCode::kUnsupportedContent, "bucket '" + printable(bucket.name) + "'", "it holds another bucket");
   }
   ended = true;
   ++database.walked_to_the_end;
@@ -170,7 +168,7 @@ Result<Database::Cursor> Database::walk(const BucketRef& bucket) {
   const auto& all = state_->buckets;
   const auto found = std::ranges::lower_bound(all, bucket.name, {}, &BucketRef::name);
   const auto misuse = [&](std::string why) {
-    return fail(ErrorCode::kInternal, "walk of bucket '" + printable(as_bytes(bucket.name)) + "'", std::move(why));
+    return fail(ErrorCode::kInternal, "walk of bucket '" + printable(bucket.name) + "'", std::move(why));
   };
   if (found == all.end() || found->name != bucket.name) return misuse("not a bucket of this database");
   const auto index = static_cast<std::size_t>(found - all.begin());

@@ -88,7 +88,7 @@ Status BulkLoader::begin_bucket(std::string_view name) {
   TRY(s.start());
   if (name.empty()) return misuse("a bucket without a name");
   if (!s.open_bucket.empty()) return misuse("bucket '" + s.open_bucket + "' is still open");
-  if (s.buckets.contains(name)) return misuse("a second bucket '" + printable(as_bytes(name)) + "'");
+  if (s.buckets.contains(name)) return misuse("a second bucket '" + printable(name) + "'");
   s.open_bucket = name;
   s.tree.begin(0);
   return {};

@@ -159,7 +159,7 @@ class Commit {
     report_.warnings.push_back(
         fmt::format("this cluster was called {0} in the repo and is called {1} from here on; both names find all its "
                     "points. If that is a mistake, run the same command with --cluster {0}.",
-                    printable(as_bytes(before)), printable(as_bytes(now))));
+                    printable(before), printable(now)));
   }
 
   Status extend(const manifest::Manifest& head) {

@@ -136,8 +136,7 @@ void warn_of_latest(const repository::Repository& repo, BackupReport& report) {
   if (latest == nullptr || latest->id == report.point) return;
   report.warnings.push_back(fmt::format(
       "`latest` of cluster {} is point {} at revision {}, last seen at {}, not this one: name this one by its id, {}",
-      printable(as_bytes(report.cluster)), latest->id, latest->manifest.revision, rfc3339(latest->last_seen),
-      report.point));
+      printable(report.cluster), latest->id, latest->manifest.revision, rfc3339(latest->last_seen), report.point));
 }
 
 Result<crypto::FileEncoding> encoding_of(io::File& file) {

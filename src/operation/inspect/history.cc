@@ -124,7 +124,7 @@ Result<Deletion> parse_deletion(std::string_view text) {
   }
   const auto key = parse_printable(text);
   if (!key || key->empty())
-    return fail(ErrorCode::kUsage, fmt::format("\"{}\" names no key", printable(as_bytes(text))),
+    return fail(ErrorCode::kUsage, fmt::format("\"{}\" names no key", printable(text)),
                 "before-delete: is followed by a key, other bytes as \\xNN, and perhaps #N for the N-th last deletion");
   out.key = *key;
   return out;
@@ -183,7 +183,7 @@ Status require_nothing_lost(const Catalogue& catalogue, const std::string& text,
   const auto damaged = catalogue.damaged_behind(point.manifest.lineage.id, target.revision);
   if (damaged.empty()) return {};
   return fail(
-      ErrorCode::kObjectDamaged, fmt::format("what {} names may be damaged", printable(as_bytes(text))),
+      ErrorCode::kObjectDamaged, fmt::format("what {} names may be damaged", printable(text)),
       fmt::format("{} cannot be read ({}); what can be read before it is point {} at revision {}, seen until {}",
                   damaged.front()->object, damaged.front()->error.what(), point.id, target.revision,
                   rfc3339(point.last_seen)),

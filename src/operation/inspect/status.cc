@@ -165,7 +165,7 @@ std::string overall_verdict(const StatusReport& out) {
   if (out.clusters.size() == 1) return worst.verdict;
   if (worst.recoverability == Recoverability::kRecoverable)
     return fmt::format("each of {} clusters is recoverable", out.clusters.size());
-  return fmt::format("{}: {}", printable(as_bytes(worst.cluster)), worst.verdict);
+  return fmt::format("{}: {}", printable(worst.cluster), worst.verdict);
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ Around around(const repository::Catalogue& catalogue, const LineageId& lineage, 
 
 std::string names(std::string_view what, const std::vector<std::string>& all) {
   std::string text(what);
-  for (const std::string& name : all) text += (&name == &all.front() ? " " : ", ") + printable(as_bytes(name));
+  for (const std::string& name : all) text += (&name == &all.front() ? " " : ", ") + printable(name);
   return text;
 }
 

@@ -207,7 +207,7 @@ void warn_of_other_name(io::FileSystem& files, const MemberLayout& live, const s
   if (own == members.end() || own->name.empty() || own->name == name) return;
   report.warnings.push_back(
       fmt::format("The data here was that of member {0}, and {1} is made of it: no other host may be restored as {1}.",
-                  printable(as_bytes(own->name)), printable(as_bytes(name))));
+                  printable(own->name), printable(name)));
 }
 
 // Clients of the member saw its own revision, whatever the repo knows of it.

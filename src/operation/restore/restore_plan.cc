@@ -40,7 +40,7 @@ Status require_usable_name(const std::string& name) {
   const bool usable = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
                       name.find('\0') == std::string::npos;
   if (usable) return {};
-  return fail(ErrorCode::kBadCluster, "the member name \"" + printable(as_bytes(name)) + "\" is not usable",
+  return fail(ErrorCode::kBadCluster, "the member name \"" + printable(name) + "\" is not usable",
               "a folder is named after it");
 }
 

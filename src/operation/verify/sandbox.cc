@@ -153,7 +153,7 @@ class SandboxedEtcd {
   std::unexpected<Error> failed(const std::string& why) {
     const auto log = read_log(world_, log_path());
     return fail(ErrorCode::kSandboxFailed, "etcd does not serve the restored point",
-                log ? fmt::format("{}; its log ends: {}", why, printable(as_bytes(*log))) : why);
+                log ? fmt::format("{}; its log ends: {}", why, printable(*log)) : why);
   }
 
   io::World& world_;

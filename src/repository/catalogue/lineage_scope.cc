@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
 #include "repository/catalogue/point_text.h"
 
 namespace lifeboat::repository {
@@ -28,7 +29,7 @@ std::string clusters_in(const CatalogueContents& contents) {
   std::vector<const LineageInfo*> all;
   for (const LineageInfo& info : contents.lineages) all.push_back(&info);
   std::vector<std::string> names = cluster_names(all);
-  for (std::string& name : names) name = shown_text(name);
+  for (std::string& name : names) name = printable(name);
   return join_choices(std::move(names));
 }
 
@@ -74,7 +75,7 @@ Result<LineageScope> LineageScope::of_cluster(const CatalogueContents& contents,
   scope.lineages_ = lineages_of(contents, scope.cluster_);
   if (!scope.lineages_.empty()) return scope;
   return fail(ErrorCode::kPointNotFound,
-              fmt::format("the repo has no point of cluster \"{}\"", shown_text(scope.cluster_)),
+              fmt::format("the repo has no point of cluster \"{}\"", printable(scope.cluster_)),
               fmt::format("it has points of: {}", clusters_in(contents)));
 }
 
@@ -103,7 +104,7 @@ Status LineageScope::narrow_to(const std::string& id_prefix) {
 
 Status LineageScope::require_one_cluster(const std::string& text) const {
   if (cluster_names(lineages_).size() <= 1) return {};
-  return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", shown_text(text)),
+  return fail(ErrorCode::kPointAmbiguous, fmt::format("`{}` fits points of more than one cluster", printable(text)),
               fmt::format("the repo has points of: {}", newest_by_cluster()),
               "Name the cluster with --cluster, or give the id of a point.");
 }
@@ -121,7 +122,7 @@ std::string LineageScope::newest_by_cluster() const {
     const std::string& cluster = contents_->lineage(lineage_of(point))->cluster;
     if (!listed.insert(cluster).second) continue;
     choices.push_back(
-        fmt::format("{} (last seen {} in point {})", shown_text(cluster), rfc3339(point.last_seen), point.id));
+        fmt::format("{} (last seen {} in point {})", printable(cluster), rfc3339(point.last_seen), point.id));
   }
   return join_choices(std::move(choices));
 }

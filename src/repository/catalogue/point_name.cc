@@ -16,7 +16,7 @@ constexpr std::string_view kGrammar =
     "`@-15m`, `rev:N`, `rev:N@LINEAGE` or `before-delete:KEY`; `lifeboat ls` lists the points.";
 
 std::unexpected<Error> not_a_point(std::string_view text, std::string why) {
-  return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not name a point", printable(as_bytes(text))), std::move(why),
+  return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not name a point", printable(text)), std::move(why),
               std::string(kGrammar));
 }
 

@@ -12,11 +12,9 @@ constexpr std::size_t kMaxChoices = 8;
 
 }  // namespace
 
-std::string shown_text(std::string_view text) { return printable(as_bytes(text)); }
-
 std::string point_text(const Point& point) {
   return fmt::format("{} (revision {}, {}, cluster {})", point.id, revision_of(point), rfc3339(point.last_seen),
-                     shown_text(point.manifest.source.cluster));
+                     printable(point.manifest.source.cluster));
 }
 
 std::string join_choices(std::vector<std::string> choices) {

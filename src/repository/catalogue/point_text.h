@@ -10,7 +10,6 @@
 
 namespace lifeboat::repository {
 
-std::string shown_text(std::string_view text);  // safe for a terminal
 std::string point_text(const Point& point);
 // Comma-separated; of many, the first and how many more there are.
 std::string join_choices(std::vector<std::string> choices);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "repository/catalogue/captured_points.h"
 #include "repository/catalogue/lineage_scope.h"
 #include "repository/catalogue/point_name.h"
@@ -20,7 +21,7 @@ namespace {
 
 std::unexpected<Error> ambiguous_id(const std::string& text, std::vector<std::string> choices) {
   const std::size_t count = choices.size();
-  return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", shown_text(text), count),
+  return fail(ErrorCode::kPointAmbiguous, fmt::format("the id {} fits {} points", printable(text), count),
               join_choices(std::move(choices)), "Give more digits of the id.");
 }
 
@@ -67,9 +68,9 @@ Result<PointTarget> target_of_id(const LineageScope& scope, const std::string& p
   if (auto captured = TRY(captured_by_id(scope, prefix, text))) return *std::move(captured);
   std::string why = "no point has an id that begins so";
   if (elsewhere != nullptr) {
-    why = fmt::format("{} is not of cluster \"{}\"", point_text(*elsewhere), shown_text(scope.cluster()));
+    why = fmt::format("{} is not of cluster \"{}\"", point_text(*elsewhere), printable(scope.cluster()));
   }
-  return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", shown_text(text)), why);
+  return fail(ErrorCode::kPointNotFound, fmt::format("there is no point {}", printable(text)), why);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "repository/catalogue/captured_points.h"
 #include "repository/catalogue/covering_point.h"
 #include "repository/catalogue/point_text.h"
@@ -52,7 +53,7 @@ Error ambiguous(const CatalogueContents& contents, const std::vector<Candidate>&
   std::vector<std::string> choices;
   for (const Candidate& c : candidates) {
     choices.push_back(clusters_differ ? fmt::format("`rev:{} --cluster {}` (in point {})", revision,
-                                                    shown_text(c.lineage->cluster), c.target.point->id)
+                                                    printable(c.lineage->cluster), c.target.point->id)
                                       : fmt::format("`rev:{}@{}` (in point {})", revision,
                                                     short_id(contents, *c.lineage), point_text(*c.target.point)));
   }

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "base/text.h"
 #include "repository/catalogue/covering_point.h"
-#include "repository/catalogue/point_text.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -51,7 +51,7 @@ bool is_older_than_history(const Neighbours& next) { return *next.after <= next.
 
 Error before_the_first(const CatalogueContents& contents, const Neighbours& next, std::int64_t revision) {
   return in_gap(revision,
-                fmt::format("the first recoverable revision of cluster {} is {}: {}", shown_text(next.lineage->cluster),
+                fmt::format("the first recoverable revision of cluster {} is {}: {}", printable(next.lineage->cluster),
                             *next.after,
                             is_older_than_history(next) ? "what came before is older than the history that is kept"
                                                         : "etcd had compacted what came before"),
@@ -62,7 +62,7 @@ Error between_coverage(const CatalogueContents& contents, const Neighbours& next
   const bool was_captured = !next.lineage->captured.empty();
   return in_gap(revision,
                 fmt::format("revisions {} to {} of cluster {} {}", *next.before + 1, *next.after - 1,
-                            shown_text(next.lineage->cluster),
+                            printable(next.lineage->cluster),
                             is_older_than_history(next) ? "are older than the history that is kept"
                             : was_captured              ? "are in no backup and in no captured segment that can be read"
                                                         : "were compacted by etcd between two backups"),
@@ -74,13 +74,13 @@ Error between_histories(const CatalogueContents& contents, const Neighbours& bel
                         std::int64_t revision) {
   return in_gap(revision,
                 fmt::format("a history of cluster {} ends at revision {}, and the next begins at {}",
-                            shown_text(below.lineage->cluster), *below.before, *above.after),
+                            printable(below.lineage->cluster), *below.before, *above.after),
                 nearest(contents, below, above));
 }
 
 Error past_the_end(const CatalogueContents& contents, const Neighbours& next, std::int64_t revision) {
   return Error(ErrorCode::kPointNotFound, fmt::format("no point reaches revision {}", revision),
-               fmt::format("the newest of cluster {} is revision {}", shown_text(next.lineage->cluster), *next.before),
+               fmt::format("the newest of cluster {} is revision {}", printable(next.lineage->cluster), *next.before),
                fmt::format("The nearest is {}; `lifeboat ls` lists the points.",
                            name_of(contents, *next.lineage, *next.before)));
 }

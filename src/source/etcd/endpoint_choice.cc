@@ -57,8 +57,7 @@ void note_member(const MemberStatus& member, std::int64_t newest, std::vector<st
   }
   for (const std::string& error : member.errors) {
     const bool is_alarm = error.find("alarm:") != std::string::npos;  // else it has no leader, or cannot be read
-    notes.push_back(member.endpoint + (is_alarm ? " raises an alarm: " : " reports: ") + printable(as_bytes(error)) +
-                    ".");
+    notes.push_back(member.endpoint + (is_alarm ? " raises an alarm: " : " reports: ") + printable(error) + ".");
   }
 }
 
