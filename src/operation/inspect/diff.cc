@@ -132,9 +132,13 @@ Status separate_between(const repository::Repository& repo, const repository::Ca
       if (main > a.revision && main <= b.revision && has_prefix(head.user_key, prefix)) touch(keys, head);
     }
   }
-  for (auto& [key, touched] : keys) {
-    if (touched.lived_before) only_a[key] = {};
-    if (touched.lives) only_b[key] = touched.after;
+  while (!keys.empty()) {
+    auto node = keys.extract(keys.begin());
+    const Touched& touched = node.mapped();
+    if (touched.lived_before && touched.lives) only_a.emplace_hint(only_a.end(), node.key(), Side());
+    Keys& side = touched.lives ? only_b : only_a;
+    if (touched.lived_before || touched.lives)
+      side.emplace_hint(side.end(), std::move(node.key()), touched.lives ? touched.after : Side());
   }
   return {};
 }
