@@ -70,6 +70,19 @@ TEST(KeyVersions, RefusesOneKeyTwiceInARevision) {
   EXPECT_FALSE(versions.check(records).has_value());
 }
 
+// A nested transaction may put what a later one deletes; etcd refuses every other order.
+TEST(KeyVersions, AcceptsThatARevisionPutsAndDeletesAKey) {
+  const Bytes put = etcd::encode_key_value(
+      {.key = as_bytes("a"), .create_revision = 5, .mod_revision = 5, .version = 1, .value = {}});
+  const Bytes erased = etcd::encode_key_value({.key = as_bytes("a"), .value = {}});
+  const Bytes other = etcd::encode_key_value(
+      {.key = as_bytes("b"), .create_revision = 5, .mod_revision = 5, .version = 1, .value = {}});
+  const etcd::Record records[] = {{{{5, 0}, false}, put}, {{{5, 1}, false}, other}, {{{5, 2}, true}, erased}};
+  EXPECT_TRUE(KeyVersions(*io::system_random()).check(records).has_value());
+  const etcd::Record doubled[] = {{{{5, 0}, false}, put}, {{{5, 1}, true}, erased}, {{{5, 2}, true}, erased}};
+  EXPECT_FALSE(KeyVersions(*io::system_random(), 1).check(doubled).has_value());
+}
+
 TEST(KeyVersions, TellsKeysApartThatWereMadeToCollide) {
   const std::string_view one = "collidesin hash!";
   const std::string_view other = "murmurediA#\xfa\xc3\x85\x15\x99";

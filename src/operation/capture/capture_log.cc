@@ -140,13 +140,11 @@ void CaptureLog::not_beyond(std::int64_t revision, Timestamp time) {
 }
 
 void CaptureLog::note_last(std::span<const etcd::Record> records) {
-  const std::int64_t main = records.back().key.revision.main;
-  head_.revision = main;
-  head_.last.clear();
-  const auto first =
-      std::ranges::find_if(records, [&](const auto& record) { return record.key.revision.main == main; });
-  for (auto at = first; at != records.end() && head_.last.size() < kComparedRecords; ++at)
-    head_.last.push_back({at->key, to_bytes(at->value)});
+  head_.revision = records.back().key.revision.main;
+  LastRecords last;
+  for (const etcd::Record& record : records)
+    if (record.key.revision.main == head_.revision) last.add(record);
+  head_.last = last.records();
   see_raft_position();
 }
 

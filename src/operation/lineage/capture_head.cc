@@ -17,16 +17,15 @@ namespace {
 using repository::Catalogue;
 using repository::Point;
 
-// The records of the last revision that a segment of the list holds.
+// So many are compared with the live cluster.
+constexpr std::size_t kComparedRecords = 32;
+
 Result<std::vector<KeptRecord>> last_records(const repository::Repository& repo, const manifest::SegmentRef& segment) {
   auto stream = TRY(repository::read_segments(repo, {segment}, {.threads = 2}));
-  std::vector<KeptRecord> last;
+  LastRecords last;
   etcd::Record record;
-  while (TRY(stream->next(record))) {
-    if (!last.empty() && last.front().key.revision.main != record.key.revision.main) last.clear();
-    if (last.size() < kComparedRecords) last.push_back({record.key, to_bytes(record.value)});
-  }
-  return last;
+  while (TRY(stream->next(record))) last.add(record);
+  return last.records();
 }
 
 Result<CaptureHead> head_of(const repository::Repository& repo, const Point& newest, const std::string& cluster_id) {
@@ -109,6 +108,21 @@ void sort_newest_first(std::vector<CaptureHead>& heads) {
 }
 
 }  // namespace
+
+// A transaction in a transaction may delete what another one in it put.
+void LastRecords::add(const etcd::Record& record) {
+  if (record.key.revision.main != main_) records_.clear();
+  main_ = record.key.revision.main;
+  const auto key = etcd::parse_user_key(record.value);
+  const auto is_of_key = [&](const KeptRecord& kept) {
+    const auto other = etcd::parse_user_key(kept.value);
+    return key && other && equal(*key, *other);
+  };
+  if (const auto before = std::ranges::find_if(records_, is_of_key); before != records_.end())
+    *before = {record.key, to_bytes(record.value)};
+  else if (records_.size() < kComparedRecords)
+    records_.push_back({record.key, to_bytes(record.value)});
+}
 
 Result<std::vector<CaptureHead>> load_capture_heads(const repository::Repository& repo, const Catalogue& catalogue,
                                                     const std::string& cluster_id) {

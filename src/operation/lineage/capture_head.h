@@ -17,8 +17,18 @@ struct KeptRecord {
   etcd::RevisionKey key;
   Bytes value;
 };
-// So many records of the last revision are compared with the live cluster.
-inline constexpr std::size_t kComparedRecords = 32;
+// The last records of a store's last revision, one of each key: what the cluster serves at that revision. No more than
+// are compared with it.
+class LastRecords {
+ public:
+  // Revisions ascend.
+  void add(const etcd::Record& record);
+  const std::vector<KeptRecord>& records() const { return records_; }
+
+ private:
+  std::int64_t main_ = 0;
+  std::vector<KeptRecord> records_;
+};
 
 struct CaptureHead {
   manifest::Lineage lineage;
@@ -28,7 +38,7 @@ struct CaptureHead {
   Timestamp latest;              // the store had reached it
   std::uint64_t raft_index = 0;  // the store had at least come so far when it reached the revision
   std::uint64_t raft_term = 0;
-  std::vector<KeptRecord> last;  // of the last record's revision, the first kComparedRecords
+  std::vector<KeptRecord> last;  // see LastRecords
   etcd::Sidecar sidecar;         // as last known
 };
 

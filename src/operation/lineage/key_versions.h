@@ -29,12 +29,18 @@ class KeyVersions {
     std::int64_t version = 0;
     bool used = false;
   };
+  struct Change {
+    crypto::KeyHash key_hash;
+    std::int64_t sub = 0;
+    bool tombstone = false;
+    auto operator<=>(const Change&) const = default;
+  };
   Status check_revision(std::span<const etcd::Record> records);
   Status check_record(const etcd::Record& record, const crypto::KeyHash& key_hash, const etcd::KeyValue& kv);
 
   std::array<std::byte, 16> seed_{};  // nobody can make keys that are taken for one another
   std::vector<Slot> slots_;
-  std::vector<crypto::KeyHash> hashes_;  // of the keys of one revision
+  std::vector<Change> changes_;  // of one revision
 };
 
 }  // namespace lifeboat::operation
