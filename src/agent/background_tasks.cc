@@ -6,8 +6,9 @@
 
 #include "agent/audit.h"
 #include "agent/probe.h"
-#include "agent/process_usage.h"
 #include "agent/upkeep.h"
+#include "io/free_memory.h"
+#include "repository/store/leftovers.h"
 
 namespace lifeboat::agent {
 namespace {
@@ -39,7 +40,7 @@ void repeat(AgentContext& context, Task task, std::chrono::nanoseconds first,
     });
     if (!turn) return;
     const Round ended = round();
-    release_memory();
+    io::give_back_free_memory();
     if (ended == Round::kGaveWay) continue;
     due = context.clock.monotonic() + context.options().*interval;
   }
@@ -93,6 +94,8 @@ void run_probe(AgentContext& context) {
 
 void run_upkeep(AgentContext& context) {
   TaskProgress progress(Task::kMerge, context.hearts, context.stop, context.seams.log, &context.heavy);
+  if (const Status cleared = repository::remove_leftovers(context.seams.repo); !cleared)
+    context.warn("leftoversStay", cleared.error().to_string());
   Upkeep upkeep(context.seams.repo, context.seams.world, context.state, context.seams.log);
   SteadyClock steady(context.clock);
   auto next_history = context.clock.monotonic() + context.options().history_interval;

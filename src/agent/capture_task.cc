@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "agent/capture_news.h"
-#include "agent/process_usage.h"
 #include "base/time.h"
+#include "io/free_memory.h"
 
 namespace lifeboat::agent {
 namespace {
@@ -91,7 +91,7 @@ bool CaptureTask::take_base(source::Client& client, Progress& progress) {
 void CaptureTask::on_event(const operation::CaptureEvent& event) {
   context_.hearts.beat(Task::kCapture);
   context_.state.on_capture(event);
-  if (event.kind == Kind::kBase) release_memory();
+  if (event.kind == Kind::kBase) io::give_back_free_memory();
   if (event.kind == Kind::kFlushed) return;  // summed up by the supervisor
   context_.seams.log({.severity = severity_of(event.kind),
                       .event = event_name(event.kind),

@@ -42,6 +42,4 @@ void keep_memory_flat() {
   ::mallopt(M_TRIM_THRESHOLD, kKeptFreeBytes);
 }
 
-void release_memory() { ::malloc_trim(0); }
-
 }  // namespace lifeboat::agent

@@ -16,7 +16,5 @@ ProcessUsage process_usage();
 // Few heaps, so that what one thread freed serves the others, and none of the large buffers in them, for a process of
 // weeks.
 void keep_memory_flat();
-// Gives freed memory back after a burst of work.
-void release_memory();
 
 }  // namespace lifeboat::agent

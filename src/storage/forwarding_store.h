@@ -31,7 +31,8 @@ class ForwardingStore : public ObjectStore {
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
   Result<std::uint64_t> free_bytes() override;
-  Status sweep() override { return inner_.sweep(); }
+  Result<std::unique_ptr<Pin>> pin(const std::vector<std::string>& objects) override { return inner_.pin(objects); }
+  Status sweep(const IsNamed& is_named) override { return inner_.sweep(is_named); }
   std::string url() const override { return inner_.url(); }
 
  protected:

@@ -208,9 +208,14 @@ class LocalStore final : public ObjectStore {
 
   Result<std::uint64_t> free_bytes() override { return files_.free_bytes(root_); }
 
-  Status sweep() override {
+  Result<std::unique_ptr<Pin>> pin(const std::vector<std::string>& objects) override {
+    TRY(check_root());
+    return pin_in(files_, root_, objects);
+  }
+
+  Status sweep(const IsNamed& is_named) override {
     TRY(io::sweep_stale(files_, root_));
-    return {};
+    return sweep_pins(files_, root_, is_named, [this](const std::string& object) { return remove(object); });
   }
 
   std::string url() const override { return "file://" + root_; }

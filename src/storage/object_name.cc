@@ -15,7 +15,7 @@ constexpr std::size_t kMaxSegmentBytes = 255;
 
 // A file of that name can be made, and is not taken for one that a writer left.
 bool can_be_file(std::string_view segment) {
-  return segment.size() <= kMaxSegmentBytes && !io::is_temporary_name(segment);
+  return segment.size() <= kMaxSegmentBytes && !io::is_temporary_name(segment) && !segment.starts_with(kPinPrefix);
 }
 
 }  // namespace

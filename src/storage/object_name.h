@@ -7,7 +7,11 @@
 
 namespace lifeboat::storage {
 
-// See is_object_name; besides, at most 1024 bytes, and no segment is over 255 bytes or named like a temporary file.
+// What a store that is a folder keeps beside its objects.
+inline constexpr std::string_view kPinPrefix = ".lifeboat-pin-";
+
+// See is_object_name; besides, at most 1024 bytes, and no segment is over 255 bytes or named like a pin or a temporary
+// file.
 bool valid_object_name(std::string_view name);
 // kObjectDamaged for a name that no object can have.
 Status check_object_name(std::string_view name);

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "storage/pin.h"
 
 namespace lifeboat::storage {
 
@@ -46,8 +47,11 @@ class ObjectStore {  // usable from several threads at once; each StagedObject i
   virtual Result<std::vector<ObjectInfo>> list(const std::string& prefix) = 0;
   virtual Status remove(const std::string& name) = 0;
   virtual Result<std::uint64_t> free_bytes() = 0;  // UINT64_MAX when unlimited
-  // Removes what dead writers left that never became an object; safe beside living ones.
-  virtual Status sweep() { return {}; }
+  // Before the first of these objects is published. nullptr from a store that cannot tell whether a writer lives.
+  virtual Result<std::unique_ptr<Pin>> pin(const std::vector<std::string>& /*objects*/) { return nullptr; }
+  // Removes what dead writers left: what never became an object, and what they pinned and nothing names. Safe beside
+  // living ones.
+  virtual Status sweep(const IsNamed& /*is_named*/) { return {}; }
   // Where it lives, for people: "file:///backup".
   virtual std::string url() const = 0;
 };

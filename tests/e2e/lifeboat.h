@@ -55,7 +55,8 @@ inline Words tree(const std::string& folder) {
 inline Words leftovers(const std::string& folder) {
   Words found;
   for (const std::string& name : tree(folder)) {
-    if (name.find(".lifeboat-tmp") != std::string::npos) found.push_back(name);
+    for (const char* mark : {".lifeboat-tmp", ".lifeboat-pin"})
+      if (name.find(mark) != std::string::npos) found.push_back(name);
   }
   return found;
 }

@@ -6,6 +6,7 @@
 #include "base/endian.h"
 #include "base/varint.h"
 #include "format/golden.h"
+#include "format/segment/revision_list.h"
 #include "format/segment/segment.h"
 
 namespace lifeboat::segment {
@@ -172,34 +173,13 @@ TEST(SegmentBlock, RefusesColumnsThatContradictEachOther) {
   EXPECT_TRUE(read(block_of({}, {}, "", 0)).value().empty());
 }
 
-TEST(RevisionList, RoundTrips) {
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    std::vector<etcd::Revision> revisions;
-    for (const auto& record : random_records(seed, seed * 50, 0)) revisions.push_back(record.key.revision);
-    EXPECT_TRUE(decode_revisions(encode_revisions(revisions)).value() == revisions) << seed;
-  }
-}
-
-TEST(RevisionList, RefusesWhatIsCutOrDoesNotAscend) {
-  const Bytes bytes = encode_revisions({{3, 1}, {3, 2}, {900, 0}});
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_revisions(ByteView(bytes).first(size)));
-  Bytes longer = bytes;
-  longer.push_back(std::byte{0});
-  EXPECT_FALSE(decode_revisions(longer));
-  EXPECT_FALSE(decode_revisions(encode_revisions({{3, 1}, {3, 1}})));
-  Bytes huge;
-  append_varint(huge, UINT64_MAX);
-  huge.resize(huge.size() + 20);
-  EXPECT_FALSE(decode_revisions(huge));
-}
-
 TEST(SegmentGolden, Version1BlocksAreWrittenAndReadAsEver) {
   std::vector<OwnedRecord> records;
   for (int i = 0; i < 20; ++i)
     records.push_back({{{1000 + 300 * (i / 3), i % 3}, i % 7 == 6}, to_bytes("value " + std::to_string(i * i))});
   testing::expect_golden("segment-block-v1.bin", build(records).text);
   EXPECT_TRUE(read(testing::read_golden("segment-block-v1.bin")).value() == records);
-  testing::expect_golden("segment-revisions-v1.bin", encode_revisions({{3, 1}, {3, 2}, {900, 0}, {INT64_MAX, 7}}));
+  testing::expect_golden("segment-revisions-v1.bin", RevisionList({{3, 1}, {3, 2}, {900, 0}, {INT64_MAX, 7}}).encode());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "format/segment/keyed_block.h"
+#include "format/segment/revision_list.h"
 #include "format/segment/segment.h"
 
 namespace {
@@ -59,8 +60,8 @@ void read_keyed(ByteView input) {
 }
 
 void read_revisions(ByteView input) {
-  const auto revisions = decode_revisions(input);
-  if (revisions && decode_revisions(encode_revisions(*revisions)).value() != *revisions) __builtin_trap();
+  const auto revisions = RevisionList::decode(input);
+  if (revisions && RevisionList::decode(revisions->encode()).value() != *revisions) __builtin_trap();
 }
 
 void read_footer(ByteView input) {

@@ -1,7 +1,10 @@
 // Power lost at every change that init, imports and verification make to the disk: what was acknowledged stays, what
 // was not is no trouble.
+#include <gmock/gmock.h>
+
 #include "operation/backup_support.h"
 #include "repository/store/layout.h"
+#include "repository/store/named_segments.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -53,6 +56,16 @@ void expect_whole_objects(RepoWorld& w) {
   }
 }
 
+// Segments that are stored for nobody.
+std::vector<std::string> unnamed_segments(RepoWorld& w) {
+  const auto named = repository::named_segments(*w.repo);
+  const auto segments = w.store->list(repository::kSegmentPrefix).value();
+  std::vector<std::string> unnamed;
+  for (const auto& object : segments)
+    if (!named->contains(object.name)) unnamed.push_back(object.name);
+  return unnamed;
+}
+
 void expect_recovers(Attempt& run, const Scenario& scenario, int acknowledged) {
   RepoWorld& w = run.w;
   const Status opened = w.open();
@@ -72,6 +85,7 @@ void expect_recovers(Attempt& run, const Scenario& scenario, int acknowledged) {
   const auto next = w.import_file(Attempt::path(2), w.options());
   ASSERT_TRUE(next) << why_not(next);
   EXPECT_EQ(next->new_lineage, points.points().empty());
+  EXPECT_THAT(unnamed_segments(w), ::testing::IsEmpty());
   const auto after = w.verify(3);
   ASSERT_TRUE(after) << why_not(after);
   EXPECT_TRUE(after->clean()) << after->findings.front().sentence;

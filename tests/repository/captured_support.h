@@ -70,9 +70,9 @@ inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::Mvcc
 inline StoredManifest publish_base(const Repository& repo, io::World& world, const testing_model::MvccModel& model,
                                    std::vector<manifest::SegmentRef> before = {}) {
   const std::int64_t lo = before.empty() ? 0 : before.back().hi;
-  std::vector<etcd::Revision> removed;
+  segment::RevisionList removed;
   for (const auto& [at, record] : model.history) {
-    if (at.main <= lo && model.compacted > lo && !model.database.contains(at)) removed.push_back(at);
+    if (at.main <= lo && model.compacted > lo && !model.database.contains(at)) removed.add(at);
   }
   SegmentWriter writer(repo, world,
                        {.lineage = lineage_id(1),

@@ -28,7 +28,8 @@ class ModelLineage {
                                 .block_bytes = block_bytes,
                                 .threads = 1,
                                 .split_stored_bytes = split_stored_bytes};
-    if (head > 0 && model.compacted > head) options.removed = forget_compacted(model, head);
+    if (head > 0 && model.compacted > head)
+      for (const auto& at : forget_compacted(model, head)) options.removed.add(at);
     SegmentWriter writer(*repo.repo, repo.world.world, std::move(options));
     for (const auto& [at, record] : model.database) {
       if (at.main <= head) continue;

@@ -161,33 +161,4 @@ bool BlockReader::next(etcd::Record& out) {
   return true;
 }
 
-Bytes encode_revisions(const std::vector<etcd::Revision>& ascending) {
-  Bytes out;
-  append_varint(out, ascending.size());
-  std::int64_t before = 0;
-  for (const etcd::Revision& revision : ascending) {
-    append_varint(out, static_cast<std::uint64_t>(revision.main - before));
-    append_varint(out, static_cast<std::uint64_t>(revision.sub));
-    before = revision.main;
-  }
-  return out;
-}
-
-Result<std::vector<etcd::Revision>> decode_revisions(ByteView bytes) {
-  std::uint64_t count = 0;
-  if (!take_varint(bytes, count) || count > bytes.size() / 2) return damaged("a list of revisions is cut short");
-  std::vector<etcd::Revision> out;
-  out.reserve(count);
-  etcd::Revision at;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    Step step;
-    if (!take_varint(bytes, step.main_delta) || !take_varint(bytes, step.sub))
-      return damaged("a list of revisions is cut short");
-    if (!advance(at, step, i == 0)) return damaged("a list of revisions does not ascend");
-    out.push_back(at);
-  }
-  if (!bytes.empty()) return damaged("a list of revisions is longer than its count");
-  return out;
-}
-
 }  // namespace lifeboat::segment

@@ -69,10 +69,6 @@ class BlockReader {
   etcd::Revision previous_;
 };
 
-// Revisions as a sorted list, delta coded (the `removed` section).
-Bytes encode_revisions(const std::vector<etcd::Revision>& ascending);
-Result<std::vector<etcd::Revision>> decode_revisions(ByteView bytes);
-
 struct BlockEntry {
   std::uint64_t offset = 0;        // of its first frame in the object
   std::uint32_t stored_bytes = 0;  // all its frames

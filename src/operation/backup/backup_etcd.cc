@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include "format/etcd/sidecar.h"
+#include "io/free_memory.h"
 #include "operation/backup/commit_snapshot.h"
 #include "operation/backup/continue_backup.h"
 #include "operation/backup/prove_point.h"
 #include "operation/lineage/member_source.h"
+#include "repository/store/leftovers.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -88,6 +90,7 @@ Result<Committed> commit_point(const repository::Repository& repo, io::World& wo
 Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
                                  const BackupOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
+  const Status cleared = repository::remove_leftovers(repo);
   BackupReport report;
   auto committed = TRY(commit_point(repo, world, client, options, report, progress));
   const auto tell_times = [&] {
@@ -95,11 +98,14 @@ Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& 
     report.total_seconds = seconds_since(world, began);
     report.store_seconds = report.total_seconds - report.receive_seconds;
   };
+  if (!cleared) report.warnings.push_back(cleared.error().to_string());
   tell_times();
   if (!options.prove) {
     report.proof.reason = "not asked for";
     return report;
   }
+  // What the snapshot took must not add to what reading the log takes.
+  io::give_back_free_memory();
   auto proof = prove_point(repo, world, client, committed.manifest, options, progress);
   if (!proof && repository::is_damage(proof.error()) && report.continued) {
     committed = TRY(replace_point(repo, world, client, options, proof.error(), report, progress));

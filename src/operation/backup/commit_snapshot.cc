@@ -51,7 +51,10 @@ class Commit {
       missing_is_lost_ = true;
       done = once();
     }
-    if (!done) segments_.remove_unnamed();
+    if (done)
+      segments_.release_pins();
+    else
+      segments_.give_up();
     return done;
   }
 
@@ -235,15 +238,12 @@ class Commit {
     if (is_shared() && TRY(repository::is_history_ended_above(repo_, lineage_.id, revision_))) {
       // What it shares may be removed already: it stands alone instead.
       TRY(repo_.store().remove(out.object));
-      segments_.remove_unnamed();
       report_.new_records = report_.new_plain_bytes = report_.stored_bytes = 0;
       TRY(write_base());
       out.manifest = TRY(compose());
       out.object = TRY(repository::publish_manifest(repo_, world_, out.manifest, sidecar));
     }
     report_.stored_bytes += TRY(repo_.store().head(out.object)).size_bytes;
-    if (const Status swept = repo_.store().sweep(); !swept)
-      report_.warnings.push_back("leftovers of earlier writers stay: " + swept.error().to_string());
     report();
     return out;
   }

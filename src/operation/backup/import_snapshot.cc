@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "operation/backup/commit_snapshot.h"
 #include "operation/backup/prove_point.h"
+#include "repository/store/leftovers.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -183,6 +184,8 @@ Result<BackupReport> import_file(const repository::Repository& repo, io::World& 
   report.receive_seconds = seconds();
   if (splitter.bare()) warn_of_bare_database(report.warnings);
 
+  if (const Status cleared = repository::remove_leftovers(repo); !cleared)
+    report.warnings.push_back(cleared.error().to_string());
   CommitRequest request;
   request.source.kind = manifest::kImported;
   request.source.cluster = options.cluster;

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "repository/store/layout.h"
+#include "repository/store/leftovers.h"
 
 namespace lifeboat::operation {
 namespace {
 
 constexpr int kBaseZstd = 1;  // measured: ten times smaller already, and as fast as the snapshot arrives
+// Of an addition; the rest of a larger one is compressed as a base is.
+constexpr std::uint64_t kMostBytesPackedTight = 256ull << 20;
 constexpr std::size_t kAdditionBlockBytes = std::size_t{4} << 20;  // more similar records share a block
 
 }  // namespace
@@ -25,6 +28,7 @@ SnapshotSegments::SnapshotSegments(const repository::Repository& repo, io::World
       compact_revision_(compact_revision_of(snapshot.sidecar())) {}
 
 void SnapshotSegments::begin_comparison() {
+  give_up();
   begin_census();
   writer_.reset();
   refs_.clear();
@@ -48,14 +52,16 @@ void SnapshotSegments::begin_writer(repository::SegmentWriteOptions options) {
 }
 
 void SnapshotSegments::begin_addition(const manifest::Manifest& head, const SnapshotMatch& match) {
+  added_bytes_ = 0;
   const bool is_gap = compact_revision_ > head.revision;
   begin_writer({.lineage = head.lineage.id,
                 .level = repository::kAdditionLevel,
                 .lo = head.revision,
                 .complete_from = std::max(compact_revision_, head.revision),
-                .removed = is_gap ? match.removed : std::vector<etcd::Revision>{},
+                .removed = is_gap ? match.removed : segment::RevisionList(),
                 .zstd_level = options_.addition_zstd,
                 .by_key = true,
+                .pinned = true,
                 .block_bytes = kAdditionBlockBytes,
                 .threads = 1});
 }
@@ -63,6 +69,8 @@ void SnapshotSegments::begin_addition(const manifest::Manifest& head, const Snap
 Status SnapshotSegments::add(const etcd::Record& record) {
   if (left_to_base_) return {};
   if (!writer_) return fail(ErrorCode::kInternal, "a new record of the snapshot came before its segment was begun");
+  added_bytes_ += record.value.size();
+  if (added_bytes_ > kMostBytesPackedTight) writer_->set_zstd_level(kBaseZstd);
   return writer_->add(record);
 }
 
@@ -72,6 +80,7 @@ Status SnapshotSegments::finish_addition(std::int64_t revision) {
 }
 
 Result<std::int64_t> SnapshotSegments::write_base(const LineageId& lineage) {
+  give_up();
   stands_alone_ = true;
   begin_census();
   refs_.clear();
@@ -82,6 +91,7 @@ Result<std::int64_t> SnapshotSegments::write_base(const LineageId& lineage) {
                 .removed = {},
                 .zstd_level = kBaseZstd,
                 .by_key = true,
+                .pinned = true,
                 .threads = options_.limits.threads});
   const Stage stage(progress_, "store", snapshot_.received_bytes());
   etcd::Record record;
@@ -103,29 +113,26 @@ Result<std::int64_t> SnapshotSegments::write_base(const LineageId& lineage) {
 Status SnapshotSegments::take_written(std::int64_t revision, ByteView visible) {
   auto written = TRY(writer_->finish(revision, visible));
   for (auto& segment : written) {
-    stored_.insert(segment.object);
     report_.new_records += segment.records;
     report_.new_plain_bytes += segment.plain_bytes;
     report_.stored_bytes += segment.stored_bytes;
     refs_.push_back(std::move(segment));
   }
+  if (auto pin = writer_->take_pin()) pins_.push_back(std::move(pin));
   writer_.reset();
   return {};
 }
 
-// A manifest that was published after all, although the store reported an error, keeps them; so does one that cannot be
-// read.
-void SnapshotSegments::remove_unnamed() {
-  if (stored_.empty()) return;
-  const auto manifests = repo_.store().list(repository::kManifestPrefix);
-  if (!manifests) return;
-  for (const storage::ObjectInfo& object : *manifests) {
-    const auto manifest = repository::read_manifest(repo_, object.name);
-    if (!manifest) return;
-    for (const auto& segment : manifest->segments) stored_.erase(segment.object);
-  }
-  for (const std::string& object : stored_)
-    if (!repo_.store().remove(object)) return;
+void SnapshotSegments::release_pins() {
+  for (const auto& pin : pins_) pin->release();
+  pins_.clear();
+}
+
+// A manifest that was published after all, although the store reported an error, keeps them.
+void SnapshotSegments::give_up() {
+  if (pins_.empty()) return;
+  pins_.clear();
+  static_cast<void>(repository::remove_leftovers(repo_));
 }
 
 }  // namespace lifeboat::operation

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +19,7 @@ class SnapshotSegments {
   SnapshotSegments(const repository::Repository& repo, io::World& world, source::SnapshotReader& snapshot,
                    const BackupOptions& options, BackupReport& report, Progress& progress);
 
-  // The snapshot is about to be read from its start, and compared with a lineage.
+  // The snapshot is about to be read from its start, and compared with a lineage. What was stored before is given up.
   void begin_comparison();
   // Each record of the snapshot.
   Status count(const etcd::Record& record) { return census_->add(record); }
@@ -35,7 +34,8 @@ class SnapshotSegments {
   // Stores what was begun, if anything was.
   Status finish_addition(std::int64_t revision);
 
-  // Reads the snapshot, which is at its start, and stores it as a base in place of all other segments; its revision.
+  // Reads the snapshot, which is at its start, and stores it as a base in place of all other segments, also of what was
+  // stored before; its revision.
   Result<std::int64_t> write_base(const LineageId& lineage);
   // Whether the point rests on a base that this wrote.
   bool stands_alone() const { return stands_alone_; }
@@ -45,8 +45,10 @@ class SnapshotSegments {
   // The point shares these segments of its lineage.
   void share(std::vector<manifest::SegmentRef> refs) { refs_ = std::move(refs); }
 
-  // Removes those segments stored here that no manifest names: of a point that was not made they would stay for ever.
-  void remove_unnamed();
+  // The point is made.
+  void release_pins();
+  // The point is not made: what was stored for it goes, or is left to the next backup where that fails.
+  void give_up();
 
  private:
   void begin_census();
@@ -64,8 +66,9 @@ class SnapshotSegments {
   std::unique_ptr<repository::SegmentWriter> writer_;
   bool stands_alone_ = false;
   bool left_to_base_ = false;
+  std::uint64_t added_bytes_ = 0;  // of records, in the addition
   std::vector<manifest::SegmentRef> refs_;
-  std::set<std::string> stored_;  // names of objects
+  std::vector<std::unique_ptr<storage::Pin>> pins_;
 };
 
 }  // namespace lifeboat::operation

@@ -10,7 +10,6 @@ namespace lifeboat::operation {
 namespace {
 
 using etcd::Record;
-using etcd::Revision;
 
 // The lineage's records up to its head, without those that an earlier base said are gone.
 class LineageRecords {
@@ -19,12 +18,12 @@ class LineageRecords {
                                      unsigned threads) {
     LineageRecords out;
     out.head_ = head.revision;
+    std::vector<segment::RevisionList> lists;
     for (const auto& segment : head.segments) {
       if (!segment.removes) continue;
-      const auto some = TRY(repository::read_removed(repo, segment));
-      out.removed_.insert(out.removed_.end(), some.begin(), some.end());
+      lists.push_back(TRY(repository::read_removed(repo, segment)));
     }
-    std::sort(out.removed_.begin(), out.removed_.end());
+    out.removed_ = segment::RevisionList::Lookup(segment::RevisionList::merge(lists));
     out.stream_ = TRY(repository::read_segments(repo, head.segments, {.threads = threads}));
     return out;
   }
@@ -32,8 +31,7 @@ class LineageRecords {
   Result<bool> next(Record& out) {
     while (TRY(stream_->next(out))) {
       if (out.key.revision.main > head_) return false;
-      while (next_removed_ < removed_.size() && removed_[next_removed_] < out.key.revision) ++next_removed_;
-      if (next_removed_ == removed_.size() || removed_[next_removed_] != out.key.revision) return true;
+      if (!removed_.holds(out.key.revision)) return true;
     }
     return false;
   }
@@ -41,8 +39,7 @@ class LineageRecords {
  private:
   std::int64_t head_ = 0;
   std::unique_ptr<repository::RecordStream> stream_;
-  std::vector<Revision> removed_;
-  std::size_t next_removed_ = 0;
+  segment::RevisionList::Lookup removed_{segment::RevisionList()};
 };
 
 class Matcher {
@@ -61,7 +58,7 @@ class Matcher {
   bool only_in_lineage(const Record& record) {
     const std::int64_t main = record.key.revision.main;
     if (main > compact_) return contradiction(main, "lacks a record that the repo has");
-    match_.removed.push_back(record.key.revision);
+    match_.removed.add(record.key.revision);
     return true;
   }
   bool only_in_snapshot(const Record& record) {

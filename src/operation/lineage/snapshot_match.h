@@ -21,7 +21,7 @@ struct SnapshotMatch {
   std::int64_t snapshot_revision = 0;  // the snapshot's own revision, known at its end
   bool reached_end = false;            // the snapshot was read to its end: it has nothing newer than the lineage
   // Records of the lineage that the snapshot has compacted away and no earlier base said so.
-  std::vector<etcd::Revision> removed;
+  segment::RevisionList removed;
 };
 
 using EachRecord = std::function<Status(const etcd::Record&)>;

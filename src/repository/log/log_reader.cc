@@ -21,18 +21,12 @@ std::vector<manifest::SegmentRef> segments_to(const manifest::Manifest& manifest
 }
 
 // What later bases say is gone, as far as they speak about `revision`.
-Result<std::vector<etcd::Revision>> removed_at(const Repository& repo,
-                                               const std::vector<manifest::SegmentRef>& segments,
-                                               std::int64_t revision) {
-  std::vector<etcd::Revision> all;
-  for (const auto& segment : segments) {
-    if (!segment.removes || segment.complete_from > revision) continue;
-    const auto some = TRY(read_removed(repo, segment));
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
+Result<segment::RevisionList> removed_at(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+                                         std::int64_t revision) {
+  std::vector<segment::RevisionList> lists;
+  for (const auto& segment : segments)
+    if (segment.removes && segment.complete_from <= revision) lists.push_back(TRY(read_removed(repo, segment)));
+  return segment::RevisionList::merge(lists);
 }
 
 std::vector<VisibilityOptions::Gap> gaps_of(const std::vector<manifest::SegmentRef>& segments) {
@@ -92,7 +86,7 @@ Status add_heads(const Repository& repo, const std::vector<manifest::SegmentRef>
 class TwoPassReader final : public LogReader {
  public:
   TwoPassReader(const Repository& repo, io::World& world, LogReadOptions options,
-                std::vector<manifest::SegmentRef> segments, std::vector<etcd::Revision> removed)
+                std::vector<manifest::SegmentRef> segments, segment::RevisionList removed)
       : repo_(repo),
         options_(std::move(options)),
         segments_(std::move(segments)),
@@ -171,8 +165,8 @@ std::unexpected<Error> ended_early() {
 // rest.
 class BaseSight {
  public:
-  BaseSight(VisibleBits base, Visibility after, std::vector<etcd::Revision> removed)
-      : base_(std::move(base)), after_(std::move(after)), removed_(std::move(removed)) {}
+  BaseSight(VisibleBits base, Visibility after, const segment::RevisionList& removed)
+      : base_(std::move(base)), after_(std::move(after)), removed_(removed) {}
 
   std::uint64_t records() const { return base_.records() + after_.records(); }
   const Visibility& after() const { return after_; }
@@ -184,8 +178,7 @@ class BaseSight {
     const std::uint64_t ordinal = ordinal_++;
     if (ordinal >= base_.records()) return after_.visible(ordinal - base_.records());
     if (!base_.visible(ordinal)) return false;
-    while (next_removed_ < removed_.size() && removed_[next_removed_] < revision) ++next_removed_;
-    if (next_removed_ < removed_.size() && removed_[next_removed_] == revision) return false;
+    if (removed_.holds(revision)) return false;
     if (after_.records() == 0) return true;
     const std::optional<ByteView> key = user_key();
     if (!key) return fail(ErrorCode::kDatabaseDamaged, "a record of the log has no key");
@@ -195,8 +188,7 @@ class BaseSight {
  private:
   VisibleBits base_;
   Visibility after_;
-  std::vector<etcd::Revision> removed_;
-  std::size_t next_removed_ = 0;
+  segment::RevisionList::Lookup removed_;
   std::uint64_t ordinal_ = 0;
 };
 
@@ -278,7 +270,7 @@ class TwoPassHeads final : public SightedHeads {
 // `seen` then says of a record is compared at the end with what the records themselves say.
 class CheckedStream final : public RecordStream {
  public:
-  CheckedStream(io::World& world, std::vector<manifest::SegmentRef> segments, std::vector<etcd::Revision> removed,
+  CheckedStream(io::World& world, std::vector<manifest::SegmentRef> segments, segment::RevisionList removed,
                 const LogReadOptions& options, std::unique_ptr<BlockStream> blocks)
       : segments_(std::move(segments)),
         contiguity_(segments_),
@@ -379,7 +371,7 @@ Result<std::size_t> find_base(const Repository& repo, const std::vector<manifest
 // end, where the base speaks.
 Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& world, std::int64_t base_end,
                                             const std::vector<manifest::SegmentRef>& later,
-                                            const std::vector<etcd::Revision>& removed, const LogReadOptions& options,
+                                            const segment::RevisionList& removed, const LogReadOptions& options,
                                             Progress& progress) {
   Visibility after(world, {.revision = options.revision,
                            .memory_bytes = options.limits.index_memory_bytes,
@@ -401,8 +393,8 @@ Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& w
 // nullopt when the log must be read twice.
 Result<std::optional<BaseSight>> sight_from_base(const Repository& repo, io::World& world,
                                                  const std::vector<manifest::SegmentRef>& segments,
-                                                 const std::vector<etcd::Revision>& removed,
-                                                 const LogReadOptions& options, Progress& progress) {
+                                                 const segment::RevisionList& removed, const LogReadOptions& options,
+                                                 Progress& progress) {
   std::optional<VisibleBits> bits;
   const std::size_t base = options.compaction < 0 ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
   if (base == 0) return std::optional<BaseSight>();

@@ -157,15 +157,11 @@ struct Visibility::State {
   std::uint64_t remembered = 0;
   std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
   std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
-  std::size_t next_removed = 0;
+  segment::RevisionList::Lookup removed;
   std::vector<std::string> findings;
 
-  State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)) { world.random.fill(seed); }
-
-  bool is_removed(const etcd::Revision& revision) {
-    const auto& list = options.removed;
-    while (next_removed < list.size() && list[next_removed] < revision) ++next_removed;
-    return next_removed < list.size() && list[next_removed] == revision;
+  State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)), removed(options.removed) {
+    world.random.fill(seed);
   }
 
   // `next` follows `previous` for the same key: what it hides, and whether it continues it.
@@ -293,7 +289,7 @@ Status Visibility::add_head(const segment::Head& head) {
   State& s = *state_;
   const auto& revision = head.key.revision;
   if (revision.main > s.options.revision) return {};
-  const bool removed = s.is_removed(revision);
+  const bool removed = s.removed.holds(revision);
   const bool alive = !removed && !head.key.tombstone;
   const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
                      .ordinal = s.records,

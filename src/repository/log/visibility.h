@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "format/etcd/record.h"
 #include "format/segment/keyed_block.h"
+#include "format/segment/revision_list.h"
 #include "io/spool.h"
 #include "io/world.h"
 
@@ -24,8 +25,8 @@ struct VisibilityOptions {
     std::int64_t lo = 0, complete_from = 0;
   };
   std::vector<Gap> gaps;
-  std::vector<etcd::Revision> removed;  // ascending: records that a later base says are gone
-  bool keep_keys = false;               // has_key() is wanted after finish
+  segment::RevisionList removed;  // records that a later base says are gone
+  bool keep_keys = false;         // has_key() is wanted after finish
 };
 
 // First pass: add every record of the chain in order. Then the n-th record added is visible(n) in a second pass.

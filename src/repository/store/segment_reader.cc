@@ -403,11 +403,11 @@ Result<FoundSegment> find_segment(const Repository& repo, const std::string& obj
   return out;
 }
 
-Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& ref) {
+Result<segment::RevisionList> read_removed(const Repository& repo, const manifest::SegmentRef& ref) {
   const auto opened = TRY(open_segment(repo, ref, 0));
   Buffer text;
-  if (!TRY(read_section(*opened, "removed", text))) return std::vector<etcd::Revision>{};
-  return segment::decode_revisions(text.view());
+  if (!TRY(read_section(*opened, "removed", text))) return segment::RevisionList();
+  return segment::RevisionList::decode(text.view());
 }
 
 Result<std::optional<Bytes>> read_visible(const Repository& repo, const manifest::SegmentRef& ref) {

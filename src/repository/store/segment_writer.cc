@@ -20,6 +20,7 @@ struct NumberedBlock {
   std::uint32_t first_frame = 0;
   std::uint32_t frames = 1;
   bool by_key = false;
+  int zstd_level = 0;
 };
 struct SealedBlock {
   BlockEntry entry;
@@ -31,10 +32,10 @@ std::uint32_t frames_for(std::size_t plain_bytes) {
 }
 
 // Decided before its frames are numbered: heads and values get one frame each.
-NumberedBlock number_block(BlockBuilder::Block block, std::uint32_t first_frame, bool by_key) {
+NumberedBlock number_block(BlockBuilder::Block block, std::uint32_t first_frame, bool by_key, int zstd_level) {
   const std::size_t size = block.text.size();
   by_key = by_key && size <= object::kMaxFramePlainBytes;
-  return {std::move(block), first_frame, by_key ? 2 : frames_for(size), by_key};
+  return {std::move(block), first_frame, by_key ? 2 : frames_for(size), by_key, zstd_level};
 }
 
 // What becomes one frame each.
@@ -59,7 +60,7 @@ FrameTexts frame_texts(NumberedBlock& in) {
   return out;
 }
 
-Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& codec, int zstd_level, NumberedBlock in) {
+Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& codec, NumberedBlock in) {
   SealedBlock out;
   out.entry = {.first_frame = in.first_frame,
                .frames = in.frames,
@@ -71,7 +72,7 @@ Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& code
     const auto number = in.first_frame + static_cast<std::uint32_t>(out.frames.size());
     const bool is_values = frames.keyed && !out.frames.empty();
     const ByteView prefix = is_values ? frames.keyed->heads() : ByteView();
-    out.frames.push_back(TRY(sealer.seal(codec, number, text, false, zstd_level, prefix)));
+    out.frames.push_back(TRY(sealer.seal(codec, number, text, false, in.zstd_level, prefix)));
     out.entry.plain_bytes += static_cast<std::uint32_t>(text.size());
     out.entry.stored_bytes += static_cast<std::uint32_t>(out.frames.back().bytes.size());
   }
@@ -85,24 +86,24 @@ Result<SealedBlock> seal_block(const object::Sealer& sealer, object::Codec& code
 // One segment on its way: blocks go to worker threads, come back sealed and in order, and are appended.
 class OpenSegment {
  public:
-  OpenSegment(ObjectWriter writer, segment::Footer footer, int zstd_level, bool by_key, unsigned threads)
+  OpenSegment(ObjectWriter writer, segment::Footer footer, bool by_key, unsigned threads)
       : by_key_(by_key),
         writer_(std::move(writer)),
         codecs_([this] { return object::Codec(writer_.sealer()); }),
         footer_(std::move(footer)),
-        pool_(threads, blocks_in_flight(threads), [this, zstd_level](NumberedBlock block) {
+        pool_(threads, blocks_in_flight(threads), [this](NumberedBlock block) {
           return codecs_.with_codec(
-              [&](object::Codec& codec) { return seal_block(writer_.sealer(), codec, zstd_level, std::move(block)); });
+              [&](object::Codec& codec) { return seal_block(writer_.sealer(), codec, std::move(block)); });
         }) {}
 
-  Status add(BlockBuilder::Block block) {
+  Status add(BlockBuilder::Block block, int zstd_level) {
     footer_.records += block.records;
     footer_.tombstones += block.tombstones;
     footer_.plain_bytes += block.text.size();
     footer_.digest.add(block.digest);
     if (pool_.full())
       while (!pool_.half_empty()) TRY(take_one());
-    NumberedBlock numbered = number_block(std::move(block), next_frame_, by_key_);
+    NumberedBlock numbered = number_block(std::move(block), next_frame_, by_key_, zstd_level);
     next_frame_ += numbered.frames;
     return pool_.submit(std::move(numbered));
   }
@@ -110,13 +111,13 @@ class OpenSegment {
   std::uint64_t stored_bytes() const { return writer_.size_bytes(); }
 
   // Whole, but not yet visible.
-  Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const std::vector<etcd::Revision>& removed,
+  Result<manifest::SegmentRef> finish(int level, std::int64_t hi, const segment::RevisionList& removed,
                                       ByteView visible, ByteView commit) {
     pool_.close();
     while (TRY(take_one())) {
     }
     footer_.hi = hi;
-    if (!removed.empty()) TRY(append_section("removed", segment::encode_revisions(removed)));
+    if (!removed.empty()) TRY(append_section("removed", removed.encode()));
     if (!visible.empty()) TRY(append_section("visible", visible));
     if (!commit.empty()) TRY(append_section("commit", commit));
     const Sha256 sha = TRY(writer_.finish(encode_footer(footer_)));
@@ -180,6 +181,7 @@ struct SegmentWriter::State {
   // Published together at the end: a writer that dies before leaves nothing behind.
   std::vector<ObjectWriter> finished;
   std::vector<manifest::SegmentRef> written;
+  std::unique_ptr<storage::Pin> pin;
 
   Status begin() {
     segment::Footer footer;
@@ -188,18 +190,25 @@ struct SegmentWriter::State {
     footer.complete_from = std::max(options.complete_from, footer.lo);
     ObjectWriter writer = TRY(ObjectWriter::begin(repo.store(), repo.keys(), world.random, object::ObjectType::kSegment,
                                                   object::KeyScope::kContent));
-    open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.zstd_level, options.by_key,
-                                         options.threads);
+    open = std::make_unique<OpenSegment>(std::move(writer), std::move(footer), options.by_key, options.threads);
     return {};
   }
 
   Status end(std::int64_t hi, ByteView visible = {}) {
-    if (!builder.empty()) TRY(open->add(builder.take()));
-    static const std::vector<etcd::Revision> kNone;
+    if (!builder.empty()) TRY(open->add(builder.take(), options.zstd_level));
+    static const segment::RevisionList kNone;
     written.push_back(
         TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible, options.commit)));
     finished.push_back(open->take_writer());
     open.reset();
+    return {};
+  }
+
+  Status pin_written() {
+    if (!options.pinned || written.empty()) return {};
+    std::vector<std::string> objects;
+    for (const manifest::SegmentRef& segment : written) objects.push_back(segment.object);
+    pin = TRY(repo.store().pin(objects));
     return {};
   }
 
@@ -220,9 +229,11 @@ Status SegmentWriter::add(const etcd::Record& record) {
   if (!s.open) TRY(s.begin());
   s.builder.add(record);
   s.last_main = main;
-  if (s.builder.full()) TRY(s.open->add(s.builder.take()));
+  if (s.builder.full()) TRY(s.open->add(s.builder.take(), s.options.zstd_level));
   return {};
 }
+
+void SegmentWriter::set_zstd_level(int level) { state_->options.zstd_level = level; }
 
 void SegmentWriter::set_commit(Bytes commit) { state_->options.commit = std::move(commit); }
 
@@ -232,14 +243,18 @@ Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi,
   const bool says_something = !s.options.removed.empty() || !s.options.commit.empty();
   if (!s.open && (hi > lo || (s.written.empty() && says_something))) TRY(s.begin());
   if (s.open) TRY(s.end(hi, visible));
+  TRY(s.pin_written());
   for (std::size_t i = 0; i < s.finished.size(); ++i) {
     const auto published = s.finished[i].publish(s.written[i].object);
     if (published) continue;
-    for (std::size_t k = 0; k < i; ++k)
-      static_cast<void>(s.repo.store().remove(s.written[k].object));  // nobody names it
+    bool all_gone = true;
+    for (std::size_t k = 0; k <= i; ++k) all_gone &= s.repo.store().remove(s.written[k].object).has_value();
+    if (all_gone && s.pin) s.pin->release();  // else they are left to the next backup
     return std::unexpected(published.error());
   }
   return std::move(s.written);
 }
+
+std::unique_ptr<storage::Pin> SegmentWriter::take_pin() { return std::move(state_->pin); }
 
 }  // namespace lifeboat::repository

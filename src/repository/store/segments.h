@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "format/manifest/manifest.h"
 #include "format/segment/keyed_block.h"
+#include "format/segment/revision_list.h"
 #include "format/segment/segment.h"
 #include "repository/store/repository.h"
 
@@ -18,10 +19,11 @@ struct SegmentWriteOptions {
   int level = 0;
   std::int64_t lo = 0;  // records are above it
   std::int64_t complete_from = 0;
-  // Ascending: records of earlier segments that this base no longer has; invisible from complete_from on.
-  std::vector<etcd::Revision> removed;
+  // Records of earlier segments that this base no longer has; invisible from complete_from on.
+  segment::RevisionList removed;
   int zstd_level = 1;
   bool by_key = false;  // blocks in the order of keys: smaller, and keys are read without values
+  bool pinned = false;  // by finish(), before the segments are published: see take_pin()
   std::size_t block_bytes = segment::kBlockTargetBytes;
   unsigned threads = 2;
   std::uint64_t split_stored_bytes = 64ull << 20;
@@ -35,6 +37,8 @@ class SegmentWriter {
   SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
   ~SegmentWriter();
   Status add(const etcd::Record& record);
+  // Of the blocks that are not full yet.
+  void set_zstd_level(int level);
   // Takes the place of options.commit, for a commit that is known only at the end. The segment must not have been
   // split: options.split_stored_bytes says so.
   void set_commit(Bytes commit);
@@ -43,6 +47,9 @@ class SegmentWriter {
   // `visible`: for a base, which of its records are visible at `hi` (Visibility::encode), so that reading its state
   // needs one pass; kept with the last segment.
   Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi, ByteView visible = {});
+  // After finish: for who makes the manifest that names the segments, to be released when it is there. Null where the
+  // store has no pins.
+  std::unique_ptr<storage::Pin> take_pin();
 
  private:
   struct State;
@@ -107,6 +114,6 @@ struct FoundSegment {
 Result<FoundSegment> find_segment(const Repository& repo, const std::string& object);
 // The `visible` section; nullopt when there is none.
 Result<std::optional<Bytes>> read_visible(const Repository& repo, const manifest::SegmentRef& segment);
-Result<std::vector<etcd::Revision>> read_removed(const Repository& repo, const manifest::SegmentRef& segment);
+Result<segment::RevisionList> read_removed(const Repository& repo, const manifest::SegmentRef& segment);
 
 }  // namespace lifeboat::repository

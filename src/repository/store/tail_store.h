@@ -80,7 +80,10 @@ class TailStore final : public storage::ObjectStore {
   Result<std::vector<storage::ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
   Result<std::uint64_t> free_bytes() override { return inner_->free_bytes(); }
-  Status sweep() override { return inner_->sweep(); }
+  Result<std::unique_ptr<storage::Pin>> pin(const std::vector<std::string>& objects) override {
+    return inner_->pin(objects);
+  }
+  Status sweep(const storage::IsNamed& is_named) override { return inner_->sweep(is_named); }
   std::string url() const override { return inner_->url(); }
 
  private:

@@ -60,7 +60,7 @@ Result<Checked<KeptState>> StateWriter::write(const KeptState& from, std::int64_
   auto log = TRY(LogReader::open(repo_, world_, log_, checked_read(revision, policy_.limits), progress_));
   if (!log->findings().empty()) return contradicted<KeptState>("the log breaks a rule: " + log->findings().front());
   etcd::HashKv hash(revision, revision);
-  std::vector<etcd::Revision> removed;
+  segment::RevisionList removed;
   BitWriter visible;
   std::unique_ptr<SegmentWriter> writer;
   SeenRecord seen;
@@ -69,7 +69,7 @@ Result<Checked<KeptState>> StateWriter::write(const KeptState& from, std::int64_
     hash.add(seen.record, seen.visible, seen.live_at_compaction);
     const etcd::Revision at = seen.record.key.revision;
     if (at.main <= from.revision) {
-      if (from.bits && i < from.bits->records() && from.bits->visible(i) && !seen.visible) removed.push_back(at);
+      if (from.bits && i < from.bits->records() && from.bits->visible(i) && !seen.visible) removed.add(at);
       continue;
     }
     // The last one keeps the store's revision, also as a tombstone.
@@ -91,7 +91,7 @@ Result<Checked<KeptState>> StateWriter::write(const KeptState& from, std::int64_
 }
 
 std::unique_ptr<SegmentWriter> StateWriter::begin_segment(const KeptState& from, std::int64_t revision,
-                                                          std::vector<etcd::Revision> removed) {
+                                                          segment::RevisionList removed) {
   const bool base = is_base(from);
   return std::make_unique<SegmentWriter>(repo_, world_,
                                          SegmentWriteOptions{.lineage = log_.lineage.id,

@@ -48,7 +48,7 @@ class StateWriter {
 
  private:
   std::unique_ptr<SegmentWriter> begin_segment(const KeptState& from, std::int64_t revision,
-                                               std::vector<etcd::Revision> removed);
+                                               segment::RevisionList removed);
 
   const Repository& repo_;
   io::World& world_;

@@ -10,7 +10,7 @@
 #include <unordered_set>
 
 #include "repository/store/layout.h"
-#include "repository/store/manifest_store.h"
+#include "repository/store/named_segments.h"
 #include "repository/store/read_cache.h"
 #include "repository/store/store_time.h"
 
@@ -287,28 +287,6 @@ class Merger {
 
 // ---- removing
 
-// Every object that a manifest names; nullopt when one cannot be read, which might name anything.
-Result<std::optional<std::unordered_set<std::string>>> named_objects(const Repository& repo, Progress& progress,
-                                                                     ReadCache* cache) {
-  std::unordered_set<std::string> names;
-  for (const storage::ObjectInfo& object : TRY(repo.store().list(kManifestPrefix))) {
-    const StoredManifest* known = cache == nullptr ? nullptr : cache->find<StoredManifest>(object.name);
-    std::optional<StoredManifest> fresh;
-    if (known == nullptr) {
-      auto read = read_stored_manifest(repo, object.name);
-      if (!read && read.error().code() == ErrorCode::kObjectMissing) continue;  // removed since it was listed
-      if (!read) {
-        progress.note("nothing is removed while a manifest cannot be read: " + object.name);
-        return std::nullopt;
-      }
-      known = &fresh.emplace(*std::move(read));
-      if (cache != nullptr) cache->add(object.name, *known);
-    }
-    for (const manifest::SegmentRef& segment : known->manifest.segments) names.insert(segment.object);
-  }
-  return names;
-}
-
 struct NamedSegment {
   const storage::ObjectInfo* object = nullptr;
   SegmentName name;
@@ -422,8 +400,11 @@ Result<MergeReport> remove_replaced(const Repository& repo, io::World& world, co
   const Timestamp before{store_time(listing, world.clock).ns - std::chrono::nanoseconds(policy.grace).count()};
   const SpannedByName spanned(listing, before);
   if (spanned.find([](const std::string&) { return true; }).empty()) return report;
-  const auto named = TRY(named_objects(repo, progress, cache));
-  if (!named) return report;
+  const auto named = named_segments(repo, cache);
+  if (!named) {
+    progress.note("nothing is removed while a manifest cannot be read: " + named.error().to_string());
+    return report;
+  }
   const auto candidates = spanned.find([&](const std::string& object) { return !named->contains(object); });
   if (candidates.empty()) return report;
 
