@@ -67,6 +67,50 @@ TEST_P(ContinuedBackup, StoresTheNewRevisionsAndRestoresEqual) {
   expect_point_is_the_cluster(repo, cluster);
 }
 
+TEST_P(ContinuedBackup, GoesOnFromARevisionThatPutsAndDeletesOneKey) {
+  EtcdCluster cluster(config(1));
+  cluster.start();
+  load(cluster, {"--objects", "50"});
+  const Repo repo;
+  repo.backup(cluster);
+  for (int round = 0; round < 3; ++round) {
+    if (round != 1) load(cluster, {"--nested", std::to_string(2 + round)});
+    const Json next = repo.backup(cluster);
+    EXPECT_EQ(next.at("method"), "watch") << next;
+    EXPECT_EQ(next.at("revision"), current_revision(cluster));
+    EXPECT_EQ(next.at("proof").at("state"), "proven") << next.at("proof");
+  }
+  EXPECT_EQ(repo.run_with({"verify", "--all", "--level", "3"}).exit, 0);
+  expect_point_is_the_cluster(repo, cluster);
+}
+
+// etcd cuts such a backlog into fragments in time that grows with the square of its events.
+TEST_P(ContinuedBackup, ReadsABacklogOfManySmallEventsUncut) {
+  EtcdCluster cluster(config(1));
+  cluster.start();
+  load(cluster, {"--objects", "200"});
+  const Repo repo;
+  repo.backup(cluster);
+  load(cluster, {"--tiny", "130000", "--big", "3"});
+  const Json next = repo.backup(cluster);
+  EXPECT_EQ(next.at("method"), "watch") << next;
+  EXPECT_EQ(next.at("newRecords"), 130'003);
+  EXPECT_EQ(next.at("proof").at("state"), "proven") << next.at("proof");
+}
+
+TEST_P(ContinuedBackup, TakesWhatIsTooLargeForOneMessageInFragments) {
+  EtcdCluster cluster(config(1));
+  cluster.start();
+  load(cluster, {"--objects", "20"});
+  const Repo repo;
+  repo.backup(cluster);
+  load(cluster, {"--big", "20"});  // 30 MB in 20 revisions
+  const Json next = repo.backup(cluster);
+  EXPECT_EQ(next.at("method"), "watch") << next;
+  EXPECT_EQ(next.at("newRecords"), 20);
+  EXPECT_EQ(next.at("proof").at("state"), "proven") << next.at("proof");
+}
+
 TEST_P(ContinuedBackup, BeginsAnewWhereWhatItContinuesIsDamaged) {
   EtcdCluster cluster(config(1));
   cluster.start();

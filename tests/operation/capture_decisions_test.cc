@@ -138,12 +138,14 @@ TEST(BasePlan, TakesBasesForUsersFiveMinutesApart) {
 }
 
 TEST(BacklogCost, WeighsABacklogAgainstASnapshot) {
-  EXPECT_FALSE(is_snapshot_faster(kCaptureCost, 400'000, 0));
-  EXPECT_TRUE(is_snapshot_faster(kCaptureCost, 400'001, 0));
-  EXPECT_FALSE(is_snapshot_faster(kCaptureCost, 400'001, 1'000'000)) << "a larger database takes longer";
-  EXPECT_FALSE(is_snapshot_faster(kBackupCost, 20'000, 0));
-  EXPECT_TRUE(is_snapshot_faster(kBackupCost, 20'001, 0));
-  EXPECT_FALSE(is_snapshot_faster(kBackupCost, -5, 0)) << "a member that lags";
+  EXPECT_FALSE(is_snapshot_faster(kCaptureCost, {.revisions = 400'000}, 0));
+  EXPECT_TRUE(is_snapshot_faster(kCaptureCost, {.revisions = 400'001}, 0));
+  EXPECT_FALSE(is_snapshot_faster(kCaptureCost, {.revisions = 400'001}, 1'000'000)) << "a larger database takes longer";
+  EXPECT_FALSE(is_snapshot_faster(kBackupCost, {.revisions = 20'000}, 0));
+  EXPECT_TRUE(is_snapshot_faster(kBackupCost, {.revisions = 20'001}, 0));
+  EXPECT_FALSE(is_snapshot_faster(kBackupCost, {.revisions = -5}, 0)) << "a member that lags";
+  EXPECT_FALSE(is_snapshot_faster(kBackupCost, {.revisions = 10, .bytes = 100'000'000}, 0));
+  EXPECT_TRUE(is_snapshot_faster(kBackupCost, {.revisions = 10, .bytes = 100'000'001}, 0));
 }
 
 TEST(CaptureErrors, EndCaptureWhereNoRetryHelps) {

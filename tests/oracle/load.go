@@ -25,7 +25,7 @@ type loadOptions struct {
 	connection
 	objects, first, population        uint64
 	updates, deletes, round           uint64
-	tiny, big, txns, leases           uint64
+	tiny, big, txns, leases, nested   uint64
 	valueBytes, bigBytes, concurrency int
 	seed                              uint64
 	binary, auth, compact, defrag     bool
@@ -49,6 +49,7 @@ func parseLoad(args []string) loadOptions {
 	flags.Uint64Var(&o.leases, "leases", 0, "then: this many leases with up to 3 keys each (leased/<n>/<m>)")
 	flags.Uint64Var(&o.updates, "updates", 0, "then: update this many random objects of the population")
 	flags.Uint64Var(&o.deletes, "deletes", 0, "then: delete this many random objects of the population")
+	flags.Uint64Var(&o.nested, "nested", 0, "then: this many transactions that put a key and delete it in one revision")
 	flags.Uint64Var(&o.population, "population", 0, "objects that there are; 0: what this call creates")
 	flags.Uint64Var(&o.round, "round", 1, "a number that makes each call with updates and deletes choose anew")
 	flags.BoolVar(&o.compact, "compact", false, "then: compact at the current revision")
@@ -86,7 +87,7 @@ func load(ctx context.Context, args []string) error {
 		{"objects", l.objects, l.createObjects}, {"tiny keys", l.tiny, l.createTiny}, {"big values", l.big, l.createBig},
 		{"binary keys", flagCount(l.binary), l.createBinary}, {"transactions", l.txns, l.runTxns},
 		{"leases", l.leases, l.createLeases}, {"updates", l.updates, l.updateObjects},
-		{"deletes", l.deletes, l.deleteObjects}, {"compaction", flagCount(l.compact), l.compactNow},
+		{"deletes", l.deletes, l.deleteObjects}, {"nested transactions", l.nested, l.runNested}, {"compaction", flagCount(l.compact), l.compactNow},
 		{"defragmentation", flagCount(l.defrag), l.defragment}, {"auth", flagCount(l.auth), l.enableAuth},
 	}
 	for _, step := range steps {
@@ -209,6 +210,19 @@ func (l *loader) createBinary(ctx context.Context) error {
 }
 
 // Each transaction writes 96 keys of its own and 32 of the one before: updates of 16, deletes of 16.
+// The only order in which etcd changes a key twice in one revision: a nested transaction puts it, a later one deletes it.
+func (l *loader) runNested(ctx context.Context) error {
+	for t := range l.nested {
+		key := fmt.Sprintf("nested/%06d", t)
+		put := clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpPut(key, "brief"), clientv3.OpPut(key+"/stays", "long")}, nil)
+		gone := clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpDelete(key)}, nil)
+		if _, err := l.clients[0].Txn(ctx).Then(put, gone).Commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *loader) runTxns(ctx context.Context) error {
 	client := l.clients[0]
 	for t := range l.txns {

@@ -28,8 +28,13 @@ using WhyNot = std::optional<std::string>;
 constexpr int kLevel = 1;       // backups are minutes apart at least
 constexpr int kZstdLevel = 12;  // little data, kept long
 constexpr std::size_t kBlockBytes = 4 * segment::kBlockTargetBytes;
-constexpr std::int64_t kMuchData = 50'000;  // revisions; more are compressed as fast as they arrive
+// Of more than that the rest is compressed as fast as it arrives: what waits to be read costs memory.
+constexpr std::int64_t kManyRevisions = 50'000;
+constexpr std::uint64_t kMuchData = 64ull << 20;
 constexpr int kFastZstdLevel = 3;
+// A snapshot is the way out, and waiting much longer than it takes.
+constexpr std::chrono::seconds kCatchUpPatience{10};
+constexpr std::chrono::seconds kFragmentPatience{5};
 constexpr std::size_t kMostNewLeases = 5000;
 constexpr std::byte kFirstKey[] = {std::byte{0}};
 
@@ -55,6 +60,7 @@ class NewRecords final : public source::RevisionSink {
       TRY(writer_.add(record));
       bytes_ += record.value.size();
     }
+    if (bytes_ > kMuchData) writer_.set_zstd_level(kFastZstdLevel);
     last_ = records.back().key.revision.main;
     progress_.advance(bytes_ - reported_);
     reported_ = bytes_;
@@ -97,8 +103,9 @@ class Continuing {
       return WhyNot("the chain of backups is long, and ends with a new base");
     if (was_contradicted()) return WhyNot("a member held something else than the newest point that was compared");
     wanted_ = TRY(current_revision(client_));
-    if (is_snapshot_faster(kBackupCost, wanted_ - head_.revision, live_.front().db_bytes))
-      return WhyNot(fmt::format("a snapshot is faster than {} revisions", wanted_ - head_.revision));
+    const Backlog backlog{.revisions = wanted_ - head_.revision, .bytes = growth()};
+    if (is_snapshot_faster(kBackupCost, backlog, live_.front().db_bytes))
+      return WhyNot(fmt::format("a snapshot is faster than {} revisions", backlog.revisions));
     return WhyNot();
   }
 
@@ -117,6 +124,12 @@ class Continuing {
   }
 
  private:
+  // Of what the member's database uses, since the point that the backup goes on from.
+  std::int64_t growth() const {
+    const auto before = static_cast<std::int64_t>(tip_->manifest.source.in_use_bytes);
+    return before == 0 ? 0 : std::max<std::int64_t>(live_.front().db_in_use_bytes - before, 0);
+  }
+
   // What a member contradicted is not continued: a snapshot shows whether it is right, and heals it if not.
   bool was_contradicted() const {
     const repository::Point* const last = repository::last_compared(catalogue_, head_.lineage.id);
@@ -200,17 +213,18 @@ class Continuing {
 
   // The segment is part of the lineage once it is stored, with or without the manifest.
   Result<WhyNot> store_new(manifest::Manifest& m, std::vector<manifest::SidecarChange>& changes) {
-    repository::SegmentWriter writer(repo_, world_,
-                                     {.lineage = head_.lineage.id,
-                                      .level = kLevel,
-                                      .lo = head_.revision,
-                                      .complete_from = head_.revision,
-                                      .removed = {},
-                                      .zstd_level = wanted_ - head_.revision > kMuchData ? kFastZstdLevel : kZstdLevel,
-                                      .by_key = true,
-                                      .block_bytes = kBlockBytes,
-                                      .threads = options_.limits.threads,
-                                      .split_stored_bytes = UINT64_MAX});
+    repository::SegmentWriter writer(
+        repo_, world_,
+        {.lineage = head_.lineage.id,
+         .level = kLevel,
+         .lo = head_.revision,
+         .complete_from = head_.revision,
+         .removed = {},
+         .zstd_level = wanted_ - head_.revision > kManyRevisions ? kFastZstdLevel : kZstdLevel,
+         .by_key = true,
+         .block_bytes = kBlockBytes,
+         .threads = options_.limits.threads,
+         .split_stored_bytes = UINT64_MAX});
     const Stage stage(progress_, "watch", 0);
     NewRecords records(writer, world_.random, head_.revision, wanted_, progress_);
     const auto began = world_.clock.monotonic();
@@ -232,15 +246,7 @@ class Continuing {
   }
 
   Result<WhyNot> receive(NewRecords& records) {
-    const std::string& endpoint = live_.front().endpoint;
-    const auto done = [&] { return records.complete() || progress_.cancelled(); };
-    Result<source::WatchOutcome> outcome = source::WatchOutcome{};
-    if (wanted_ - head_.revision > kLongBacklog) {
-      outcome = source::catch_up(client_, {.endpoint = endpoint, .from = head_.revision + 1, .to = wanted_}, records,
-                                 [&] { return progress_.cancelled(); });
-    } else {
-      outcome = source::watch_revisions(client_, {.endpoint = endpoint, .from = head_.revision + 1}, records, done);
-    }
+    const auto outcome = watch(records);
     if (progress_.cancelled()) return fail(ErrorCode::kInterrupted, "reading the new revisions was interrupted");
     if (!outcome) return WhyNot("the watch failed: " + outcome.error().to_string());
     if (outcome->error) return WhyNot("the watch failed: " + outcome->error->to_string());
@@ -249,6 +255,26 @@ class Continuing {
     if (!client_.key_value_at(kFirstKey, head_.revision))
       return WhyNot("etcd compacted the new revisions while they were read");
     return WhyNot();
+  }
+
+  // A short backlog is asked for uncut: of many small events etcd makes fragments for seconds, and goes on with it when
+  // nobody waits any more. Of large ones, which are refused uncut, there are few in a fragment.
+  Result<source::WatchOutcome> watch(NewRecords& records) {
+    const std::string& endpoint = live_.front().endpoint;
+    if (wanted_ - head_.revision > kLongBacklog) {
+      const source::CatchUpRequest request{
+          .endpoint = endpoint, .from = head_.revision + 1, .to = wanted_, .stall_timeout = kCatchUpPatience};
+      return source::catch_up(client_, request, records, [&] { return progress_.cancelled(); });
+    }
+    const auto done = [&] { return records.complete() || progress_.cancelled(); };
+    source::WatchRequest request{.endpoint = endpoint, .from = head_.revision + 1, .fragments = false};
+    auto outcome = source::watch_revisions(client_, request, records, done);
+    const bool is_too_large = outcome && outcome->error && outcome->error->code() == ErrorCode::kEtcdFailed;
+    if (!is_too_large || done()) return outcome;
+    request.from = records.last() + 1;
+    request.fragments = true;
+    request.stall_timeout = kFragmentPatience;
+    return source::watch_revisions(client_, request, records, done);
   }
 
   manifest::CaptureCommit commit_of(const manifest::Manifest& m, std::int64_t hi,

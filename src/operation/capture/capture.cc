@@ -125,7 +125,7 @@ class Capture {
   Status follow(const Members& live) {
     const source::MemberStatus& member = live.front();
     const std::int64_t backlog = member.revision - log_.head().revision;
-    if (is_snapshot_faster(kCaptureCost, backlog, member.db_bytes)) {
+    if (is_snapshot_faster(kCaptureCost, {.revisions = backlog}, member.db_bytes)) {
       request_base();
       return {};
     }
