@@ -8,6 +8,7 @@
 #include "agent/probe.h"
 #include "agent/upkeep.h"
 #include "io/free_memory.h"
+#include "repository/store/damaged_object.h"
 #include "repository/store/leftovers.h"
 
 namespace lifeboat::agent {
@@ -120,7 +121,9 @@ void run_audits(AgentContext& context) {
   auto next_snapshot = context.clock.monotonic() + context.options().snapshot_audit_interval;
   repeat(context, Task::kAudit, kFirstAudit, &AgentOptions::audit_interval, [&] {
     const auto done = auditor.audit(*context.clients.current(), context.options().capture.backup, progress);
-    if (done && done->log_differs && is_due(context.clock, next_base, kBetweenBases)) context.base_wanted = true;
+    // Behind what differs or cannot be read nothing can be restored: a base stands alone.
+    const bool is_lost = done ? done->log_differs : repository::is_damage(done.error());
+    if (is_lost && is_due(context.clock, next_base, kBetweenBases)) context.base_wanted = true;
     if (gave_way(context, done)) return Round::kGaveWay;
     if (!done && !context.stop.asked()) report_failed_audit(context, done.error());
     const bool shorten = done && done->log_is_long && is_due(context.clock, next_shortening, kBetweenBases);

@@ -48,14 +48,17 @@ Result<std::set<LineageId>> Upkeep::lineages() const {
 
 Status Upkeep::round(const repository::MergePolicy& policy, Progress& progress) {
   repository::MergeReport all;
+  std::optional<Error> error;  // of one lineage; the others are looked at all the same
   for (const LineageId& lineage : TRY(lineages())) {
-    const auto merged =
-        TRY(repository::merge_captured(repo_, world_, lineage, policy, kMergeThreads, progress, &cache_));
-    all.merged_segments += merged.merged_segments;
-    all.new_segments += merged.new_segments;
-    all.written_bytes += merged.written_bytes;
+    const auto merged = repository::merge_captured(repo_, world_, lineage, policy, kMergeThreads, progress, &cache_);
+    if (!merged && progress.cancelled()) return std::unexpected(merged.error());
+    if (!merged) error = merged.error();
+    if (!merged) continue;
+    all.merged_segments += merged->merged_segments;
+    all.new_segments += merged->new_segments;
+    all.written_bytes += merged->written_bytes;
   }
-  first_ = false;
+  if (!error) first_ = false;
   const auto removed = TRY(repository::remove_replaced(repo_, world_, policy, progress, &cache_));
   cache_.end_round();
   all.removed_objects = removed.removed_objects;
@@ -71,6 +74,7 @@ Status Upkeep::round(const repository::MergePolicy& policy, Progress& progress) 
           .revision = 0,
           .lineage = {}});
   }
+  if (error) return std::unexpected(*error);
   return {};
 }
 

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint32_t kPinMode = 0600;
 constexpr std::string_view kMachineKey = "machine ";
 constexpr char kMachineIdFile[] = "/etc/machine-id";
+constexpr char kHostNameFile[] = "/proc/sys/kernel/hostname";
+constexpr char kNoMachine[] = "-";
 constexpr std::uint64_t kMaxMachineIdBytes = 4096;
 constexpr std::uint64_t kMaxPinBytes = 16ull << 20;  // a hundred thousand names
 
@@ -34,11 +36,13 @@ class FilePin final : public Pin {
 
 bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
 
-// Distinguishes the machines that share a folder, whose locks may not reach each other. "-" where it has no id.
+// Distinguishes the machines that share a folder, whose locks may not reach each other: the id, and the name where one
+// was made as a copy of another. "-" where it has no id.
 std::string machine_of(io::FileSystem& files) {
   const auto id = io::read_whole(files, kMachineIdFile, kMaxMachineIdBytes);
-  if (!id || id->empty()) return "-";
-  return crypto::sha256(as_bytes(fmt::format("lifeboat pin {}", as_text(*id)))).text();
+  if (!id || id->empty()) return kNoMachine;
+  const Bytes name = io::read_whole(files, kHostNameFile, kMaxMachineIdBytes).value_or(Bytes());
+  return crypto::sha256(as_bytes(fmt::format("lifeboat pin {} {}", as_text(*id), as_text(name)))).text();
 }
 
 // A dead writer's, locked.
@@ -103,7 +107,7 @@ Status sweep_pins(io::FileSystem& files, const std::string& directory, const IsN
   const std::string machine = machine_of(files);
   for (const DeadPin& pin : dead) {
     const PinContent content = TRY(read_pin(pin));
-    if (content.machine != machine) continue;
+    if (content.machine != machine || machine == kNoMachine) continue;
     for (const std::string& object : content.objects)
       if (!TRY(is_named(object))) TRY(remove(object));
     const Status removed = files.remove_file(pin.path);

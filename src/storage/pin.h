@@ -24,8 +24,8 @@ class Pin {
 using IsNamed = std::function<Result<bool>(const std::string& object)>;
 
 // Pins of a store that is a folder: files `.lifeboat-pin-<sha256>` in it, of the names, one a line; locked while their
-// writer lives. They name their machine, by a hash of its id: those of another one, which a lock may not reach, stay.
-// Durable once it returns. `files` is borrowed.
+// writer lives. They name their machine, by a hash of its id and name: those of another one, which a lock may not
+// reach, stay. Durable once it returns. `files` is borrowed.
 Result<std::unique_ptr<Pin>> pin_in(io::FileSystem& files, const std::string& directory,
                                     const std::vector<std::string>& objects);
 // Removes by `remove` what dead writers pinned and nothing names, and then their pins.

@@ -36,6 +36,9 @@ struct RepoWorld {
 
   Status init() {
     TRY(storage::create_local_root(files, kRoot));
+    TRY(io::make_directories(memory, "/etc", 0700));
+    if (!TRY(io::exists(memory, "/etc/machine-id")))
+      TRY(io::publish_file(memory, "/etc/machine-id", as_bytes("a machine"), 0600));
     store = storage::local_store(files, kRoot);
     TRY(Repository::init(*store, world, repository::testing::credentials_of(key_file(kKeyFileText)),
                          repository::testing::kCheapCost));

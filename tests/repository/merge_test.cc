@@ -222,6 +222,24 @@ TEST(Merge, CapturesThatDifferAreNotMergedAndBothStay) {
   EXPECT_EQ(names_in(t.store).size(), before);
 }
 
+TEST(Merge, GoesOnBesideASegmentThatIsDamaged) {
+  Merging m;
+  std::string large(300'000, ' ');
+  for (char& byte : large) byte = static_cast<char>('a' + m.random() % 26);
+  m.model.put("/large", large);
+  const auto damaged = publish(m.t, m.model, commit_of(lineage_id(1), m.captured_to, m.model.revision)).value();
+  m.captured_to = m.model.revision;
+  for (int i = 0; i < 6; ++i) m.go_on(15);
+  Bytes bytes = storage::get(m.t.store, damaged.ref.object, 1 << 20).value();
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  m.t.store.overwrite(damaged.ref.object, bytes);
+  const auto merged = m.merge();
+  EXPECT_GT(merged.new_segments, 0U);
+  EXPECT_THAT(m.notes.sentences, ::testing::Contains(HasSubstr("damaged")));
+  EXPECT_GT(m.remove().removed_objects, 0U);
+  EXPECT_TRUE(m.t.store.head(damaged.ref.object));
+}
+
 TEST(Merge, FailsWithoutATraceWhenTheStoreFailsAtAnyCall) {
   Merging m(5);
   m.go_on(25);

@@ -32,7 +32,8 @@ std::string revisions_text(const RestoreReport& report) {
 
 std::string proof_line(const RestoreReport& report, const Style& style) {
   if (report.proven) return style.good("proven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
-  return style.warn("unproven") + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
+  const std::string verdict = report.disagrees ? style.bad("disagrees") : style.warn("unproven");
+  return verdict + (report.proof_reason.empty() ? "" : ": " + report.proof_reason);
 }
 
 // "as-of: captured at revision 4, 2026-11-21 09:00:00Z".

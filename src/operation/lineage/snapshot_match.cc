@@ -1,9 +1,11 @@
 #include "operation/lineage/snapshot_match.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "crypto/hash.h"
 #include "repository/catalogue/coverage.h"
 
 namespace lifeboat::operation {
@@ -53,12 +55,14 @@ class Matcher {
       return contradiction(ours.key.revision.main, "holds another record than the repo");
     ++match_.common;
     match_.last_common = ours.key.revision.main;
+    note_in_both(ours);
     return true;
   }
   bool only_in_lineage(const Record& record) {
     const std::int64_t main = record.key.revision.main;
     if (main > compact_) return contradiction(main, "lacks a record that the repo has");
     match_.removed.add(record.key.revision);
+    note_only_ours(record);
     return true;
   }
   bool only_in_snapshot(const Record& record) {
@@ -66,6 +70,13 @@ class Matcher {
     for (const auto& range : coverage_)
       if (main > range.from && main <= range.to) return contradiction(main, "has a record that the repo lacks");
     return true;
+  }
+  // To be asked when every record up to the compact revision was seen.
+  bool agree_at_compaction() {
+    if (unfollowed_.empty()) return true;
+    std::int64_t first = INT64_MAX;
+    for (const auto& [key, main] : unfollowed_) first = std::min(first, main);
+    return contradiction(first, "lacks a record of the repo that its compaction keeps");
   }
   bool contradiction(std::int64_t main, std::string_view how) {
     match_.contradiction = fmt::format("at revision {} the snapshot {}", main, how);
@@ -76,9 +87,38 @@ class Matcher {
   std::int64_t head() const { return head_.revision; }
 
  private:
+  static constexpr std::size_t kMostUnfollowed = 500'000;  // of more keys at once it is not looked into
+  struct HashOfKey {
+    std::size_t operator()(const crypto::KeyHash& key) const { return key.low; }
+  };
+
+  // Of what etcd compacted away, each put was followed by another record of its key, at or below the compact revision.
+  void note_only_ours(const Record& record) {
+    if (!knows_state_at_compaction_) return;
+    const auto key = etcd::parse_user_key(record.value);
+    if (!key) return;
+    const crypto::KeyHash hash = crypto::key_hash(*key, head_.lineage.id.bytes);
+    if (record.key.tombstone) {
+      unfollowed_.erase(hash);
+      return;
+    }
+    unfollowed_[hash] = record.key.revision.main;
+    if (unfollowed_.size() <= kMostUnfollowed) return;
+    unfollowed_.clear();
+    knows_state_at_compaction_ = false;
+  }
+  void note_in_both(const Record& record) {
+    if (unfollowed_.empty() || record.key.revision.main > compact_) return;
+    if (const auto key = etcd::parse_user_key(record.value))
+      unfollowed_.erase(crypto::key_hash(*key, head_.lineage.id.bytes));
+  }
+
   const manifest::Manifest& head_;
   const std::vector<repository::Coverage> coverage_;
   const std::int64_t compact_;
+  // Else what is missing was changed where nobody looked, and is told by SnapshotMatch::removed.
+  bool knows_state_at_compaction_ = compact_ <= head_.revision && repository::covers(coverage_, compact_);
+  std::unordered_map<crypto::KeyHash, std::int64_t, HashOfKey> unfollowed_;  // and their main revisions
   SnapshotMatch match_;
 };
 
@@ -134,6 +174,7 @@ Result<SnapshotMatch> match_snapshot(const repository::Repository& repo, const m
     if (!matcher.only_in_lineage(ours)) return std::move(match);
     have_ours = TRY(lineage.next(ours));
   }
+  if (!matcher.agree_at_compaction()) return std::move(match);
   if (have_theirs || end > head.revision) match.contradiction = TRY(all_agree(match));
   if (!match.contradiction.empty()) return std::move(match);
   match.continues = true;

@@ -182,6 +182,7 @@ RestoreReport report_of(const RestorePlan& plan, const RestoreSource& source, co
         {member.name, member.data_dir, layout.wal(), plan.is_provisional ? std::uint64_t{0} : member.id});
   }
   report.proven = source.proven;
+  report.disagrees = source.disagrees;
   report.proof_reason = source.proof_reason;
   if (source.doubt) report.warnings.push_back(*source.doubt);
   report.dry_run = options.dry_run;

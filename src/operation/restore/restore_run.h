@@ -14,7 +14,7 @@ namespace lifeboat::operation {
 struct RestoreSource {
   PointFacts facts;
   etcd::Sidecar sidecar;
-  bool proven = false;
+  bool proven = false, disagrees = false;
   std::optional<std::string> doubt;                                       // a verification of the point failed
   std::string proof_reason;                                               // why it is, or is not
   std::uint32_t restore_hash = 0;                                         // HashKV recorded for facts.revision; 0: none

@@ -53,6 +53,7 @@ void describe_proof(const Catalogue::Target& target, RestoreSource& source) {
     return;
   }
   source.proven = agreed || point.proof == repository::Proof::kProven;
+  source.disagrees = !source.proven && point.proof == repository::Proof::kDisagrees;
   source.proof_reason = agreed ? "HashKV of a live member equals the one of the stored records." : point.proof_reason;
   if (agreed) source.restore_hash = point.hash_proof->restore_hash;
 }

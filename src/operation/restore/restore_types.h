@@ -53,8 +53,8 @@ struct RestoreReport {
   std::vector<std::string> synthesized_leases;  // one sentence each
   std::vector<std::string> dropped;             // what the rewrite left out
   std::uint64_t file_bytes = 0;
-  std::uint32_t hash = 0;  // HashKV at C = compact_revision, X = bumped_to
-  bool proven = false;
+  std::uint32_t hash = 0;                  // HashKV at C = compact_revision, X = bumped_to
+  bool proven = false, disagrees = false;  // with a member that was asked
   std::string proof_reason;
   std::optional<AuthReport> auth;  // which users and roles
   bool dry_run = false;

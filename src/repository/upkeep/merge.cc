@@ -230,7 +230,9 @@ class Merger {
         const std::int64_t hi = group.back()->ref.hi;
         auto merged = merge(group, all_within(captured, lo, hi), level);
         if (!merged) {
-          if (merged.error().code() != ErrorCode::kLogRuleBroken) return std::unexpected(merged.error());
+          const ErrorCode code = merged.error().code();
+          const bool is_of_the_group = code == ErrorCode::kLogRuleBroken || code == ErrorCode::kObjectDamaged;
+          if (!is_of_the_group) return std::unexpected(merged.error());
           progress_.note(merged.error().to_string());  // the rest can still be merged
           continue;
         }
