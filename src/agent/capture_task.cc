@@ -76,7 +76,7 @@ bool CaptureTask::take_base(source::Client& client, Progress& progress) {
   base_due_at_.reset();
   operation::CaptureEvent event;
   event.kind = Kind::kBase;
-  event.text = "took a base, because the stored log and etcd disagree";
+  event.text = "took a base, because the stored log differs from etcd or cannot be read";
   event.revision = base->revision;
   event.bytes = base->stored_bytes;
   event.lineage = base->lineage;

@@ -10,7 +10,7 @@ namespace lifeboat::source {
 namespace {
 constexpr std::size_t kFrontBytes = 2 * bbolt::kMaxPageBytes;
 constexpr std::string_view kKeyBucket = "key";
-constexpr std::uint64_t kSidecarBytesMax = std::uint64_t{1} << 30;
+constexpr std::uint64_t kSidecarBytesMax = std::uint64_t{512} << 20;  // what a manifest can hold
 }  // namespace
 
 SnapshotReader::SnapshotReader(io::World& world, std::string spool_directory, Progress& progress,
