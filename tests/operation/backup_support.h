@@ -1,7 +1,10 @@
 // What the tests of imports share: a repo on a local store over files in memory, and models of clusters to import.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
+#include <random>
 
 #include "io/fault_file_system.h"
 #include "operation/backup/backup_etcd.h"
@@ -103,6 +106,27 @@ struct RepoWorld {
 };
 
 // The visible records at a target, by revision: what a restore would write.
+// A repo in such a world, and a cluster whose snapshots are imported.
+class ImportTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(w.init()); }
+
+  BackupReport import(const MvccModel& cluster) {
+    auto report = w.import_model(cluster);
+    EXPECT_TRUE(report) << why_not(report);
+    return report ? *report : BackupReport{};
+  }
+  void expect_clean() {
+    const auto verified = w.verify(3);
+    ASSERT_TRUE(verified) << why_not(verified);
+    EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
+  }
+
+  RepoWorld w;
+  MvccModel model;
+  std::mt19937 random{11};
+};
+
 inline Result<RecordMap> read_target(RepoWorld& w, const Catalogue::Target& target) {
   auto log = TRY(repository::LogReader::open(
       *w.repo, w.world, target.point->manifest,

@@ -15,30 +15,14 @@ namespace {
 
 using namespace backup_testing;
 
-class Backup : public ::testing::Test {
+class Backup : public ImportTest {
  protected:
-  void SetUp() override { ASSERT_TRUE(w.init()); }
-
-  BackupReport import(const MvccModel& cluster) {
-    auto report = w.import_model(cluster);
-    EXPECT_TRUE(report) << why_not(report);
-    return report ? *report : BackupReport{};
-  }
   ErrorCode refusal(ByteView bytes, const ImportOptions& options) {
     const auto before = names_in(*w.store);
     const auto report = w.import_bytes(bytes, options);
     EXPECT_EQ(names_in(*w.store), before) << "something was left behind";
     return report ? ErrorCode::kInternal : report.error().code();
   }
-  void expect_clean() {
-    const auto verified = w.verify(3);
-    ASSERT_TRUE(verified) << why_not(verified);
-    EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
-  }
-
-  RepoWorld w;
-  MvccModel model;
-  std::mt19937 random{11};
 };
 
 TEST_F(Backup, TheFirstImportBeginsALineageAndCoversFromItsCompaction) {

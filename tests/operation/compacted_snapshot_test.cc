@@ -8,25 +8,7 @@ namespace {
 
 using namespace backup_testing;
 
-class CompactedSnapshot : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_TRUE(w.init()); }
-
-  BackupReport import(const MvccModel& cluster) {
-    auto report = w.import_model(cluster);
-    EXPECT_TRUE(report) << why_not(report);
-    return report.value_or(BackupReport{});
-  }
-  void expect_clean() {
-    const auto verified = w.verify(3);
-    ASSERT_TRUE(verified) << why_not(verified);
-    EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
-  }
-
-  RepoWorld w;
-  MvccModel model;
-  std::mt19937 random{11};
-};
+using CompactedSnapshot = ImportTest;
 
 // What etcd compacted away was followed by something: a key that lives in the log alone is another history.
 TEST_F(CompactedSnapshot, AKeyThatACompactedSnapshotLacksWithoutReasonIsAFork) {

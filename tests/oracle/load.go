@@ -87,8 +87,9 @@ func load(ctx context.Context, args []string) error {
 		{"objects", l.objects, l.createObjects}, {"tiny keys", l.tiny, l.createTiny}, {"big values", l.big, l.createBig},
 		{"binary keys", flagCount(l.binary), l.createBinary}, {"transactions", l.txns, l.runTxns},
 		{"leases", l.leases, l.createLeases}, {"updates", l.updates, l.updateObjects},
-		{"deletes", l.deletes, l.deleteObjects}, {"nested transactions", l.nested, l.runNested}, {"compaction", flagCount(l.compact), l.compactNow},
-		{"defragmentation", flagCount(l.defrag), l.defragment}, {"auth", flagCount(l.auth), l.enableAuth},
+		{"deletes", l.deletes, l.deleteObjects}, {"nested transactions", l.nested, l.runNested},
+		{"compaction", flagCount(l.compact), l.compactNow}, {"defragmentation", flagCount(l.defrag), l.defragment},
+		{"auth", flagCount(l.auth), l.enableAuth},
 	}
 	for _, step := range steps {
 		if step.count == 0 {
@@ -209,7 +210,6 @@ func (l *loader) createBinary(ctx context.Context) error {
 	})
 }
 
-// Each transaction writes 96 keys of its own and 32 of the one before: updates of 16, deletes of 16.
 // The only order in which etcd changes a key twice in one revision: a nested transaction puts it, a later one deletes it.
 func (l *loader) runNested(ctx context.Context) error {
 	for t := range l.nested {
@@ -223,6 +223,7 @@ func (l *loader) runNested(ctx context.Context) error {
 	return nil
 }
 
+// Each transaction writes 96 keys of its own and 32 of the one before: updates of 16, deletes of 16.
 func (l *loader) runTxns(ctx context.Context) error {
 	client := l.clients[0]
 	for t := range l.txns {
