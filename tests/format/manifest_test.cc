@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "format/edit_segments.h"
 #include "format/golden.h"
 
 namespace lifeboat::manifest {
@@ -144,29 +145,27 @@ TEST(Manifest, AnyTruncationIsFoundAndNoByteChangedCrashes) {
 }
 
 TEST(Manifest, RefusesSegmentsThatDoNotFollowOneAnother) {
-  const std::vector<std::pair<const char*, std::function<void(Manifest&)>>> edits{
-      {"swapped", [](Manifest& m) { std::swap(m.segments[0], m.segments[2]); }},
-      {"hi below lo", [](Manifest& m) { m.segments[0].lo = 257; }},
-      {"a hole", [](Manifest& m) { m.segments[0].hi = 255; }},
-      {"a step back", [](Manifest& m) { m.segments[1].lo = m.segments[1].hi = 255; }},
-      {"one missing",
-       [](Manifest& m) { m.segments[1].hi = 300, m.segments.pop_back(), m.segments.push_back(m.segments[0]); }},
-      {"negative", [](Manifest& m) { m.segments[0].lo = -1; }},
+  using Segments = std::vector<SegmentRef>;
+  const std::vector<std::pair<const char*, std::function<void(Segments&)>>> edits{
+      {"swapped", [](Segments& s) { std::swap(s[0], s[2]); }},
+      {"hi below lo", [](Segments& s) { s[0].lo = 257; }},
+      {"a hole", [](Segments& s) { s[0].hi = 255; }},
+      {"a step back", [](Segments& s) { s[1].lo = s[1].hi = 255; }},
+      {"one missing", [](Segments& s) { s[1].hi = 300, s.pop_back(), s.push_back(s[0]); }},
+      {"negative", [](Segments& s) { s[0].lo = -1; }},
   };
   for (const auto& [name, edit] : edits) {
     Manifest m = some_manifest();
-    edit(m);
+    edit_segments(m.segments, edit);
     EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged) << name;
   }
 }
 
 TEST(Manifest, TwoCapturesMayOverlap) {
   Manifest m = some_manifest();
-  m.segments[1].lo = 250;
-  m.segments[1].hi = 300;
-  m.segments[2].lo = 260;
+  edit_segments(m.segments, [](auto& s) { s[1].lo = 250, s[1].hi = 300, s[2].lo = 260; });
   EXPECT_EQ(decode_manifest(encode_manifest(m)).value(), m);
-  m.segments[1].lo = 257;
+  edit_segments(m.segments, [](auto& s) { s[1].lo = 257; });
   EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged);
 }
 
@@ -174,13 +173,13 @@ TEST(Manifest, RefusesNamesThatNoObjectHas) {
   for (const char* name :
        {"", "/s/a", "s/a/", "s//a", "s/../a", "..", ".", "s/./a", "S/a", "s a", "s\\a", "s/\xc3\xa4"}) {
     Manifest m = some_manifest();
-    m.segments[0].object = name;
+    edit_segments(m.segments, [name](auto& s) { s[0].object = name; });
     EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged) << name;
   }
   Manifest m = some_manifest();
-  m.segments[0].object = "s/a..b/.c_d-0.e";
+  edit_segments(m.segments, [](auto& s) { s[0].object = "s/a..b/.c_d-0.e"; });
   EXPECT_EQ(decode_manifest(encode_manifest(m)).value(), m);
-  m.segments[0].object = std::string(513, 'a');
+  edit_segments(m.segments, [](auto& s) { s[0].object = std::string(513, 'a'); });
   EXPECT_EQ(code_of(text_of(m)), ErrorCode::kObjectDamaged);
 }
 

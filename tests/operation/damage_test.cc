@@ -1,5 +1,6 @@
 // Every byte of every object of a small repo, flipped or cut off: found, never restored as something else.
 #include "format/bbolt/page.h"
+#include "format/edit_segments.h"
 #include "operation/backup_support.h"
 
 namespace lifeboat::operation {
@@ -148,7 +149,7 @@ TEST(Damage, ASegmentReadInVainBesideASpoiltOneIsReadForTheNextPoint) {
   for (const auto& point : points.points()) {
     const auto sidecar = repository::read_sidecar(*repo.w.repo, point.object).value();
     manifest::Manifest lying = point.manifest;
-    ++lying.segments.front().records;
+    manifest::edit_segments(lying.segments, [](auto& segments) { ++segments.front().records; });
     ASSERT_TRUE(repo.w.store->remove(point.object));
     ASSERT_TRUE(repository::publish_manifest(*repo.w.repo, repo.w.world, lying, sidecar.encode()));
   }

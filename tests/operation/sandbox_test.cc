@@ -12,13 +12,14 @@
 #include "operation/target/workspace.h"
 #include "repository/captured_support.h"
 #include "support/paths.h"
+#include "support/recording_progress.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::operation {
 namespace {
 
 using namespace backup_testing;
-using repository::testing::Notes;
+using lifeboat::testing::RecordingProgress;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
@@ -42,7 +43,7 @@ class Hanging final : public io::Process {
     return std::make_unique<Child>(*this);
   }
   std::optional<std::string> find_on_path(const std::string& name) override { return name; }
-  Notes* stopped_meanwhile = nullptr;
+  RecordingProgress* stopped_meanwhile = nullptr;
 
  private:
   class Child final : public io::ChildProcess {
@@ -124,17 +125,17 @@ struct Sandbox : RepoWorld {
   }
   // The sandbox's sentences.
   std::vector<std::string> boot() {
-    Notes notes;
+    RecordingProgress notes;
     EXPECT_FALSE(boot_by(nothing_starts, notes));
     return notes.sentences;
   }
-  Status boot_by(io::Process& its_processes, Notes& notes) {
+  Status boot_by(io::Process& its_processes, RecordingProgress& notes) {
     io::World starting{files, clock, random, its_processes};
     return boot_in(starting,
                    {.level = 4, .etcd_binary = {}, .sandbox_directory = {}, .limits = {.spool_directory = kSpool}},
                    notes);
   }
-  Status boot_in(io::World& where, const VerifyOptions& how, Notes& notes) {
+  Status boot_in(io::World& where, const VerifyOptions& how, RecordingProgress& notes) {
     const auto points = catalogue();
     return boot_in_sandbox(*repo, where, points.resolve("latest", "", clock.time).value(), how, notes);
   }
@@ -156,7 +157,7 @@ struct Sandbox : RepoWorld {
 struct RealSandbox : Sandbox {
   Status boot_real(const std::string& version, const std::string& directory) {
     io::World real{*real_files, *real_clock, *real_random, watched};
-    Notes notes;
+    RecordingProgress notes;
     return boot_in(real,
                    {.level = 4,
                     .etcd_binary = lifeboat::testing::server_program(version, "etcd"),
@@ -212,7 +213,7 @@ TEST(SandboxOfAKilledVerification, IsLeftToALivingMakerAndToAnotherUser) {
 TEST(SandboxVersion, OfAnEtcdThatDoesNotEndIsNotWaitedForForEver) {
   Sandbox w;
   Hanging hanging;
-  Notes notes;
+  RecordingProgress notes;
   const auto began = w.clock.monotonic();
   const Status booted = w.boot_by(hanging, notes);
   ASSERT_FALSE(booted);
@@ -224,7 +225,7 @@ TEST(SandboxVersion, OfAnEtcdThatDoesNotEndIsNotWaitedForForEver) {
 TEST(SandboxVersion, IsNotWaitedForOnceTheVerificationIsInterrupted) {
   Sandbox w;
   Hanging hanging;
-  Notes notes;
+  RecordingProgress notes;
   hanging.stopped_meanwhile = &notes;
   const Status booted = w.boot_by(hanging, notes);
   ASSERT_FALSE(booted);

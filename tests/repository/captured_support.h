@@ -68,7 +68,7 @@ inline Result<CapturedSegment> publish(TestRepo& repo, const testing_model::Mvcc
 
 // A base of what the model's database holds now, and its manifest.
 inline StoredManifest publish_base(const Repository& repo, io::World& world, const testing_model::MvccModel& model,
-                                   std::vector<manifest::SegmentRef> before = {}) {
+                                   manifest::SegmentList before = {}) {
   const std::int64_t lo = before.empty() ? 0 : before.back().hi;
   segment::RevisionList removed;
   for (const auto& [at, record] : model.history) {
@@ -86,7 +86,7 @@ inline StoredManifest publish_base(const Repository& repo, io::World& world, con
     EXPECT_TRUE(writer.add(record.record()));
   }
   const auto written = writer.finish(model.revision);
-  before.insert(before.end(), written->begin(), written->end());
+  before.append(*written);
   manifest::Manifest m = manifest_of(lineage_id(1), 0, std::move(before));
   m.revision = model.revision;
   m.earliest = reached_at(model.revision);
@@ -97,7 +97,7 @@ inline StoredManifest publish_base(const Repository& repo, io::World& world, con
   return read_stored_manifest(repo, name).value();
 }
 inline StoredManifest publish_base(TestRepo& repo, const testing_model::MvccModel& model,
-                                   std::vector<manifest::SegmentRef> before = {}) {
+                                   manifest::SegmentList before = {}) {
   return publish_base(*repo.repo, repo.world.world, model, std::move(before));
 }
 
@@ -124,17 +124,6 @@ inline bool same_state(const testing_model::RecordMap& a, const testing_model::R
     return x.first == y.first && x.second.key == y.second.key && x.second.value == y.second.value;
   });
 }
-
-// Keeps what it is told; `stop` cancels.
-class Notes final : public Progress {
- public:
-  void stage(std::string_view, std::uint64_t) override {}
-  void advance(std::uint64_t) override {}
-  void note(std::string_view sentence) override { sentences.emplace_back(sentence); }
-  bool cancelled() const override { return stop; }
-  std::vector<std::string> sentences;
-  bool stop = false;
-};
 
 // A revision takes a second in these tests; a store's object, too.
 inline HistoryPolicy policy_of(std::int64_t keep_seconds) {

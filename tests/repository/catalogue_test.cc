@@ -32,6 +32,23 @@ manifest::Attestation hash_proof(std::int64_t revision, std::int64_t minute, boo
   return a;
 }
 
+// A repo has thousands of points, and each names hundreds of segments.
+TEST(Catalogue, HoldsASegmentOnceHoweverManyPointsNameIt) {
+  TestRepo t;
+  manifest::SegmentList chain;
+  for (std::int64_t at = 0; at < 5; ++at) {
+    chain.push_back(segment_ref(kA, at * 10, (at + 1) * 10, at == 0 ? 1 : at * 10));
+    ASSERT_TRUE(publish_manifest(*t.repo, t.world.world, manifest_of(kA, at, chain), etcd::Sidecar().encode()));
+  }
+  const Catalogue catalogue = Catalogue::load(*t.repo).value();
+  ASSERT_THAT(catalogue.points(), SizeIs(5));
+  for (const Point& point : catalogue.points()) {
+    const manifest::SegmentList& own = point.manifest.segments;
+    const manifest::SegmentList& all = catalogue.points().back().manifest.segments;
+    for (std::size_t i = 0; i < own.size(); ++i) EXPECT_EQ(&own[i], &all[i]) << own.size() << ", " << i;
+  }
+}
+
 // ---- merging
 
 TEST(Catalogue, ListsPointsOldestFirstWhateverTheOrderTheyAreReadIn) {

@@ -69,7 +69,7 @@ TEST(Coverage, UnionJoinsWhatOverlapsOrTouches) {
 // ---- against a model that looks at each revision by itself
 
 struct Chain {
-  std::vector<manifest::SegmentRef> segments;
+  manifest::SegmentList segments;
 };
 
 // The definition, revision by revision: it is given by its segment alone when that is complete
@@ -277,7 +277,7 @@ TEST(CoverageProperty, EveryCoveredRevisionOfASmallEtcdRestoresToItsState) {
       }
       if (random() % 12 == 0) chain.push_back(take_backup(etcd, chain));
     }
-    std::vector<manifest::SegmentRef> segments;
+    manifest::SegmentList segments;
     for (const Backup& backup : chain) segments.push_back(backup.ref);
     const std::vector<Coverage> covered = coverage_of(segments);
     gaps += covered.size() > 1 ? 1 : 0;

@@ -12,6 +12,7 @@
 #include "repository/store/layout.h"
 #include "storage/fault_store.h"
 #include "storage/forwarding_store.h"
+#include "support/recording_progress.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -142,7 +143,7 @@ struct Ending {
   std::int64_t captured_to = 0;
   std::map<std::int64_t, std::string> last_row;
   std::set<std::int64_t> wanted;  // revisions of points that stay
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
 };
 
 TEST(EndOfHistory, EveryLaterRevisionAndEveryWantedPointReadsAsBefore) {
@@ -576,7 +577,7 @@ TEST(Rebased, TakesAllUpToTheEndFromItAndTheRestFromTheManifest) {
 }
 
 TEST(Rebased, LeavesAloneWhatStandsBelowOrByItselfOrHasAGapAcrossTheEnd) {
-  const auto list = [](std::vector<manifest::SegmentRef> segments) {
+  const auto list = [](manifest::SegmentList segments) {
     return rebased(manifest_of(lineage_id(1), 0, std::move(segments)), end_at(100), kFlushed).has_value();
   };
   EXPECT_FALSE(list({named(4, 0, 10, 5), named(0, 10, 90, 10)}));                          // below
@@ -587,7 +588,7 @@ TEST(Rebased, LeavesAloneWhatStandsBelowOrByItselfOrHasAGapAcrossTheEnd) {
 }
 
 TEST(LongChain, CountsWhatBackupsAddedAndNotWhatMergesShrink) {
-  std::vector<manifest::SegmentRef> chain{named(4, 0, 5, 3), named(4, 5, 10, 5)};
+  manifest::SegmentList chain{named(4, 0, 5, 3), named(4, 5, 10, 5)};
   for (std::int64_t at = 10; at < 110; ++at) chain.push_back(named(0, at, at + 1, at));
   EXPECT_EQ(additions_in(chain, kFlushed), 0u);
   EXPECT_FALSE(is_long_chain(chain, kFlushed, {.additions = 3}));
@@ -599,12 +600,16 @@ TEST(LongChain, CountsWhatBackupsAddedAndNotWhatMergesShrink) {
 }
 
 TEST(LongChain, WeighsWhatWasCapturedAgainstItsBase) {
-  std::vector<manifest::SegmentRef> chain{named(4, 0, 5, 3), named(4, 5, 10, 5), named(0, 10, 11, 10)};
-  chain[0].plain_bytes = chain[1].plain_bytes = 50;
-  chain[2].plain_bytes = 199;
+  const auto sized = [](manifest::SegmentRef segment, std::uint64_t bytes) {
+    segment.plain_bytes = bytes;
+    return segment;
+  };
+  const auto chain_of = [&](std::uint64_t captured) -> manifest::SegmentList {
+    return {sized(named(4, 0, 5, 3), 50), sized(named(4, 5, 10, 5), 50), sized(named(0, 10, 11, 10), captured)};
+  };
   const ChainBounds bounds{.text_factor = 2, .text_least = 10};
-  EXPECT_FALSE(is_long_chain(chain, kFlushed, bounds));
-  chain[2].plain_bytes = 200;
+  EXPECT_FALSE(is_long_chain(chain_of(199), kFlushed, bounds));
+  const manifest::SegmentList chain = chain_of(200);
   EXPECT_TRUE(is_long_chain(chain, kFlushed, bounds));
   EXPECT_FALSE(is_long_chain(chain, kFlushed, {.text_factor = 2, .text_least = 201})) << "not worth a base";
   EXPECT_FALSE(is_long_chain(chain, kFlushed, {.text_factor = 3, .text_least = 10}));

@@ -86,9 +86,7 @@ class ModelLineage {
   NoProgress progress;
 
  private:
-  void append(std::vector<manifest::SegmentRef> segments) {
-    chain.segments.insert(chain.segments.end(), segments.begin(), segments.end());
-  }
+  void append(const manifest::SegmentList& segments) { chain.segments.append(segments); }
   std::vector<etcd::Revision> forget_compacted(const MvccModel& model, std::int64_t head) {
     std::vector<etcd::Revision> gone;
     for (const auto& at : stored_)

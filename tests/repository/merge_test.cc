@@ -11,6 +11,7 @@
 #include "repository/catalogue/fresh_plan.h"
 #include "repository/store/layout.h"
 #include "storage/fault_store.h"
+#include "support/recording_progress.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -86,7 +87,7 @@ struct Merging {
   StoredManifest base;
   std::int64_t captured_to = 0;
   std::map<std::int64_t, std::string> last_row;
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
 };
 
 TEST(Merge, EveryRevisionStaysTheSameWhateverIsMergedAndRemovedInBetween) {
@@ -156,7 +157,7 @@ TEST(Merge, OldTimesAreToldInWiderSteps) {
   MvccModel model;
   for (int i = 0; i < 200; ++i) model.put("/k", std::to_string(i));
   for (std::int64_t lo = 2; lo < 200; ++lo) ASSERT_TRUE(publish(t, model, lo, lo + 1));
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
   MergePolicy policy = short_policy();
   policy.flush_spacing[3] = seconds(10);
   ASSERT_TRUE(merge_captured(*t.repo, t.world.world, lineage_id(1), policy, 1, notes));
@@ -184,7 +185,7 @@ TEST(Merge, TheOpenWindowIsLeftAlone) {
   TestRepo t;
   MvccModel model;
   for (int i = 0; i < 20; ++i) model.put("/k", std::to_string(i));
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
   for (std::int64_t lo = 2; lo < 6; ++lo) ASSERT_TRUE(publish(t, model, lo, lo + 1));
   const MergePolicy wide{.spans = {seconds(3600), seconds(7200), seconds(14400), seconds(28800)}};
   EXPECT_EQ(merge_captured(*t.repo, t.world.world, lineage_id(1), wide, 1, notes)->new_segments, 0u);
@@ -194,7 +195,7 @@ TEST(Merge, AGapIsNeverMergedAway) {
   TestRepo t;
   MvccModel model;
   for (int i = 0; i < 60; ++i) model.put("/k", std::to_string(i));
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
   for (std::int64_t lo = 2; lo < 50; ++lo) ASSERT_TRUE(lo == 11 || publish(t, model, lo, lo + 1)) << lo;
   ASSERT_TRUE(merge_captured(*t.repo, t.world.world, lineage_id(1), short_policy(), 1, notes));
   std::vector<DamagedObject> damaged;
@@ -209,7 +210,7 @@ TEST(Merge, CapturesThatDifferAreNotMergedAndBothStay) {
     model.put("/k", std::to_string(i));
     other.put("/k", std::to_string(i == 5 ? 77 : i));
   }
-  Notes notes;
+  lifeboat::testing::RecordingProgress notes;
   ASSERT_TRUE(publish(t, model, 5, 8));
   ASSERT_TRUE(publish(t, other, 6, 9));
   ASSERT_TRUE(publish(t, model, 9, 41));

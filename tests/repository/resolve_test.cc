@@ -399,7 +399,7 @@ TEST_F(Resolve, EveryRevisionIsFoundExactlyWhenItIsCovered) {
   std::size_t refused = 0;
   for (int round = 0; round < 200; ++round) {
     std::vector<manifest::Manifest> manifests;
-    std::vector<manifest::SegmentRef> chain;
+    manifest::SegmentList chain;
     std::int64_t hi = 0;
     for (std::int64_t i = 0; i < 6; ++i) {
       const std::int64_t lo = hi;

@@ -133,8 +133,8 @@ inline constexpr std::int64_t kMinute = 60'000'000'000;
 inline Timestamp at_minute(std::int64_t minute) { return {1'800'000'000'000'000'000 + minute * kMinute}; }
 
 // A manifest whose state was current within the given minute.
-inline manifest::Manifest manifest_of(const LineageId& lineage, std::int64_t minute,
-                                      std::vector<manifest::SegmentRef> segments, std::string cluster = "prod") {
+inline manifest::Manifest manifest_of(const LineageId& lineage, std::int64_t minute, manifest::SegmentList segments,
+                                      std::string cluster = "prod") {
   manifest::Manifest m;
   m.lineage.id = lineage;
   m.lineage.reason = "first backup";

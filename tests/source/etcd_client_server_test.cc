@@ -16,6 +16,7 @@
 #include "source/etcd/endpoint_choice.h"
 #include "support/clock.h"
 #include "support/etcd.h"
+#include "support/recording_progress.h"
 
 namespace lifeboat::testing {
 namespace {
@@ -357,7 +358,7 @@ TEST(EtcdClientFailover, AnswersFromTheMembersThatAreLeft) {
   const auto info = client->snapshot(dead, sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_NE(info->endpoint, dead);
-  EXPECT_THAT(progress.notes, HasSubstr(dead + " does not answer"));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr(dead + " does not answer")));
 }
 
 TEST(EtcdClientFailover, NeedsNoQuorumForMembersAndSnapshot) {

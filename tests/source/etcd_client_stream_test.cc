@@ -7,6 +7,7 @@
 #include "fake_etcd.h"
 #include "recording.h"
 #include "support/clock.h"
+#include "support/recording_progress.h"
 #include "support/tcp_proxy.h"
 #include "support/temp_dir.h"
 
@@ -59,7 +60,7 @@ TEST(EtcdClientStream, DeliversAllBytesOfAWellBehavedStream) {
   EXPECT_EQ(info->version, "3.6.0");
   EXPECT_EQ(info->sha256_hex, crypto::sha256(as_bytes(database)).text());
   EXPECT_EQ(info->endpoint, server.endpoint());
-  EXPECT_EQ(progress.notes, "");
+  EXPECT_THAT(progress.sentences, ::testing::IsEmpty());
 }
 
 // A connection begins with a window of 64 KiB; one that stayed so would receive no more than that in each round trip.
@@ -224,8 +225,8 @@ TEST(EtcdClientStream, StartsAnewOnAnotherEndpointWhenOneDiesInTheMiddle) {
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_THAT(sink.attempts, ElementsAre(dying.endpoint(), good.endpoint()));
   EXPECT_EQ(sink.bytes, database);
-  EXPECT_THAT(progress.notes, HasSubstr("transport is closing"));
-  EXPECT_THAT(progress.notes, HasSubstr("Trying " + good.endpoint()));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr("transport is closing")));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr("Trying " + good.endpoint())));
 }
 
 TEST(EtcdClientStream, ReportsTheLastErrorWhenEveryEndpointFails) {
@@ -242,7 +243,7 @@ TEST(EtcdClientStream, ReportsTheLastErrorWhenEveryEndpointFails) {
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), ErrorCode::kSnapshotStreamBroken);
   EXPECT_THAT(result.error().why(), HasSubstr("disk on fire"));
-  EXPECT_THAT(progress.notes, HasSubstr("no leader"));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr("no leader")));
 }
 
 TEST(EtcdClientStream, AnErrorOfTheSinkEndsTheCallWithoutAnotherTry) {
@@ -287,8 +288,9 @@ TEST(EtcdClientStream, ReadsFromTheMostAdvancedVoterAndSaysWhoLags) {
   const auto info = client_of({behind.endpoint(), learner.endpoint(), ahead.endpoint()})->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
   EXPECT_EQ(info->endpoint, ahead.endpoint());
-  EXPECT_THAT(progress.notes, HasSubstr(behind.endpoint() + " lags: it is 1,500 revisions behind"));
-  EXPECT_THAT(progress.notes, HasSubstr(learner.endpoint() + " is a learner"));
+  EXPECT_THAT(progress.sentences,
+              ::testing::Contains(HasSubstr(behind.endpoint() + " lags: it is 1,500 revisions behind")));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr(learner.endpoint() + " is a learner")));
 }
 
 TEST(EtcdClientStream, SaysThatAMemberRaisesAnAlarmOrDoesNotAnswer) {
@@ -298,8 +300,9 @@ TEST(EtcdClientStream, SaysThatAMemberRaisesAnAlarmOrDoesNotAnswer) {
   RecordingProgress progress;
   const auto info = client_of({"http://127.0.0.1:1", alarmed.endpoint()})->snapshot("", sink, progress);
   ASSERT_TRUE(info.has_value()) << info.error().to_string();
-  EXPECT_THAT(progress.notes, HasSubstr("raises an alarm: memberID:1 alarm:NOSPACE"));
-  EXPECT_THAT(progress.notes, HasSubstr("http://127.0.0.1:1 does not answer: Connection refused"));
+  EXPECT_THAT(progress.sentences, ::testing::Contains(HasSubstr("raises an alarm: memberID:1 alarm:NOSPACE")));
+  EXPECT_THAT(progress.sentences,
+              ::testing::Contains(HasSubstr("http://127.0.0.1:1 does not answer: Connection refused")));
 }
 
 TEST(EtcdClientStream, RefusesEndpointsOfTwoClusters) {

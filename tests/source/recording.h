@@ -1,11 +1,9 @@
-// A sink and a progress that remember what they were told.
+// A sink that remembers what it was told.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <vector>
 
-#include "base/progress.h"
 #include "source/etcd/client.h"
 
 namespace lifeboat::testing {
@@ -27,16 +25,6 @@ struct RecordingSink final : source::SnapshotSink {
     bytes += as_text(piece);
     return {};
   }
-};
-
-struct RecordingProgress final : Progress {
-  std::string notes;
-  std::atomic<bool> stop = false;
-
-  void stage(std::string_view, std::uint64_t) override {}
-  void advance(std::uint64_t) override {}
-  void note(std::string_view sentence) override { notes.append(sentence).append("\n"); }
-  bool cancelled() const override { return stop; }
 };
 
 }  // namespace lifeboat::testing

@@ -57,8 +57,8 @@ bool continues(const SegmentRef& before, const SegmentRef& next) {
 }
 
 // The segments of a point, which follow each other without hole; two captures may overlap.
-Result<std::vector<SegmentRef>> decode_segments(const Json& list) {
-  std::vector<SegmentRef> out;
+Result<SegmentList> decode_segments(const Json& list) {
+  SegmentList out;
   out.reserve(list.size());
   for (const Json& item : list) {
     if (!item.is_object()) return fail(ErrorCode::kObjectDamaged, "a manifest is damaged", "a segment is no object");

@@ -11,18 +11,9 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "format/manifest/origin.h"
+#include "format/manifest/segment_list.h"
 
 namespace lifeboat::manifest {
-
-struct SegmentRef {
-  std::string object;  // its name in the store
-  std::int64_t lo = 0, hi = 0;
-  std::int64_t complete_from = 0;
-  std::uint64_t records = 0, stored_bytes = 0, plain_bytes = 0;
-  std::string digest;
-  bool removes = false;  // has a `removed` section: earlier records that are invisible from complete_from on
-  bool operator==(const SegmentRef&) const = default;
-};
 
 inline constexpr char kForCapture[] = "capture";
 inline constexpr char kEndsHistory[] = "history";
@@ -34,8 +25,8 @@ struct Manifest {
   std::int64_t compact_revision = 0;  // of the source when taken
   Timestamp earliest, latest;         // the state at `revision` was current somewhere in between
   std::uint64_t live_keys = 0, records = 0, leases = 0;
-  std::string sidecar_digest;        // SHA-256 of the encoded sidecar
-  std::vector<SegmentRef> segments;  // all that the point needs, ascending
+  std::string sidecar_digest;  // SHA-256 of the encoded sidecar
+  SegmentList segments;        // all that the point needs, ascending
   std::map<std::string, std::string> tags;
   // Who wanted the point: empty, a person or a job; kForCapture, the agent, for its own sake; kEndsHistory, a merge
   // that ended the history before it. The last two go with the history that they belong to.

@@ -139,9 +139,7 @@ class Commit {
     return {};
   }
 
-  bool is_long(const std::vector<manifest::SegmentRef>& segments) const {
-    return catalogue_.is_long(segments, options_.chain_max);
-  }
+  bool is_long(const manifest::SegmentList& segments) const { return catalogue_.is_long(segments, options_.chain_max); }
 
   // The head was stored before the cluster is asked, so a cluster that continues it has reached its revision.
   bool was_rolled_back(const Point& head, std::int64_t revision) {
@@ -180,7 +178,7 @@ class Commit {
   // Older than the head. What the lineage covers needs nothing stored; else, where its history is about to be removed,
   // or where the chain is long, the snapshot stands alone in it.
   Status add_older(const Point& head) {
-    std::vector<manifest::SegmentRef> below;
+    manifest::SegmentList below;
     for (const auto& segment : head.manifest.segments)
       if (segment.lo < revision_) below.push_back(segment);
     const bool is_ending = catalogue_.lineage(lineage_.id)->history_from > revision_;

@@ -31,7 +31,7 @@ constexpr std::size_t kBlockBytes = 4 * segment::kBlockTargetBytes;
 // Of more than that the rest is compressed as fast as it arrives: what waits to be read costs memory.
 constexpr std::int64_t kManyRevisions = 50'000;
 constexpr std::uint64_t kMuchData = 64ull << 20;
-constexpr int kFastZstdLevel = 3;
+constexpr int kBulkZstdLevel = 3;
 // A snapshot is the way out, and waiting much longer than it takes.
 constexpr std::chrono::seconds kCatchUpPatience{10};
 constexpr std::chrono::seconds kFragmentPatience{5};
@@ -60,7 +60,6 @@ class NewRecords final : public source::RevisionSink {
       TRY(writer_.add(record));
       bytes_ += record.value.size();
     }
-    if (bytes_ > kMuchData) writer_.set_zstd_level(kFastZstdLevel);
     last_ = records.back().key.revision.main;
     progress_.advance(bytes_ - reported_);
     reported_ = bytes_;
@@ -220,7 +219,9 @@ class Continuing {
          .lo = head_.revision,
          .complete_from = head_.revision,
          .removed = {},
-         .zstd_level = wanted_ - head_.revision > kManyRevisions ? kFastZstdLevel : kZstdLevel,
+         .zstd_level = wanted_ - head_.revision > kManyRevisions ? kBulkZstdLevel : kZstdLevel,
+         .bulk_after_bytes = kMuchData,
+         .bulk_zstd_level = kBulkZstdLevel,
          .by_key = true,
          .block_bytes = kBlockBytes,
          .threads = options_.limits.threads,
@@ -300,7 +301,7 @@ class Continuing {
     }
     if (known == nullptr) return fail(ErrorCode::kPointNotFound, "no point of the lineage can be read");
     std::int64_t live = static_cast<std::int64_t>(known->manifest.live_keys);
-    std::vector<manifest::SegmentRef> since;
+    manifest::SegmentList since;
     for (const auto& segment : tip_->manifest.segments)
       if (segment.hi > known->manifest.revision) since.push_back(segment);
     auto stream = TRY(repository::read_segments(repo_, since, {.threads = options_.limits.threads}));

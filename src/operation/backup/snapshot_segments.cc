@@ -52,7 +52,6 @@ void SnapshotSegments::begin_writer(repository::SegmentWriteOptions options) {
 }
 
 void SnapshotSegments::begin_addition(const manifest::Manifest& head, const SnapshotMatch& match) {
-  added_bytes_ = 0;
   const bool is_gap = compact_revision_ > head.revision;
   begin_writer({.lineage = head.lineage.id,
                 .level = repository::kAdditionLevel,
@@ -60,6 +59,8 @@ void SnapshotSegments::begin_addition(const manifest::Manifest& head, const Snap
                 .complete_from = std::max(compact_revision_, head.revision),
                 .removed = is_gap ? match.removed : segment::RevisionList(),
                 .zstd_level = options_.addition_zstd,
+                .bulk_after_bytes = kMostBytesPackedTight,
+                .bulk_zstd_level = kBaseZstd,
                 .by_key = true,
                 .pinned = true,
                 .block_bytes = kAdditionBlockBytes,
@@ -69,8 +70,6 @@ void SnapshotSegments::begin_addition(const manifest::Manifest& head, const Snap
 Status SnapshotSegments::add(const etcd::Record& record) {
   if (left_to_base_) return {};
   if (!writer_) return fail(ErrorCode::kInternal, "a new record of the snapshot came before its segment was begun");
-  added_bytes_ += record.value.size();
-  if (added_bytes_ > kMostBytesPackedTight) writer_->set_zstd_level(kBaseZstd);
   return writer_->add(record);
 }
 

@@ -41,9 +41,9 @@ class SnapshotSegments {
   bool stands_alone() const { return stands_alone_; }
 
   // Of the point.
-  const std::vector<manifest::SegmentRef>& refs() const { return refs_; }
+  const manifest::SegmentList& refs() const { return refs_; }
   // The point shares these segments of its lineage.
-  void share(std::vector<manifest::SegmentRef> refs) { refs_ = std::move(refs); }
+  void share(manifest::SegmentList refs) { refs_ = std::move(refs); }
 
   // The point is made.
   void release_pins();
@@ -66,8 +66,7 @@ class SnapshotSegments {
   std::unique_ptr<repository::SegmentWriter> writer_;
   bool stands_alone_ = false;
   bool left_to_base_ = false;
-  std::uint64_t added_bytes_ = 0;  // of records, in the addition
-  std::vector<manifest::SegmentRef> refs_;
+  manifest::SegmentList refs_;
   std::vector<std::unique_ptr<storage::Pin>> pins_;
 };
 

@@ -119,7 +119,7 @@ bool is_told_between(const repository::Catalogue::Target& a, const repository::C
 Status separate_between(const repository::Repository& repo, const repository::Catalogue::Target& a,
                         const repository::Catalogue::Target& b, ByteView prefix, const io::WorkLimits& limits,
                         Progress& progress, Keys& only_a, Keys& only_b) {
-  std::vector<manifest::SegmentRef> between;
+  manifest::SegmentList between;
   for (const auto& segment : b.point->manifest.segments)
     if (segment.hi > a.revision && segment.lo < b.revision) between.push_back(segment);
   auto blocks = TRY(repository::read_heads(repo, between, {.threads = limits.threads}));

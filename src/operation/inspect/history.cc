@@ -148,10 +148,13 @@ Result<HistoryReport> history(const repository::Repository& repo, const Catalogu
   if (const auto* info = catalogue.lineage(lineage)) report.gaps = gaps_of(info->coverage, target.revision);
   std::erase_if(report.gaps, [&](const Coverage& gap) { return gap.to <= options.after; });
 
-  auto segments = catalogue.history_segments(lineage, target.revision);
-  std::erase_if(segments, [&](const auto& segment) { return segment.hi <= options.after; });
+  manifest::SegmentList segments;
   std::uint64_t plain_bytes = 0;
-  for (const auto& segment : segments) plain_bytes += segment.plain_bytes;
+  for (const auto& segment : catalogue.history_segments(lineage, target.revision)) {
+    if (segment.hi <= options.after) continue;
+    segments.push_back(segment);
+    plain_bytes += segment.plain_bytes;
+  }
   const Stage stage(progress, "read log", plain_bytes);
 
   Newest newest(options, report);

@@ -93,8 +93,7 @@ Grouped group(std::vector<StoredManifest> all) {
 }
 
 // Stored bytes of the segments that `before` does not list; both lists ascend.
-std::uint64_t new_segment_bytes(const std::vector<manifest::SegmentRef>& segments,
-                                const std::vector<manifest::SegmentRef>& before) {
+std::uint64_t new_segment_bytes(const manifest::SegmentList& segments, const manifest::SegmentList& before) {
   const auto order = [](const manifest::SegmentRef& s) {
     return std::make_tuple(s.hi, s.lo, std::string_view(s.object));
   };
@@ -109,7 +108,7 @@ std::uint64_t new_segment_bytes(const std::vector<manifest::SegmentRef>& segment
 
 // What depends on the points of lower revisions; `points` is by lineage, then revision.
 void relate_to_predecessors(std::vector<Point>& points) {
-  static const std::vector<manifest::SegmentRef> kNothing;
+  static const manifest::SegmentList kNothing;
   const Point* before = nullptr;
   for (Point& point : points) {
     if (before != nullptr && before->manifest.lineage.id != point.manifest.lineage.id) {

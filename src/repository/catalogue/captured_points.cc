@@ -56,7 +56,7 @@ Moment moment_of(const std::vector<manifest::Flush>& flushes, std::int64_t revis
   return moment;
 }
 
-std::uint64_t records_in(const std::vector<manifest::SegmentRef>& segments) {
+std::uint64_t records_in(const manifest::SegmentList& segments) {
   std::uint64_t records = 0;
   for (const manifest::SegmentRef& segment : segments) records += segment.records;
   return records;

@@ -26,7 +26,7 @@ std::vector<const DamagedObject*> Catalogue::damaged_behind(const LineageId& lin
   return repository::damaged_behind(contents_, lineage, revision);
 }
 
-bool Catalogue::is_long(const std::vector<manifest::SegmentRef>& segments, std::size_t additions_max) const {
+bool Catalogue::is_long(const manifest::SegmentList& segments, std::size_t additions_max) const {
   return is_long_chain(segments, [this](const auto& segment) { return is_captured(segment); },
                        {.additions = additions_max});
 }
@@ -52,7 +52,7 @@ std::optional<Catalogue::Target> Catalogue::target_in(const LineageId& id, std::
   return info == nullptr ? std::nullopt : repository::target_in(contents_, *info, revision);
 }
 
-std::vector<manifest::SegmentRef> Catalogue::history_segments(const LineageId& lineage, std::int64_t revision) const {
+manifest::SegmentList Catalogue::history_segments(const LineageId& lineage, std::int64_t revision) const {
   return repository::history_segments(contents_, lineage, revision);
 }
 

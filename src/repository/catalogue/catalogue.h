@@ -35,7 +35,7 @@ class Catalogue {
   const Point* newest_of(const LineageId& id) const { return contents_.newest_of(id); }  // highest revision
   bool is_captured(const manifest::SegmentRef& segment) const { return contents_.captured.contains(segment); }
   // See is_long_chain; `additions_max` of backups.
-  bool is_long(const std::vector<manifest::SegmentRef>& segments, std::size_t additions_max) const;
+  bool is_long(const manifest::SegmentList& segments, std::size_t additions_max) const;
   // When its captured revisions were reached, ascending in revision and in `latest`.
   std::vector<manifest::Flush> flushes_of(const LineageId& lineage) const;
 
@@ -52,7 +52,7 @@ class Catalogue {
   std::optional<Target> target_in(const LineageId& lineage, std::int64_t revision) const;
   // The segments, of manifests and captured ones, that hold the most records of a lineage up to `revision`, oldest
   // first. Overlaps are as in a manifest: read_segments delivers each revision once.
-  std::vector<manifest::SegmentRef> history_segments(const LineageId& lineage, std::int64_t revision) const;
+  manifest::SegmentList history_segments(const LineageId& lineage, std::int64_t revision) const;
 
  private:
   explicit Catalogue(CatalogueContents contents) : contents_(std::move(contents)) {}

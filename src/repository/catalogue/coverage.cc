@@ -17,7 +17,7 @@ const Coverage* interval_at(const std::vector<Coverage>& merged, std::int64_t re
 
 }  // namespace
 
-std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segments) {
+std::vector<Coverage> coverage_of(const manifest::SegmentList& segments) {
   std::vector<Coverage> covered;
   for (const manifest::SegmentRef& segment : segments) {
     const bool needs_state_at_lo = segment.complete_from <= segment.lo;
@@ -52,13 +52,12 @@ bool has_base_level(const manifest::SegmentRef& segment) {
   return name && name->level == kBaseLevel;
 }
 
-std::size_t additions_in(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured) {
+std::size_t additions_in(const manifest::SegmentList& segments, const IsCaptured& is_captured) {
   return static_cast<std::size_t>(std::ranges::count_if(
       segments, [&](const auto& segment) { return !has_base_level(segment) && !is_captured(segment); }));
 }
 
-bool is_long_chain(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured,
-                   const ChainBounds& bounds) {
+bool is_long_chain(const manifest::SegmentList& segments, const IsCaptured& is_captured, const ChainBounds& bounds) {
   std::uint64_t base_bytes = 0, behind_bytes = 0;
   for (const manifest::SegmentRef& segment : segments) {
     const bool of_base = has_base_level(segment) && !is_captured(segment);

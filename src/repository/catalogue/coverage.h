@@ -16,7 +16,7 @@ struct Coverage {  // of a lineage: every revision in [from, to] can be restored
 // Of one chain of segments, ascending and joined (or overlapping) as a manifest lists them. A segment (lo, hi] gives
 // every revision from its complete_from on; when that is lo + 1 or less, it needs the state at lo
 // from the segments before it, and gives nothing when they do not have it.
-std::vector<Coverage> coverage_of(const std::vector<manifest::SegmentRef>& segments);
+std::vector<Coverage> coverage_of(const manifest::SegmentList& segments);
 
 // The union: ascending, neither overlapping nor adjacent.
 std::vector<Coverage> merge_coverage(std::vector<Coverage> all);
@@ -35,9 +35,8 @@ bool has_base_level(const manifest::SegmentRef& segment);
 using IsCaptured = std::function<bool(const manifest::SegmentRef&)>;
 // Segments that backups added behind a base. Neither pieces of a base (level 4) nor captured segments, which merging
 // makes fewer.
-std::size_t additions_in(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured);
-bool is_long_chain(const std::vector<manifest::SegmentRef>& segments, const IsCaptured& is_captured,
-                   const ChainBounds& bounds);
+std::size_t additions_in(const manifest::SegmentList& segments, const IsCaptured& is_captured);
+bool is_long_chain(const manifest::SegmentList& segments, const IsCaptured& is_captured, const ChainBounds& bounds);
 
 bool covers(const std::vector<Coverage>& merged, std::int64_t revision);
 // Every revision of `inner` is one of `outer`; both merged.

@@ -14,19 +14,19 @@ std::int64_t whole_from(const manifest::SegmentRef& segment) { return std::max(s
 
 // A greedy cover of (0, revision]: at each step the segment that reaches furthest among those that are complete from
 // where the last one ended; where none is, the one that is complete again soonest.
-std::vector<manifest::SegmentRef> fullest(std::vector<manifest::SegmentRef> segments, std::int64_t revision) {
-  std::ranges::sort(segments, {}, [](const manifest::SegmentRef& s) {
-    return std::make_tuple(whole_from(s), s.lo, -s.hi, std::string_view(s.object));
+manifest::SegmentList fullest(std::vector<const manifest::SegmentRef*> segments, std::int64_t revision) {
+  std::ranges::sort(segments, {}, [](const manifest::SegmentRef* s) {
+    return std::make_tuple(whole_from(*s), s->lo, -s->hi, std::string_view(s->object));
   });
-  std::vector<manifest::SegmentRef> out;
+  manifest::SegmentList out;
   std::int64_t reached = 0;
   const manifest::SegmentRef* furthest = nullptr;
   for (auto next = segments.begin(); reached < revision;) {
-    for (; next != segments.end() && whole_from(*next) <= reached; ++next)
-      if (furthest == nullptr || next->hi > furthest->hi) furthest = &*next;
+    for (; next != segments.end() && whole_from(**next) <= reached; ++next)
+      if (furthest == nullptr || (*next)->hi > furthest->hi) furthest = *next;
     if (furthest == nullptr || furthest->hi <= reached) {
-      if (next == segments.end() || next->lo >= revision) break;
-      furthest = &*next++;
+      if (next == segments.end() || (*next)->lo >= revision) break;
+      furthest = *next++;
     }
     out.push_back(*furthest);
     reached = std::max(reached, furthest->hi);
@@ -36,12 +36,12 @@ std::vector<manifest::SegmentRef> fullest(std::vector<manifest::SegmentRef> segm
 
 }  // namespace
 
-std::vector<manifest::SegmentRef> history_segments(const CatalogueContents& contents, const LineageId& lineage,
-                                                   std::int64_t revision) {
-  std::vector<manifest::SegmentRef> all;
+manifest::SegmentList history_segments(const CatalogueContents& contents, const LineageId& lineage,
+                                       std::int64_t revision) {
+  std::vector<const manifest::SegmentRef*> all;
   std::unordered_set<std::string_view> seen;
   const auto add = [&](const manifest::SegmentRef& segment) {
-    if (seen.insert(segment.object).second) all.push_back(segment);
+    if (seen.insert(segment.object).second) all.push_back(&segment);
   };
   for (const std::vector<Point>* points : {&contents.points, &contents.wider}) {
     for (const Point& point : *points)

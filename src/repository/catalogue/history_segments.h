@@ -10,7 +10,7 @@ namespace lifeboat::repository {
 
 // The segments, of manifests and captured ones, that hold the most records of a lineage up to `revision`, oldest first.
 // Overlaps are as in a manifest: read_segments delivers each revision once.
-std::vector<manifest::SegmentRef> history_segments(const CatalogueContents& contents, const LineageId& lineage,
-                                                   std::int64_t revision);
+manifest::SegmentList history_segments(const CatalogueContents& contents, const LineageId& lineage,
+                                       std::int64_t revision);
 
 }  // namespace lifeboat::repository

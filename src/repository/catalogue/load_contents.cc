@@ -36,12 +36,12 @@ struct ReadObject {
 // All objects under `prefix`, by name.
 template <typename T>
 Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefix,
-                                Result<T> (*read)(const Repository&, const std::string&), ReadCache* cache,
+                                Result<T> (*read)(const Repository&, const std::string&), ReadCache& cache,
                                 std::vector<DamagedObject>& damaged) {
   std::vector<T> found;
   std::vector<std::string> todo;
   for (const storage::ObjectInfo& object : TRY(repo.store().list(prefix))) {
-    const T* known = cache == nullptr ? nullptr : cache->find<T>(object.name);
+    const T* known = cache.find<T>(object.name);
     if (known != nullptr) found.push_back(*known);
     if (known == nullptr) todo.push_back(object.name);
   }
@@ -56,7 +56,7 @@ Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefi
   };
   const auto consume = [&](ReadObject<T> one) -> Status {
     if (one.value) {
-      if (cache != nullptr) cache->add(one.object, *one.value);
+      cache.add(one.object, *one.value);
       found.push_back(*std::move(one.value));
     } else if (one.value.error().code() != ErrorCode::kObjectMissing) {  // else removed since it was listed
       damaged.push_back({one.object, one.value.error()});
@@ -75,19 +75,21 @@ Result<std::vector<T>> read_all(const Repository& repo, const std::string& prefi
   return found;
 }
 
-Result<CatalogueContents> load_once(const Repository& repo, ReadCache* cache) {
+Result<CatalogueContents> load_once(const Repository& repo, ReadCache& cache) {
   std::vector<DamagedObject> damaged;
   auto manifests = TRY(read_all<StoredManifest>(repo, kManifestPrefix, read_stored_manifest, cache, damaged));
   auto attestations = TRY(read_all<manifest::Attestation>(repo, kAttestationPrefix, read_attestation, cache, damaged));
   const auto listing = TRY(repo.store().list(kSegmentPrefix));
-  std::vector<CapturedSegment> captured = TRY(read_captured(repo, listing, listed_bases(manifests), damaged, cache));
-  replace_missing(manifests, captured, listing);
+  std::vector<CapturedSegment> captured = TRY(read_captured(repo, listing, listed_bases(manifests), damaged, &cache));
+  replace_missing(manifests, captured, listing, cache.segments());
   return build_contents(std::move(manifests), std::move(attestations), std::move(damaged), std::move(captured));
 }
 
 }  // namespace
 
-Result<CatalogueContents> load_contents(const Repository& repo, ReadCache* cache) {
+Result<CatalogueContents> load_contents(const Repository& repo, ReadCache* known) {
+  ReadCache of_this_call(0);
+  ReadCache& cache = known == nullptr ? of_this_call : *known;
   CatalogueContents contents = TRY(load_once(repo, cache));
   const auto is_missing = [](const DamagedObject& damaged) { return damaged.missing.has_value(); };
   if (std::ranges::none_of(contents.damaged, is_missing)) return contents;

@@ -14,10 +14,10 @@ bool goes_on_from(const manifest::SegmentRef& segment, std::int64_t end, const I
 
 bool is_automatic(const manifest::Manifest& manifest) { return !manifest.purpose.empty(); }
 
-std::optional<std::vector<manifest::SegmentRef>> rebased(const manifest::Manifest& manifest,
-                                                         const manifest::Manifest& end, const IsCaptured& is_captured) {
+std::optional<manifest::SegmentList> rebased(const manifest::Manifest& manifest, const manifest::Manifest& end,
+                                             const IsCaptured& is_captured) {
   if (manifest.lineage.id != end.lineage.id || manifest.revision < end.revision) return std::nullopt;
-  std::vector<manifest::SegmentRef> out = end.segments;
+  manifest::SegmentList out = end.segments;
   std::int64_t reached = end.revision;
   for (const manifest::SegmentRef& segment : manifest.segments) {
     if (segment.hi <= end.revision) continue;

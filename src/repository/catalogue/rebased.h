@@ -15,7 +15,7 @@ bool is_automatic(const manifest::Manifest& manifest);
 // `end`. Every revision from there up to the manifest's reads the same. nullopt when the manifest does not stand on the
 // history below: it lies below itself, or a base or a gap of its own reaches across.
 // `is_captured` also for what is in the store no more: nothing else of a living manifest is ever removed.
-std::optional<std::vector<manifest::SegmentRef>> rebased(const manifest::Manifest& manifest,
-                                                         const manifest::Manifest& end, const IsCaptured& is_captured);
+std::optional<manifest::SegmentList> rebased(const manifest::Manifest& manifest, const manifest::Manifest& end,
+                                             const IsCaptured& is_captured);
 
 }  // namespace lifeboat::repository

@@ -16,9 +16,9 @@ namespace {
 using Names = std::unordered_set<std::string_view>;
 
 // Of a list that lacks something: what is there, and captured segments for the rest. Empty when they do not fill it.
-std::vector<manifest::SegmentRef> filled(const std::vector<manifest::SegmentRef>& listed,
-                                         std::span<const CapturedSegment> captured, const Names& present) {
-  std::vector<manifest::SegmentRef> out;
+manifest::SegmentList filled(const manifest::SegmentList& listed, std::span<const CapturedSegment> captured,
+                             const Names& present) {
+  manifest::SegmentList out;
   std::int64_t end = 0;
   for (const manifest::SegmentRef& segment : listed) {
     if (!out.empty() && segment.hi <= end && segment.lo < end) continue;
@@ -55,7 +55,7 @@ std::vector<manifest::Manifest> ends_of_history(const std::vector<StoredManifest
 }  // namespace
 
 void replace_missing(std::vector<StoredManifest>& manifests, const std::vector<CapturedSegment>& captured,
-                     const std::vector<storage::ObjectInfo>& listing) {
+                     const std::vector<storage::ObjectInfo>& listing, manifest::SegmentPool& pool) {
   Names present, captured_names;
   for (const storage::ObjectInfo& object : listing) present.insert(object.name);
   for (const CapturedSegment& segment : captured) captured_names.insert(segment.ref.object);
@@ -71,7 +71,9 @@ void replace_missing(std::vector<StoredManifest>& manifests, const std::vector<C
     for (auto end = ends.begin(); end != ends.end() && instead.empty(); ++end) {
       if (const auto on_end = rebased(m, *end, is_captured)) instead = filled(*on_end, own, present);
     }
-    if (!instead.empty()) m.segments = std::move(instead);
+    if (instead.empty()) continue;
+    pool.share(instead);
+    m.segments = std::move(instead);
   }
 }
 

@@ -10,8 +10,8 @@
 namespace lifeboat::repository {
 
 // Where a manifest's segment is not in `listing` any more, the captured ones that span it take its place. A manifest
-// that they do not complete stays as it is. `captured` is by lineage, then lo.
+// that they do not complete stays as it is. `captured` is by lineage, then lo. New lists share what `pool` has.
 void replace_missing(std::vector<StoredManifest>& manifests, const std::vector<CapturedSegment>& captured,
-                     const std::vector<storage::ObjectInfo>& listing);
+                     const std::vector<storage::ObjectInfo>& listing, manifest::SegmentPool& pool);
 
 }  // namespace lifeboat::repository

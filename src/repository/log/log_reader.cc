@@ -13,15 +13,15 @@ namespace {
 constexpr std::size_t kFindingsMax = 20;
 
 // The segments that hold revisions at or below `revision`.
-std::vector<manifest::SegmentRef> segments_to(const manifest::Manifest& manifest, std::int64_t revision) {
-  std::vector<manifest::SegmentRef> out;
+manifest::SegmentList segments_to(const manifest::Manifest& manifest, std::int64_t revision) {
+  manifest::SegmentList out;
   for (const auto& segment : manifest.segments)
     if (segment.lo < revision) out.push_back(segment);
   return out;
 }
 
 // What later bases say is gone, as far as they speak about `revision`.
-Result<segment::RevisionList> removed_at(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+Result<segment::RevisionList> removed_at(const Repository& repo, const manifest::SegmentList& segments,
                                          std::int64_t revision) {
   std::vector<segment::RevisionList> lists;
   for (const auto& segment : segments)
@@ -29,7 +29,7 @@ Result<segment::RevisionList> removed_at(const Repository& repo, const std::vect
   return segment::RevisionList::merge(lists);
 }
 
-std::vector<VisibilityOptions::Gap> gaps_of(const std::vector<manifest::SegmentRef>& segments) {
+std::vector<VisibilityOptions::Gap> gaps_of(const manifest::SegmentList& segments) {
   std::vector<VisibilityOptions::Gap> out;
   for (const auto& segment : segments)
     if (segment.complete_from > segment.lo + 1) out.push_back({segment.lo, segment.complete_from});
@@ -39,7 +39,7 @@ std::vector<VisibilityOptions::Gap> gaps_of(const std::vector<manifest::SegmentR
 // Rule 1: above a segment's complete_from every revision has a record, up to its hi, and its changes count from 0.
 class Contiguity {
  public:
-  explicit Contiguity(const std::vector<manifest::SegmentRef>& segments) : segments_(segments) {}
+  explicit Contiguity(const manifest::SegmentList& segments) : segments_(segments) {}
 
   void add(std::size_t segment, const etcd::Revision& at, std::vector<std::string>& findings) {
     end_segments_before(segment, findings);
@@ -64,14 +64,14 @@ class Contiguity {
   }
 
  private:
-  const std::vector<manifest::SegmentRef>& segments_;
+  const manifest::SegmentList& segments_;
   etcd::Revision previous_;
   std::size_t ended_ = 0;  // segments read to their end
 };
 
 std::unexpected<Error> interrupted() { return fail(ErrorCode::kInterrupted, "reading the log was interrupted"); }
 
-Status add_heads(const Repository& repo, const std::vector<manifest::SegmentRef>& segments, unsigned threads,
+Status add_heads(const Repository& repo, const manifest::SegmentList& segments, unsigned threads,
                  Visibility& visibility, Progress& progress) {
   auto blocks = TRY(read_heads(repo, segments, {.threads = threads}));
   HeadBlock block;
@@ -85,8 +85,8 @@ Status add_heads(const Repository& repo, const std::vector<manifest::SegmentRef>
 
 class TwoPassReader final : public LogReader {
  public:
-  TwoPassReader(const Repository& repo, io::World& world, LogReadOptions options,
-                std::vector<manifest::SegmentRef> segments, segment::RevisionList removed)
+  TwoPassReader(const Repository& repo, io::World& world, LogReadOptions options, manifest::SegmentList segments,
+                segment::RevisionList removed)
       : repo_(repo),
         options_(std::move(options)),
         segments_(std::move(segments)),
@@ -150,7 +150,7 @@ class TwoPassReader final : public LogReader {
 
   const Repository& repo_;
   const LogReadOptions options_;
-  const std::vector<manifest::SegmentRef> segments_;
+  const manifest::SegmentList segments_;
   Visibility visibility_;
   std::vector<std::string> findings_;
   std::unique_ptr<RecordStream> stream_;
@@ -270,7 +270,7 @@ class TwoPassHeads final : public SightedHeads {
 // `seen` then says of a record is compared at the end with what the records themselves say.
 class CheckedStream final : public RecordStream {
  public:
-  CheckedStream(io::World& world, std::vector<manifest::SegmentRef> segments, segment::RevisionList removed,
+  CheckedStream(io::World& world, manifest::SegmentList segments, segment::RevisionList removed,
                 const LogReadOptions& options, std::unique_ptr<BlockStream> blocks)
       : segments_(std::move(segments)),
         contiguity_(segments_),
@@ -305,7 +305,7 @@ class CheckedStream final : public RecordStream {
   std::vector<std::string>& findings() { return findings_; }
 
  private:
-  const std::vector<manifest::SegmentRef> segments_;
+  const manifest::SegmentList segments_;
   Contiguity contiguity_;
   Visibility visibility_;
   std::unique_ptr<BlockStream> blocks_;
@@ -354,8 +354,8 @@ class CheckedBaseReader final : public SeenRecords {
 
 // How many of the first segments are one base that says what is visible at its end; 0 when there is none, or when
 // `revision` lies within it.
-Result<std::size_t> find_base(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
-                              std::int64_t revision, std::optional<VisibleBits>& bits) {
+Result<std::size_t> find_base(const Repository& repo, const manifest::SegmentList& segments, std::int64_t revision,
+                              std::optional<VisibleBits>& bits) {
   std::uint64_t records = 0;
   for (std::size_t i = 0; i < segments.size() && segments[i].hi <= revision; ++i) {
     records += segments[i].records;
@@ -370,9 +370,8 @@ Result<std::size_t> find_base(const Repository& repo, const std::vector<manifest
 // The visibility of what is above the base's end; nullopt when its index spilled. A later segment may begin below that
 // end, where the base speaks.
 Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& world, std::int64_t base_end,
-                                            const std::vector<manifest::SegmentRef>& later,
-                                            const segment::RevisionList& removed, const LogReadOptions& options,
-                                            Progress& progress) {
+                                            const manifest::SegmentList& later, const segment::RevisionList& removed,
+                                            const LogReadOptions& options, Progress& progress) {
   Visibility after(world, {.revision = options.revision,
                            .memory_bytes = options.limits.index_memory_bytes,
                            .spool_directory = options.limits.spool_directory,
@@ -392,13 +391,13 @@ Result<std::optional<Visibility>> see_later(const Repository& repo, io::World& w
 
 // nullopt when the log must be read twice.
 Result<std::optional<BaseSight>> sight_from_base(const Repository& repo, io::World& world,
-                                                 const std::vector<manifest::SegmentRef>& segments,
+                                                 const manifest::SegmentList& segments,
                                                  const segment::RevisionList& removed, const LogReadOptions& options,
                                                  Progress& progress) {
   std::optional<VisibleBits> bits;
   const std::size_t base = options.compaction < 0 ? TRY(find_base(repo, segments, options.revision, bits)) : 0;
   if (base == 0) return std::optional<BaseSight>();
-  const std::vector<manifest::SegmentRef> later(segments.begin() + static_cast<std::ptrdiff_t>(base), segments.end());
+  const manifest::SegmentList later = segments.from(base);
   auto after = TRY(see_later(repo, world, segments[base - 1].hi, later, removed, options, progress));
   if (!after) return std::optional<BaseSight>();
   return std::optional<BaseSight>(BaseSight(*std::move(bits), *std::move(after), removed));

@@ -17,8 +17,9 @@ Result<std::unordered_set<std::string>> named_segments(const Repository& repo, R
       auto read = read_stored_manifest(repo, object.name);
       if (!read && read.error().code() == ErrorCode::kObjectMissing) continue;  // removed since it was listed
       if (!read) return std::unexpected(read.error().in(object.name));
-      known = &fresh.emplace(*std::move(read));
-      if (cache != nullptr) cache->add(object.name, *known);
+      fresh = *std::move(read);
+      known = &*fresh;
+      if (cache != nullptr) cache->add(object.name, *fresh);
     }
     for (const manifest::SegmentRef& segment : known->manifest.segments) names.insert(segment.object);
   }

@@ -12,7 +12,8 @@
 
 namespace lifeboat::repository {
 
-// For one thread. Bounded: what does not fit is read again each time.
+// For one thread. Bounded: what does not fit is read again each time. Manifests that go through it, also those that do
+// not fit, share the segments that they name.
 class ReadCache {
  public:
   // nullopt: a segment that is no captured one.
@@ -30,9 +31,14 @@ class ReadCache {
 
   template <typename T>
   void add(const std::string& object, const T& value) {
-    const std::uint64_t bytes = bytes_of(value);
-    if (bytes_ + bytes > limit_bytes_) return;
-    if (entries_.try_emplace(object, Entry{value, bytes, round_}).second) bytes_ += bytes;
+    const std::uint64_t added = bytes_of(value);
+    if (bytes() + added > limit_bytes_) return;
+    if (entries_.try_emplace(object, Entry{value, added, round_}).second) bytes_ += added;
+  }
+
+  void add(const std::string& object, StoredManifest& stored) {
+    segments_.share(stored.manifest.segments);
+    add(object, std::as_const(stored));
   }
 
   // Forgets what was not asked for since the last call.
@@ -42,10 +48,12 @@ class ReadCache {
       bytes_ -= entry.second.bytes;
       return true;
     });
+    segments_.drop_unused();
     ++round_;
   }
 
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const { return bytes_ + segments_.size() * kSegment; }
+  manifest::SegmentPool& segments() { return segments_; }
 
  private:
   struct Entry {
@@ -54,10 +62,10 @@ class ReadCache {
   };
 
   // Roughly, of memory.
-  static constexpr std::uint64_t kEntry = 1024, kSegment = 320, kChange = 256;
-  static std::uint64_t bytes_of(const manifest::Attestation& a) { return kEntry + a.members.size() * kSegment; }
+  static constexpr std::uint64_t kEntry = 1024, kSegment = 384, kShared = 16, kName = 128, kMember = 320, kChange = 256;
+  static std::uint64_t bytes_of(const manifest::Attestation& a) { return kEntry + a.members.size() * kMember; }
   static std::uint64_t bytes_of(const StoredManifest& stored) {
-    return kEntry + (stored.manifest.segments.size() + stored.manifest.replaces.size()) * kSegment;
+    return kEntry + stored.manifest.segments.size() * kShared + stored.manifest.replaces.size() * kName;
   }
   static std::uint64_t bytes_of(const Captured& captured) {
     if (!captured) return kEntry;
@@ -66,7 +74,8 @@ class ReadCache {
   }
 
   const std::uint64_t limit_bytes_;
-  std::uint64_t bytes_ = 0, round_ = 0;
+  std::uint64_t bytes_ = 0, round_ = 0;  // bytes_: of the entries
+  manifest::SegmentPool segments_;
   std::unordered_map<std::string, Entry> entries_;
 };
 

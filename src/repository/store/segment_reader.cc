@@ -137,7 +137,7 @@ Result<DecodedHeads> decode_heads(Task task) {
 }
 
 // For each segment the highest revision that those before it deliver.
-std::vector<std::int64_t> floors_of(const std::vector<manifest::SegmentRef>& segments) {
+std::vector<std::int64_t> floors_of(const manifest::SegmentList& segments) {
   std::vector<std::int64_t> floors;
   std::int64_t highest = -1;
   for (const auto& segment : segments) {
@@ -169,7 +169,7 @@ template <typename Product>
 class BlockPool {
  public:
   // `skip_known`: blocks that bring nothing above what earlier segments delivered are not read.
-  BlockPool(const Repository& repo, std::vector<manifest::SegmentRef> segments, unsigned threads, bool skip_known,
+  BlockPool(const Repository& repo, manifest::SegmentList segments, unsigned threads, bool skip_known,
             std::function<Result<Product>(Task)> decode)
       : repo_(repo),
         segments_(std::move(segments)),
@@ -226,7 +226,7 @@ class BlockPool {
   }
 
   const Repository& repo_;
-  const std::vector<manifest::SegmentRef> segments_;
+  const manifest::SegmentList segments_;
   const std::vector<std::int64_t> floors_;  // of segments_
   const bool skip_known_;
   const std::uint64_t in_flight_bytes_max_;
@@ -241,7 +241,7 @@ class BlockPool {
 
 class PooledBlockStream final : public BlockStream {
  public:
-  PooledBlockStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, ReadOptions options)
+  PooledBlockStream(const Repository& repo, manifest::SegmentList segments, ReadOptions options)
       : check_digests_(options.check_digests),
         pool_(repo, std::move(segments), options.threads, !options.check_digests,
               [check = options.check_digests](Task task) { return decode(std::move(task), check); }) {}
@@ -287,7 +287,7 @@ class PooledBlockStream final : public BlockStream {
 
 class PooledHeadStream final : public HeadStream {
  public:
-  PooledHeadStream(const Repository& repo, std::vector<manifest::SegmentRef> segments, unsigned threads)
+  PooledHeadStream(const Repository& repo, manifest::SegmentList segments, unsigned threads)
       : pool_(repo, std::move(segments), threads, true, decode_heads) {}
 
   Result<bool> next(HeadBlock& out) override {
@@ -325,22 +325,22 @@ class BlockwiseRecordStream final : public RecordStream {
 
 }  // namespace
 
-Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, manifest::SegmentList segments,
                                                  ReadOptions options) {
   return std::make_unique<PooledBlockStream>(repo, std::move(segments), options);
 }
 
-Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, manifest::SegmentList segments,
                                                     ReadOptions options) {
   return std::make_unique<BlockwiseRecordStream>(TRY(read_blocks(repo, std::move(segments), options)));
 }
 
-Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, manifest::SegmentList segments,
                                                ReadOptions options) {
   return std::make_unique<PooledHeadStream>(repo, std::move(segments), options.threads);
 }
 
-Result<Bytes> read_record(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+Result<Bytes> read_record(const Repository& repo, const manifest::SegmentList& segments,
                           const etcd::Revision& revision) {
   for (std::size_t i = 0; i < segments.size(); ++i) {
     if (revision.main <= segments[i].lo || revision.main > segments[i].hi) continue;

@@ -177,11 +177,16 @@ struct SegmentWriter::State {
   SegmentWriteOptions options;
   BlockBuilder builder{options.block_bytes};
   std::optional<std::int64_t> last_main;
+  std::uint64_t value_bytes = 0;
   std::unique_ptr<OpenSegment> open;
   // Published together at the end: a writer that dies before leaves nothing behind.
   std::vector<ObjectWriter> finished;
-  std::vector<manifest::SegmentRef> written;
+  manifest::SegmentList written;
   std::unique_ptr<storage::Pin> pin;
+
+  int zstd_level() const {
+    return value_bytes > options.bulk_after_bytes ? options.bulk_zstd_level : options.zstd_level;
+  }
 
   Status begin() {
     segment::Footer footer;
@@ -195,7 +200,7 @@ struct SegmentWriter::State {
   }
 
   Status end(std::int64_t hi, ByteView visible = {}) {
-    if (!builder.empty()) TRY(open->add(builder.take(), options.zstd_level));
+    if (!builder.empty()) TRY(open->add(builder.take(), zstd_level()));
     static const segment::RevisionList kNone;
     written.push_back(
         TRY(open->finish(options.level, hi, written.empty() ? options.removed : kNone, visible, options.commit)));
@@ -228,16 +233,15 @@ Status SegmentWriter::add(const etcd::Record& record) {
   if (s.should_split(main)) TRY(s.end(*s.last_main));
   if (!s.open) TRY(s.begin());
   s.builder.add(record);
+  s.value_bytes += record.value.size();
   s.last_main = main;
-  if (s.builder.full()) TRY(s.open->add(s.builder.take(), s.options.zstd_level));
+  if (s.builder.full()) TRY(s.open->add(s.builder.take(), s.zstd_level()));
   return {};
 }
 
-void SegmentWriter::set_zstd_level(int level) { state_->options.zstd_level = level; }
-
 void SegmentWriter::set_commit(Bytes commit) { state_->options.commit = std::move(commit); }
 
-Result<std::vector<manifest::SegmentRef>> SegmentWriter::finish(std::int64_t hi, ByteView visible) {
+Result<manifest::SegmentList> SegmentWriter::finish(std::int64_t hi, ByteView visible) {
   State& s = *state_;
   const std::int64_t lo = s.written.empty() ? s.options.lo : s.written.back().hi;
   const bool says_something = !s.options.removed.empty() || !s.options.commit.empty();

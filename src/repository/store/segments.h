@@ -22,6 +22,9 @@ struct SegmentWriteOptions {
   // Records of earlier segments that this base no longer has; invisible from complete_from on.
   segment::RevisionList removed;
   int zstd_level = 1;
+  // What comes after so many bytes of values is compressed at `bulk_zstd_level`: where much is stored, time counts.
+  std::uint64_t bulk_after_bytes = UINT64_MAX;
+  int bulk_zstd_level = 1;
   bool by_key = false;  // blocks in the order of keys: smaller, and keys are read without values
   bool pinned = false;  // by finish(), before the segments are published: see take_pin()
   std::size_t block_bytes = segment::kBlockTargetBytes;
@@ -37,8 +40,6 @@ class SegmentWriter {
   SegmentWriter(const Repository& repo, io::World& world, SegmentWriteOptions options);
   ~SegmentWriter();
   Status add(const etcd::Record& record);
-  // Of the blocks that are not full yet.
-  void set_zstd_level(int level);
   // Takes the place of options.commit, for a commit that is known only at the end. The segment must not have been
   // split: options.split_stored_bytes says so.
   void set_commit(Bytes commit);
@@ -46,7 +47,7 @@ class SegmentWriter {
   // visible and durable here; a manifest makes them part of a point. Empty when there is nothing to store.
   // `visible`: for a base, which of its records are visible at `hi` (Visibility::encode), so that reading its state
   // needs one pass; kept with the last segment.
-  Result<std::vector<manifest::SegmentRef>> finish(std::int64_t hi, ByteView visible = {});
+  Result<manifest::SegmentList> finish(std::int64_t hi, ByteView visible = {});
   // After finish: for who makes the manifest that names the segments, to be released when it is there. Null where the
   // store has no pins.
   std::unique_ptr<storage::Pin> take_pin();
@@ -72,7 +73,7 @@ struct ReadOptions {
 // The records of the given segments (ascending, as a manifest lists them), decoded ahead on worker threads. Where
 // segments overlap, each revision comes once: from the first that has it.
 // `removed` lists are not applied here: see Visibility.
-Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<RecordStream>> read_segments(const Repository& repo, manifest::SegmentList segments,
                                                     ReadOptions options);
 // The same as whole decoded blocks, for loops that want to work a block at a time.
 struct DecodedBlock {
@@ -85,7 +86,7 @@ class BlockStream {
   virtual ~BlockStream() = default;
   virtual Result<bool> next(DecodedBlock& out) = 0;
 };
-Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<BlockStream>> read_blocks(const Repository& repo, manifest::SegmentList segments,
                                                  ReadOptions options);
 // The heads of the same records: where blocks are stored by key, their values are not read.
 struct HeadBlock {
@@ -98,11 +99,11 @@ class HeadStream {
   virtual ~HeadStream() = default;
   virtual Result<bool> next(HeadBlock& out) = 0;
 };
-Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, std::vector<manifest::SegmentRef> segments,
+Result<std::unique_ptr<HeadStream>> read_heads(const Repository& repo, manifest::SegmentList segments,
                                                ReadOptions options);
 // The stored bytes of one record, of the first of the given segments that has it; one block of it is read.
 // kObjectMissing when none has.
-Result<Bytes> read_record(const Repository& repo, const std::vector<manifest::SegmentRef>& segments,
+Result<Bytes> read_record(const Repository& repo, const manifest::SegmentList& segments,
                           const etcd::Revision& revision);
 Result<segment::Footer> read_footer(const Repository& repo, const manifest::SegmentRef& segment);
 // A segment that no manifest names: what its own footer says of it, and its `commit` section, when it has one.

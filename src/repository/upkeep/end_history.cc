@@ -22,7 +22,7 @@ constexpr std::chrono::hours kMostSilence{24};
 using manifest::Manifest;
 using manifest::SegmentRef;
 
-std::uint64_t records_in(const std::vector<SegmentRef>& segments) {
+std::uint64_t records_in(const manifest::SegmentList& segments) {
   std::uint64_t records = 0;
   for (const SegmentRef& segment : segments) records += segment.records;
   return records;

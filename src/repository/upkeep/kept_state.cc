@@ -47,7 +47,7 @@ Checked<T> contradicted(std::string sentence) {
 
 }  // namespace
 
-Result<KeptState> StateWriter::stored(std::int64_t revision, const std::vector<manifest::SegmentRef>& segments) {
+Result<KeptState> StateWriter::stored(std::int64_t revision, const manifest::SegmentList& segments) {
   KeptState state;
   state.revision = revision;
   state.segments = segments;
@@ -86,7 +86,7 @@ Result<Checked<KeptState>> StateWriter::write(const KeptState& from, std::int64_
   to.bits = TRY(VisibleBits::decode(log->visibility().encode()));
   to.segments = from.segments;
   const auto written = TRY(writer->finish(revision, is_base(from) ? visible.encode() : Bytes()));
-  to.segments.insert(to.segments.end(), written.begin(), written.end());
+  to.segments.append(written);
   return Checked<KeptState>(std::move(to));
 }
 

@@ -17,9 +17,9 @@ namespace lifeboat::repository {
 
 struct KeptState {
   std::int64_t revision = 0;
-  std::vector<manifest::SegmentRef> segments;  // all that it needs
-  std::optional<VisibleBits> bits;             // of the old log up to the revision
-  std::uint32_t hash = 0;                      // HashKV at (revision, revision)
+  manifest::SegmentList segments;   // all that it needs
+  std::optional<VisibleBits> bits;  // of the old log up to the revision
+  std::uint32_t hash = 0;           // HashKV at (revision, revision)
   std::uint64_t live_keys = 0;
 };
 
@@ -39,7 +39,7 @@ class StateWriter {
       : repo_(repo), world_(world), log_(log), policy_(policy), progress_(progress) {}
 
   // A state that is stored already and can be added to: `segments` give the log at `revision`.
-  Result<KeptState> stored(std::int64_t revision, const std::vector<manifest::SegmentRef>& segments);
+  Result<KeptState> stored(std::int64_t revision, const manifest::SegmentList& segments);
   // The state at `revision` as what is added to `from`; a base where that has no segments. A contradiction: the log
   // breaks a rule.
   Result<Checked<KeptState>> write(const KeptState& from, std::int64_t revision);

@@ -91,8 +91,8 @@ class MergedRecords final : public RecordStream {
   std::uint64_t count_ = 0;
 };
 
-std::vector<manifest::SegmentRef> refs_of(const Parts& parts) {
-  std::vector<manifest::SegmentRef> refs;
+manifest::SegmentList refs_of(const Parts& parts) {
+  manifest::SegmentList refs;
   for (const CapturedSegment* part : parts) refs.push_back(part->ref);
   return refs;
 }
