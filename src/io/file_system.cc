@@ -5,8 +5,6 @@
 namespace lifeboat::io {
 namespace {
 
-bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
-
 Status require_directory(FileSystem& fs, const std::string& path) {
   const FileInfo info = TRY(fs.stat(path));
   if (info.kind == FileKind::kDirectory || info.kind == FileKind::kSymlink) return {};

@@ -90,6 +90,7 @@ class FileSystem {
 };
 
 // Helpers over any FileSystem.
+inline bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
 Result<bool> exists(FileSystem& fs, const std::string& path);
 Result<Bytes> read_whole(FileSystem& fs, const std::string& path, std::uint64_t limit_bytes);
 // Creates missing parents too, syncing each parent it adds an entry to.

@@ -20,8 +20,6 @@ constexpr std::uint32_t kDirectoryMode = 0700;
 constexpr std::size_t kMarkBytes = 4096;
 constexpr std::string_view kMarkPrefix = "format.";  // docs/format/layout.md
 
-bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
-
 std::unexpected<Error> missing(const std::string& name) {
   return fail(ErrorCode::kObjectMissing, "object " + name, "it is not in the store");
 }
@@ -156,7 +154,7 @@ class LocalStore final : public ObjectStore {
     const std::string path = path_of(name);
     TRY(ensure_directory(io::parent_of(path)));
     auto outcome = give_name(local->file(), name, path);
-    if (!outcome && is_not_found(outcome.error())) {  // somebody removed the directory
+    if (!outcome && io::is_not_found(outcome.error())) {  // somebody removed the directory
       forget_directories();
       TRY(ensure_directory(io::parent_of(path)));
       outcome = give_name(local->file(), name, path);
@@ -169,7 +167,7 @@ class LocalStore final : public ObjectStore {
   Result<std::size_t> read_at(const std::string& name, std::uint64_t offset, MutableByteView out) override {
     TRY(check_object_name(name));
     const auto file = files_.open(path_of(name), {});
-    if (!file && is_not_found(file.error())) return missing_here(name);
+    if (!file && io::is_not_found(file.error())) return missing_here(name);
     if (!file) return std::unexpected(file.error());
     const io::FileInfo info = TRY((*file)->info());
     TRY(require_object(name, info.kind));
@@ -179,7 +177,7 @@ class LocalStore final : public ObjectStore {
   Result<ObjectInfo> head(const std::string& name) override {
     TRY(check_object_name(name));
     const auto info = files_.stat(path_of(name));
-    if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
+    if (!info && !io::is_not_found(info.error())) return std::unexpected(info.error());
     if (!info) return missing_here(name);
     TRY(require_object(name, info->kind));
     ObjectInfo found{name, info->size_bytes, info->modified};
@@ -200,7 +198,7 @@ class LocalStore final : public ObjectStore {
     TRY(check_object_name(name));
     const std::string path = path_of(name);
     const Status removed = files_.remove_file(path);
-    if (!removed && is_not_found(removed.error())) return check_root();
+    if (!removed && io::is_not_found(removed.error())) return check_root();
     TRY(removed);
     forget_mark(name);
     return files_.sync_directory(io::parent_of(path));
@@ -256,7 +254,7 @@ class LocalStore final : public ObjectStore {
     const auto info = files_.stat(path_of(mark->name));
     if (info && info->size_bytes == mark->size_bytes && info->modified == mark->modified) return {};
     if (info && is_same_mark(mark->name, info->modified)) return {};
-    if (!info && !is_not_found(info.error())) return std::unexpected(info.error());
+    if (!info && !io::is_not_found(info.error())) return std::unexpected(info.error());
     forget_directories();
     TRY(files_.stat(root_));
     return fail(ErrorCode::kStorageFailed, url() + " is not the repo that was opened",
@@ -328,7 +326,7 @@ class LocalStore final : public ObjectStore {
   // there finds it damaged.
   Status collect(const std::string& prefix, std::vector<ObjectInfo>& found) {
     const auto entries = files_.list(path_of(prefix));
-    if (!entries && is_not_found(entries.error())) return nothing_there(prefix);
+    if (!entries && io::is_not_found(entries.error())) return nothing_there(prefix);
     if (!entries) return std::unexpected(entries.error());
     for (const io::DirEntry& entry : *entries) {
       const std::string name = prefix + entry.name;
@@ -336,7 +334,7 @@ class LocalStore final : public ObjectStore {
       if (entry.kind == io::FileKind::kDirectory) TRY(collect(name + "/", found));
       if (entry.kind == io::FileKind::kDirectory) continue;
       const auto info = files_.stat(path_of(name));
-      if (!info && is_not_found(info.error())) continue;
+      if (!info && io::is_not_found(info.error())) continue;
       found.push_back({name, TRY(info).size_bytes, TRY(info).modified});
       if (info->kind == io::FileKind::kFile) take_as_mark(found.back());
     }
@@ -348,7 +346,7 @@ class LocalStore final : public ObjectStore {
     if (prefix.empty()) return {};
     const std::string name = prefix.substr(0, prefix.size() - 1);
     const auto info = files_.stat(path_of(name));
-    if (!info && is_not_found(info.error())) return {};
+    if (!info && io::is_not_found(info.error())) return {};
     if (!info) return std::unexpected(info.error());
     if (info->kind == io::FileKind::kFile) return {};       // an object, below which there is none
     if (info->kind == io::FileKind::kDirectory) return {};  // made meanwhile

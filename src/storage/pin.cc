@@ -34,8 +34,6 @@ class FilePin final : public Pin {
   const std::unique_ptr<io::File> file_;  // locked
 };
 
-bool is_not_found(const Error& error) { return error.code() == ErrorCode::kFileNotFound; }
-
 // Distinguishes the machines that share a folder, whose locks may not reach each other: the id, and the name where one
 // was made as a copy of another. "-" where it has no id.
 std::string machine_of(io::FileSystem& files) {
@@ -58,7 +56,7 @@ Result<std::vector<DeadPin>> lock_dead_pins(io::FileSystem& files, const std::st
     if (entry.kind != io::FileKind::kFile || !entry.name.starts_with(kPinPrefix)) continue;
     std::string path = io::join(directory, entry.name);
     auto file = files.open(path, {.write = true});
-    if (!file && is_not_found(file.error())) continue;
+    if (!file && io::is_not_found(file.error())) continue;
     if (!file) return std::unexpected(file.error());
     if (TRY((*file)->try_lock())) dead.push_back({std::move(path), *std::move(file)});
   }
@@ -111,7 +109,7 @@ Status sweep_pins(io::FileSystem& files, const std::string& directory, const IsN
     for (const std::string& object : content.objects)
       if (!TRY(is_named(object))) TRY(remove(object));
     const Status removed = files.remove_file(pin.path);
-    if (!removed && !is_not_found(removed.error())) return removed;
+    if (!removed && !io::is_not_found(removed.error())) return removed;
   }
   return {};
 }

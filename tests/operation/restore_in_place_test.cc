@@ -1,6 +1,7 @@
 #include "operation/restore/restore_in_place.h"
 #include "operation/restore/undo_in_place.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include "operation/restore/restore_etcd.h"
 #include "operation/restore_support.h"
 #include "operation/target/in_place_swap.h"
+#include "support/recording_progress.h"
 #include "support/temp_dir.h"
 
 namespace lifeboat::operation {
@@ -125,6 +127,29 @@ TEST_P(RestoreInPlace, IsUndoneAndKeepsTheRestoredTreeThen) {
   const auto again = undo_in_place(m.world, kDataDir, options().wal_dir);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code(), ErrorCode::kNothingToUndo);
+}
+
+TEST_P(RestoreInPlace, SaysThatAnInterruptedRestoreHadBeenComplete) {
+  m.files.arm({});
+  ASSERT_TRUE(run(options()));
+  const auto changes = m.files.trace();
+  const auto removal = std::ranges::find_if(changes, [](const io::FaultTraceEntry& change) {
+    return change.operation == "remove" && change.path == journal_path(kDataDir);
+  });
+  ASSERT_NE(removal, changes.end());
+  MemoryWorld other;
+  make_old_member(other, GetParam());
+  lifeboat::testing::RecordingProgress progress;
+  const auto restore = [&] { return restore_in_place(other.world, other_source(), options(), progress); };
+  other.files.arm({.at = static_cast<std::uint64_t>(removal - changes.begin())});  // cut there
+  static_cast<void>(restore());
+  ASSERT_TRUE(other.files.fault_happened());
+  other.files.arm({});
+  EXPECT_THAT(progress.sentences, ::testing::IsEmpty());
+  ASSERT_TRUE(restore());
+  EXPECT_THAT(progress.sentences, ::testing::Contains(::testing::HasSubstr(
+                                      "had been complete, and keeps what it replaced in /srv/etcd.lifeboat-")));
+  EXPECT_EQ(kept_trees(other).size(), 2u);
 }
 
 TEST_P(RestoreInPlace, UndoesTwoSwapsOneAfterTheOther) {

@@ -3,6 +3,7 @@
 
 #include "base/endian.h"
 #include "base/varint.h"
+#include "format/segment/revision_step.h"
 #include "format/segment/segment.h"
 
 namespace lifeboat::segment {
@@ -38,11 +39,8 @@ struct Step {  // from one record's revision to the next
 // Adds a step to `at`; false when the result does not ascend (unless it is the first) or does not
 // fit.
 bool advance(etcd::Revision& at, const Step& step, bool first) {
-  if (step.main_delta > static_cast<std::uint64_t>(INT64_MAX - at.main) || step.sub > INT64_MAX) return false;
-  const etcd::Revision next{at.main + static_cast<std::int64_t>(step.main_delta), static_cast<std::int64_t>(step.sub)};
-  if (!first && next <= at) return false;
-  at = next;
-  return true;
+  const etcd::Revision before = at;
+  return step_on(at, step.main_delta, step.sub) && (first || before < at);
 }
 
 bool take_step(ByteView& in, Step& step) {

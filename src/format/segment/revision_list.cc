@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/varint.h"
+#include "format/segment/revision_step.h"
 
 namespace lifeboat::segment {
 namespace {
@@ -15,10 +16,7 @@ std::unexpected<Error> damaged(std::string why) {
 // False when the bytes end, or give no revision.
 bool take_step(ByteView& bytes, etcd::Revision& at) {
   std::uint64_t main_delta = 0, sub = 0;
-  if (!take_varint(bytes, main_delta) || !take_varint(bytes, sub)) return false;
-  if (main_delta > static_cast<std::uint64_t>(INT64_MAX - at.main) || sub > INT64_MAX) return false;
-  at = {at.main + static_cast<std::int64_t>(main_delta), static_cast<std::int64_t>(sub)};
-  return true;
+  return take_varint(bytes, main_delta) && take_varint(bytes, sub) && step_on(at, main_delta, sub);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ std::unexpected<Error> not_a_member(const std::string& data_dir, std::string why
 
 Status require_folder(io::FileSystem& files, const std::string& data_dir, const std::string& path) {
   const auto info = files.stat(path);
-  if (!info && info.error().code() == ErrorCode::kFileNotFound) {
+  if (!info && io::is_not_found(info.error())) {
     return not_a_member(data_dir, "there is no " + path, "Leave out --in-place to restore into a new directory.");
   }
   if (!info) return std::unexpected(info.error());
@@ -256,6 +256,20 @@ std::string undo_command(const RestoreOptions& options) {
                      options.wal_dir.empty() ? "" : " --wal-dir " + shell_word(options.wal_dir));
 }
 
+// One that was complete is not done a second time unseen: each restore keeps what it replaced, and each has its undo.
+void note_recovered(const Recovered& recovered, const MemberLayout& live, Progress& progress) {
+  if (recovered.what == Recovery::kTakenBack) progress.note("An interrupted swap was taken back.");
+  if (recovered.what != Recovery::kWasComplete) return;
+  if (recovered.record.direction == SwapDirection::kUndo) {
+    progress.note("An interrupted undo had been complete; this restore comes after it.");
+    return;
+  }
+  progress.note(
+      fmt::format("An interrupted restore of {} had been complete, and keeps what it replaced in {}. This one comes "
+                  "after it: to get back behind both, undo twice.",
+                  printable(recovered.record.point), recovered.record.kept_path(live.data_dir())));
+}
+
 Status warn_of_link(io::FileSystem& files, const MemberLayout& live, RestoreReport& report) {
   if (live.wal_is_elsewhere() || TRY(files.stat(live.wal())).kind != io::FileKind::kSymlink) return {};
   report.warnings.push_back(live.wal() +
@@ -280,8 +294,7 @@ Result<RestoreReport> restore_in_place(io::World& world, const RestoreSource& so
   // What a crash interrupted is settled first; after it the target is one whole member.
   TRY(require_folder(world.files, live.data_dir(), live.data_dir()));
   if (!options.dry_run) {
-    const Recovered recovered = TRY(recover_swap(world.files, live.data_dir()));
-    if (recovered.what == Recovery::kTakenBack) progress.note("An interrupted swap was taken back.");
+    note_recovered(TRY(recover_swap(world.files, live.data_dir())), live, progress);
     TRY(require_alone(world.files, live));
   }
   TRY(require_member(world.files, live));

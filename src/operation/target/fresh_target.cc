@@ -49,7 +49,7 @@ FreshTarget::FreshTarget(io::World& world, std::string data_dir, std::string wal
 
 Result<bool> FreshTarget::check_folder(const std::string& path) {
   const auto info = files_.stat(path);
-  if (!info && info.error().code() == ErrorCode::kFileNotFound) return false;
+  if (!info && io::is_not_found(info.error())) return false;
   if (!info) return std::unexpected(info.error());
   if (info->kind == io::FileKind::kSymlink) {
     return fail(ErrorCode::kTargetNotEmpty, "cannot restore into " + path, "it is a symbolic link",

@@ -21,7 +21,7 @@ std::unexpected<Error> differs(const std::string& path, std::string why) {
 Result<std::optional<io::FileKind>> kind_of(io::FileSystem& files, const std::string& path) {
   const auto info = files.stat(path);
   if (info) return info->kind;
-  if (info.error().code() == ErrorCode::kFileNotFound) return std::nullopt;
+  if (io::is_not_found(info.error())) return std::nullopt;
   return std::unexpected(info.error());
 }
 

@@ -23,7 +23,7 @@ enum class Found { kRemoved, kAlive };
 
 Result<Found> remove_if_dead(io::FileSystem& files, const std::string& path) {
   auto lock = files.open(io::join(path, kLockName), {.write = true});
-  if (!lock && lock.error().code() == ErrorCode::kFileNotFound) {
+  if (!lock && io::is_not_found(lock.error())) {
     // Its maker died before it had a lock, or is about to make one: then the maker takes another name.
     const Status removed = files.remove_directory(path);
     return removed ? Found::kRemoved : Found::kAlive;
@@ -45,7 +45,7 @@ bool has_same_owner(io::FileSystem& files, const std::string& path, const std::s
 Result<std::unique_ptr<io::File>> lock_new(io::FileSystem& files, const std::string& path) {
   const std::string name = io::join(path, kLockName);
   auto lock = files.open(name, {.write = true, .create = true, .exclusive = true, .mode = 0600});
-  if (!lock && lock.error().code() == ErrorCode::kFileNotFound) return nullptr;
+  if (!lock && io::is_not_found(lock.error())) return nullptr;
   if (!lock) return std::unexpected(lock.error());
   if (!TRY((*lock)->try_lock())) return nullptr;
   if (!TRY(io::exists(files, name))) return nullptr;
