@@ -87,8 +87,9 @@ void run_probe(AgentContext& context) {
   Prober prober(context.clock);
   do {
     context.hearts.beat(Task::kProbe);
-    const auto asked = prober.ask(*context.clients.current(), context.state.snapshot().durable_revision,
-                                  [&] { context.hearts.beat(Task::kProbe); });
+    const auto client = context.clients.current()->cancelled_by([&] { return context.stop.asked(); });
+    const auto asked =
+        prober.ask(*client, context.state.snapshot().durable_revision, [&] { context.hearts.beat(Task::kProbe); });
     if (asked) context.state.on_probe(*asked);
   } while (!context.stop.wait(context.options().probe_interval));
 }

@@ -2,6 +2,8 @@
 // test overrides it.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "source/etcd/client.h"
@@ -11,6 +13,9 @@ namespace lifeboat::operation {
 class ClientStub : public source::Client {
  public:
   const std::vector<std::string>& endpoints() const override { return endpoints_; }
+  std::shared_ptr<source::Client> cancelled_by(std::function<bool()>) override {
+    return {std::shared_ptr<void>(), this};  // nothing here takes long; the test owns it
+  }
   Result<source::MemberStatus> status(const std::string&) override { return nothing(); }
   Result<source::HashKvAnswer> hash_kv(const std::string&, std::int64_t) override { return nothing(); }
   Result<std::vector<etcd::Member>> members() override { return nothing(); }

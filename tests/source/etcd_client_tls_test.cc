@@ -202,6 +202,21 @@ TEST(SilentEndpoint, IsNotTakenForOneWithoutTls) {
   }
 }
 
+TEST(SilentEndpoint, IsLeftSoonByACallThatIsAskedToStop) {
+  const SilentServer server;
+  ASSERT_TRUE(server.listens());
+  source::ClientOptions options;
+  options.endpoints = {server.endpoint("http")};
+  options.dial_timeout = 10s;
+  const auto whole = source::Client::make(std::move(options), real_clock()).value();
+  const auto stop_at = std::chrono::steady_clock::now() + 300ms;
+  const auto client = whole->cancelled_by([&] { return std::chrono::steady_clock::now() >= stop_at; });
+  const auto status = client->status(server.endpoint("http"));
+  EXPECT_LT(std::chrono::steady_clock::now() - stop_at, 1s);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code(), ErrorCode::kInterrupted) << status.error().to_string();
+}
+
 // Connections of their own, so that its backlog is full and a further connect hangs.
 std::vector<int> fill(const SilentServer& server) {
   std::vector<int> sockets;

@@ -59,6 +59,31 @@ TEST(EtcdClientLogin, ThatHangsAtOneEndpointHoldsUpNobodyAtAnother) {
   stuck.join();
 }
 
+// Whoever waits for the login of another one is told, too.
+TEST(EtcdClientLogin, ThatHangsEndsForAllWhoAreAskedToStop) {
+  std::atomic<bool> hangs = false, stop = false;
+  FakeEtcd hanging;
+  hanging.login = [&](grpc::ServerContext& context, etcdserverpb::AuthenticateResponse&) {
+    hangs = true;
+    wait_for_cancel(context);
+    return grpc::Status::CANCELLED;
+  };
+  const auto whole = user_at({hanging.endpoint()});
+  const auto client = whole->cancelled_by([&] { return stop.load(); });
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i)
+    callers.emplace_back([&] {
+      const auto status = client->status(hanging.endpoint());
+      ASSERT_FALSE(status);
+      EXPECT_EQ(status.error().code(), ErrorCode::kInterrupted) << status.error().to_string();
+    });
+  while (!hangs) std::this_thread::sleep_for(5ms);
+  stop = true;
+  const auto asked = std::chrono::steady_clock::now();
+  for (auto& caller : callers) caller.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, 1s);
+}
+
 // Revisions as they come, until the last one wanted.
 struct Revisions final : source::RevisionSink {
   std::vector<std::int64_t> seen;

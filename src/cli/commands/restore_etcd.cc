@@ -124,8 +124,9 @@ std::int64_t live_revision(Context& context) {
   if (!context.app.settings().is_given("endpoints")) return 0;
   const auto client = context.app.etcd();
   if (!client) return 0;
+  const auto own_client = (*client)->cancelled_by([&] { return context.progress.cancelled(); });
   std::int64_t newest = 0;
-  for (const auto& [endpoint, status] : source::ask_all(**client))
+  for (const auto& [endpoint, status] : source::ask_all(*own_client))
     if (status) newest = std::max(newest, status->revision);
   if (newest == 0) context.progress.note("No live member answered; the revision is bumped by what the repo knows.");
   return newest;

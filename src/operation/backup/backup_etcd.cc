@@ -57,6 +57,8 @@ Result<Committed> take_snapshot(const repository::Repository& repo, io::World& w
   request.source.file_sha256 = info.sha256_hex;
   describe_source(client, info.endpoint, request.source, report);
   name_member(client, request.source);
+  // Whose snapshot it is was not heard then, and it would begin a history of its own.
+  if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "the backup was stopped", "it was asked to stop");
   TRY(snapshot.open());
   report.receive_seconds = seconds_since(world, began);
   return commit_snapshot(repo, world, snapshot, std::move(request), options, report, progress);
@@ -85,10 +87,8 @@ Result<Committed> commit_point(const repository::Repository& repo, io::World& wo
   return take_snapshot(repo, world, client, options, report, progress);
 }
 
-}  // namespace
-
-Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
-                                 const BackupOptions& options, Progress& progress) {
+Result<BackupReport> back_up(const repository::Repository& repo, io::World& world, source::Client& client,
+                             const BackupOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
   const Status cleared = repository::remove_leftovers(repo);
   BackupReport report;
@@ -120,6 +120,14 @@ Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& 
   if (repository::is_damage(proof.error())) report.damage = proof.error().code();
   report.proof.reason = fmt::format("the proof could not be made: {}", proof.error().to_string());
   return report;
+}
+
+}  // namespace
+
+Result<BackupReport> backup_etcd(const repository::Repository& repo, io::World& world, source::Client& client,
+                                 const BackupOptions& options, Progress& progress) {
+  const auto own_client = client.cancelled_by([&] { return progress.cancelled(); });
+  return back_up(repo, world, *own_client, options, progress);
 }
 
 }  // namespace lifeboat::operation

@@ -113,7 +113,7 @@ class Commit {
         [&](const etcd::Record& record) { return segments_.add(record); },
         [&](const etcd::Record& record) { return segments_.count(record); }));
     std::string objection = choice.objection(head, match_);
-    if (objection.empty() && was_rolled_back(head, match_.snapshot_revision))
+    if (objection.empty() && TRY(was_rolled_back(head, match_.snapshot_revision)))
       objection = revision_went_back(head.manifest.revision);
     if (!objection.empty()) {
       choice.reject(head, match_, std::move(objection));
@@ -142,10 +142,11 @@ class Commit {
   bool is_long(const manifest::SegmentList& segments) const { return catalogue_.is_long(segments, options_.chain_max); }
 
   // The head was stored before the cluster is asked, so a cluster that continues it has reached its revision.
-  bool was_rolled_back(const Point& head, std::int64_t revision) {
+  Result<bool> was_rolled_back(const Point& head, std::int64_t revision) {
     if (!request_.revision_now || revision >= head.manifest.revision) return false;
     const auto now = request_.revision_now();
     if (now) return *now < head.manifest.revision;
+    if (now.error().code() == ErrorCode::kInterrupted) return std::unexpected(now.error());
     report_.warnings.push_back(
         fmt::format("the snapshot is older than the newest point, and whether the cluster was rolled back is not "
                     "known, since it does not tell its revision: {}",

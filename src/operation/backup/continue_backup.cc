@@ -362,6 +362,7 @@ Result<Continued> continue_backup(const repository::Repository& repo, io::World&
                                   const BackupOptions& options, BackupReport& report, Progress& progress) {
   Continuing continuing(repo, world, client, options, report, progress);
   const auto reason = continuing.prepare();
+  if (!reason && reason.error().code() == ErrorCode::kInterrupted) return std::unexpected(reason.error());
   if (!reason) return Continued{{}, reason.error().to_string()};
   if (*reason) return Continued{{}, **reason};
   auto done = continuing.run();

@@ -40,11 +40,13 @@ struct Asked {
 };
 
 // What each endpoint answers at the point's revision, and whether the log reaches back to its compact revision.
-Asked ask_members(io::World& world, source::Client& client, const manifest::Manifest& manifest, Progress& progress) {
+Result<Asked> ask_members(io::World& world, source::Client& client, const manifest::Manifest& manifest,
+                          Progress& progress) {
   Asked out;
   const auto coverage = repository::coverage_of(manifest.segments);
   for (const auto& endpoint : client.endpoints()) {
     const auto answer = hash_of(world, client, endpoint, manifest.revision, progress);
+    if (!answer && answer.error().code() == ErrorCode::kInterrupted) return std::unexpected(answer.error());
     if (!answer) {
       out.refusals.push_back(fmt::format("{}: {}", endpoint, answer.error().why()));
       continue;
@@ -153,7 +155,8 @@ Result<ProofReport> prove_point(const repository::Repository& repo, io::World& w
                                 const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress) {
   const auto began = world.clock.monotonic();
   auto attestation = begin_attestation(world, manifest);
-  Asked asked = ask_members(world, client, manifest, progress);
+  const auto own_client = client.cancelled_by([&] { return progress.cancelled(); });
+  Asked asked = TRY(ask_members(world, *own_client, manifest, progress));
   attestation.members = asked.answers;
   TRY(compute(repo, world, manifest, options, progress, attestation));
   asked.answers = attestation.members;

@@ -53,14 +53,16 @@ class Capture {
           const CaptureListener& listener, const std::function<bool()>& cancelled, Progress& progress)
       : repo_(repo),
         world_(world),
-        client_(client),
+        whole_client_(client),
+        own_client_(client.cancelled_by(cancelled)),
+        client_(*own_client_),
         options_(options),
         cancelled_(cancelled),
         progress_(progress, cancelled),
         log_(repo, world, options, listener),
         reports_(log_, listener),
         search_(
-            client, [this] { return ask_members_later(); }, cancelled),
+            client_, [this] { return ask_members_later(); }, cancelled),
         plan_(options.retry),
         backoff_(options.retry) {}
 
@@ -116,7 +118,7 @@ class Capture {
   void begin_from(CaptureHead head) {
     sidecar_.reset();
     sidecar_ =
-        std::make_unique<SidecarWatch>(client_, world_.clock, head.sidecar, head.revision, options_.sidecar_poll);
+        std::make_unique<SidecarWatch>(whole_client_, world_.clock, head.sidecar, head.revision, options_.sidecar_poll);
     head.sidecar = {};
     log_.begin(std::move(head), sidecar_.get());
     have_head_ = true;
@@ -282,7 +284,9 @@ class Capture {
 
   const repository::Repository& repo_;
   io::World& world_;
-  source::Client& client_;
+  source::Client& whole_client_;  // of what goes on until the last flush
+  const std::shared_ptr<source::Client> own_client_;
+  source::Client& client_;  // its calls end when capture is cancelled
   const CaptureOptions& options_;
   const std::function<bool()>& cancelled_;
   BaseProgress progress_;

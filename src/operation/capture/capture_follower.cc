@@ -77,8 +77,10 @@ Status CaptureFollower::check_start() {
   constexpr std::byte kNoKey[] = {std::byte{0}};
   checked_ = true;
   const auto below = client_.key_value_at(kNoKey, first_);
-  if (below || !source::is_compacted(below.error())) return {};
-  return stop(Stop::kCompacted, below.error());
+  if (below) return {};
+  if (source::is_compacted(below.error())) return stop(Stop::kCompacted, below.error());
+  if (below.error().code() == ErrorCode::kInterrupted) return std::unexpected(below.error());
+  return {};
 }
 
 }  // namespace lifeboat::operation

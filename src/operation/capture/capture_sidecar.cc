@@ -23,7 +23,11 @@ Bytes lease_row(std::int64_t id, std::int64_t ttl_seconds) {
 
 SidecarWatch::SidecarWatch(source::Client& client, io::Clock& clock, const etcd::Sidecar& known, std::int64_t revision,
                            std::chrono::seconds poll)
-    : client_(client), clock_(clock), poll_interval_(poll), checked_at_(revision) {
+    : own_client_(client.cancelled_by([this] { return stopping(); })),
+      client_(*own_client_),
+      clock_(clock),
+      poll_interval_(poll),
+      checked_at_(revision) {
   if (const auto leases = known.leases())
     for (const auto& lease : *leases) leases_.insert(lease.id);
   if (const auto members = known.members())

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -60,6 +61,7 @@ class SidecarWatch {
   void found(manifest::SidecarChange change);
   bool stopping();
 
+  const std::shared_ptr<source::Client> own_client_;  // its calls end with this
   source::Client& client_;
   io::Clock& clock_;
   const std::chrono::seconds poll_interval_;

@@ -89,14 +89,15 @@ class SandboxedEtcd {
  public:
   SandboxedEtcd(io::World& world, std::string directory) : world_(world), directory_(std::move(directory)) {}
 
-  // Boots and waits until it serves.
+  // Boots and waits until it serves. `progress` outlives this.
   Result<source::MemberStatus> boot(const std::string& binary, Progress& progress) {
-    TRY(start(binary));
+    TRY(start(binary, progress));
     return wait_until_healthy(progress);
   }
 
   Result<std::uint32_t> hash(std::int64_t revision) {
     const auto answer = client_->hash_kv(endpoint_, revision);
+    if (!answer && answer.error().code() == ErrorCode::kInterrupted) return std::unexpected(answer.error());
     if (!answer) return failed(answer.error().to_string());
     return answer->hash;
   }
@@ -113,7 +114,7 @@ class SandboxedEtcd {
   }
 
  private:
-  Status start(const std::string& binary) {
+  Status start(const std::string& binary, const Progress& progress) {
     const std::string client_url = fmt::format("unix://{}", kClientSocket);
     const std::string peer_url = fmt::format("unix://{}", kPeerSocket);
     child_ = TRY(world_.processes.start(
@@ -126,7 +127,8 @@ class SandboxedEtcd {
     source::ClientOptions options;
     options.endpoints = {endpoint_};
     options.dial_timeout = options.call_timeout = std::chrono::seconds(2);
-    client_ = TRY(source::Client::make(std::move(options), world_.clock));
+    const auto client = TRY(source::Client::make(std::move(options), world_.clock));
+    client_ = client->cancelled_by([&progress] { return progress.cancelled(); });
     return {};
   }
 
@@ -160,7 +162,7 @@ class SandboxedEtcd {
   const std::string directory_;
   std::string endpoint_;
   std::unique_ptr<io::ChildProcess> child_;
-  std::unique_ptr<source::Client> client_;
+  std::shared_ptr<source::Client> client_;
 };
 
 // The point with its authentication switched off, so that the sandbox can be asked; nothing else differs.

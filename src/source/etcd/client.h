@@ -74,6 +74,11 @@ class Client {
 
   virtual const std::vector<std::string>& endpoints() const = 0;
 
+  // The same client, at the same connections, for work that may be stopped: the calls below but the streams, which are
+  // told by themselves, end with kInterrupted soon after `cancelled` says true. It is asked several times a second, by
+  // every thread that calls, and this client's own is not.
+  virtual std::shared_ptr<Client> cancelled_by(std::function<bool()> cancelled) = 0;
+
   // Of one endpoint.
   virtual Result<MemberStatus> status(const std::string& endpoint) = 0;
   // revision 0: the current one (for an idle server). kEtcdFailed with the server's words when compacted or in the

@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::system_clock;
 using Steady = std::chrono::steady_clock;
 
-// How often a waiting stream looks whether it was cancelled.
+// How often a waiting call looks whether it was cancelled.
 constexpr std::chrono::milliseconds kCancelTick{100};
 
 // Sizes that fit each answer. A snapshot comes in blobs of 32 KiB; a range is bounded by the server
@@ -109,6 +109,8 @@ RpcFailure failure_of(const grpc::Status& status) {
   return {static_cast<RpcCode>(status.error_code()), status.error_message()};
 }
 
+std::unexpected<RpcFailure> stopped() { return std::unexpected(RpcFailure{RpcCode::kStopped, "stopped on request"}); }
+
 void add_token(grpc::ClientContext& context, std::string_view token) {
   if (!token.empty()) context.AddMetadata("token", std::string(token));
 }
@@ -186,6 +188,54 @@ class StreamCall {
   DrainedQueue queue_;
 };
 
+// One call with one answer, driven in the same way.
+class UnaryCall {
+ public:
+  UnaryCall(grpc::GenericStub& stub, std::string_view method, ByteView request, std::string_view token,
+            std::chrono::milliseconds timeout) {
+    context_.set_deadline(Clock::now() + timeout);
+    add_token(context_, token);
+    call_ = stub.PrepareUnaryCall(&context_, std::string(method), to_wiped_buffer(request), &queue_.get());
+  }
+
+  RpcResult<Bytes> run(const std::function<bool()>& cancelled) {
+    call_->StartCall();
+    call_->Finish(&response_, &status_, nullptr);
+    bool is_stopped = false;
+    while (!is_finished()) {
+      if (is_stopped || !cancelled()) continue;
+      is_stopped = true;
+      context_.TryCancel();
+    }
+    if (status_.ok()) return answer();
+    if (is_stopped) return stopped();
+    return std::unexpected(failure_of(status_));
+  }
+
+ private:
+  // Waits for it, but not for long.
+  bool is_finished() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.get().AsyncNext(&tag, &ok, Clock::now() + kCancelTick) == grpc::CompletionQueue::GOT_EVENT;
+  }
+
+  Bytes answer() {
+    Bytes answer;
+    answer.reserve(response_.Length());
+    std::vector<ByteView> pieces;
+    collect_pieces(response_, pieces);
+    for (const ByteView piece : pieces) append(answer, piece);
+    return answer;
+  }
+
+  grpc::ClientContext context_;
+  grpc::ByteBuffer response_;
+  grpc::Status status_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> call_;
+  DrainedQueue queue_;
+};
+
 // What ended a wait: the operation itself, or one of our own reasons.
 enum class Step { kDone, kEnded, kStalled, kCancelled };
 
@@ -214,7 +264,7 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
     return std::unexpected(
         RpcFailure{RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout.count()) + " ms"});
   }
-  if (step == Step::kCancelled) return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+  if (step == Step::kCancelled) return stopped();
   if (!status.ok()) return std::unexpected(failure_of(status));
   return {};
 }
@@ -317,7 +367,7 @@ class TalkCall {
         return std::unexpected(
             RpcFailure{RpcCode::kStalled, "nothing arrived for " + std::to_string(stall_timeout_.count()) + " ms"});
       case Why::kCancelled:
-        return std::unexpected(RpcFailure{RpcCode::kCancelled, "stopped on request"});
+        return stopped();
       case Why::kEnded:
         break;
     }
@@ -381,12 +431,14 @@ std::shared_ptr<Connection::Channel> Connection::open(const ChannelTerms& terms)
       grpc::CreateCustomChannel(endpoint_.target, credentials, channel_arguments(dial_timeout_, terms)));
 }
 
-RpcResult<void> Connection::wait_until_ready(Channel& channel) const {
+RpcResult<void> Connection::wait_until_ready(Channel& channel, const std::function<bool()>& cancelled) const {
   const auto give_up = Clock::now() + dial_timeout_;
   const auto silent_from = Steady::now() + dial_timeout_ * 9 / 10;  // gRPC's own limit is as long, and may end first
   auto state = channel.grpc->GetState(true);
   while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
-    if (!channel.grpc->WaitForStateChange(state, give_up)) break;
+    const bool changed = channel.grpc->WaitForStateChange(state, std::min(give_up, Clock::now() + kCancelTick));
+    if (cancelled()) return stopped();
+    if (!changed && Clock::now() >= give_up) break;
     state = channel.grpc->GetState(true);
   }
   if (state == GRPC_CHANNEL_READY) return {};
@@ -398,23 +450,24 @@ RpcResult<void> Connection::wait_until_ready(Channel& channel) const {
 
 // A channel that failed to connect is dropped, so that the next call dials at once and not after a
 // back-off.
-RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected() {
+RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected(const std::function<bool()>& cancelled) {
   std::shared_ptr<Channel> channel;
   {
     const std::lock_guard lock(current_->mutex);
     if (!current_->channel) current_->channel = open({});
     channel = current_->channel;
   }
-  if (const auto ready = wait_until_ready(*channel); !ready) {
+  if (const auto ready = wait_until_ready(*channel, cancelled); !ready) {
     drop(channel);
     return std::unexpected(ready.error());
   }
   return channel;
 }
 
-RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected_alone(const ChannelTerms& terms) const {
+RpcResult<std::shared_ptr<Connection::Channel>> Connection::connected_alone(
+    const ChannelTerms& terms, const std::function<bool()>& cancelled) const {
   auto channel = open(terms);
-  if (const auto ready = wait_until_ready(*channel); !ready) return std::unexpected(ready.error());
+  if (const auto ready = wait_until_ready(*channel, cancelled); !ready) return std::unexpected(ready.error());
   return channel;
 }
 
@@ -424,36 +477,17 @@ void Connection::drop(const std::shared_ptr<Channel>& channel) {
 }
 
 RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, std::string_view token,
-                                   std::chrono::milliseconds timeout) {
-  auto channel = connected();
+                                   std::chrono::milliseconds timeout, const std::function<bool()>& cancelled) {
+  if (cancelled()) return stopped();
+  const auto channel = connected(cancelled);
   if (!channel) return std::unexpected(channel.error());
-
-  grpc::ClientContext context;
-  context.set_deadline(Clock::now() + timeout);
-  add_token(context, token);
-  grpc::CompletionQueue queue;
-  const auto call = (*channel)->stub.PrepareUnaryCall(&context, std::string(method), to_wiped_buffer(request), &queue);
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  call->StartCall();
-  call->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  if (!status.ok()) return std::unexpected(failure_of(status));
-
-  Bytes answer;
-  answer.reserve(response.Length());
-  std::vector<ByteView> pieces;
-  collect_pieces(response, pieces);
-  for (const ByteView piece : pieces) append(answer, piece);
-  return answer;
+  return UnaryCall((*channel)->stub, method, request, token, timeout).run(cancelled);
 }
 
 RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
                                    std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                                    const std::function<bool()>& cancelled) {
-  const auto channel = connected_alone({.probes_window = true});
+  const auto channel = connected_alone({.probes_window = true}, cancelled);
   if (!channel) return std::unexpected(channel.error());
 
   StreamCall call((*channel)->stub, method, token);
@@ -485,7 +519,7 @@ RpcResult<void> Connection::stream(std::string_view method, ByteView request, st
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
-  const auto channel = terms.alone ? connected_alone(*terms.alone) : connected();
+  const auto channel = terms.alone ? connected_alone(*terms.alone, cancelled) : connected(cancelled);
   if (!channel) return std::unexpected(channel.error());
   return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
 }

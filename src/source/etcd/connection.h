@@ -54,12 +54,15 @@ class Connection {
 
   const Endpoint& endpoint() const { return endpoint_; }
 
+  // Each of these ends soon after `cancelled` says true, which is asked several times a second (kStopped), also while
+  // it connects.
+
   // `method` as on the wire: "/etcdserverpb.Maintenance/Status". An empty token is not sent.
   RpcResult<Bytes> unary(std::string_view method, ByteView request, std::string_view token,
-                         std::chrono::milliseconds timeout);
+                         std::chrono::milliseconds timeout, const std::function<bool()>& cancelled);
   // Calls `handler` for each message until the server ends the stream (success), the handler says
-  // false (success), `cancelled` says true (kCancelled), or nothing comes for `stall_timeout`
-  // (kStalled). On a connection of its own, with a probed window.
+  // false (success), or nothing comes for `stall_timeout` (kStalled). On a connection of its own, with
+  // a probed window.
   RpcResult<void> stream(std::string_view method, ByteView request, std::string_view token,
                          std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                          const std::function<bool()>& cancelled);
@@ -71,10 +74,11 @@ class Connection {
   struct Channel;
   // Not yet connected.
   std::shared_ptr<Channel> open(const ChannelTerms& terms) const;
-  RpcResult<void> wait_until_ready(Channel& channel) const;
+  RpcResult<void> wait_until_ready(Channel& channel, const std::function<bool()>& cancelled) const;
   // The shared one.
-  RpcResult<std::shared_ptr<Channel>> connected();
-  RpcResult<std::shared_ptr<Channel>> connected_alone(const ChannelTerms& terms) const;
+  RpcResult<std::shared_ptr<Channel>> connected(const std::function<bool()>& cancelled);
+  RpcResult<std::shared_ptr<Channel>> connected_alone(const ChannelTerms& terms,
+                                                      const std::function<bool()>& cancelled) const;
   void drop(const std::shared_ptr<Channel>& channel);
 
   const Endpoint endpoint_;

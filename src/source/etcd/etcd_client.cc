@@ -73,9 +73,13 @@ Error as_broken_stream(const Error& error, const std::string& endpoint, std::uin
 
 class EtcdClient final : public Client {
  public:
-  explicit EtcdClient(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+  EtcdClient(std::shared_ptr<Session> session, std::function<bool()> cancelled)
+      : session_(std::move(session)), cancelled_(std::move(cancelled)) {}
 
   const std::vector<std::string>& endpoints() const override { return session_->endpoints(); }
+  std::shared_ptr<Client> cancelled_by(std::function<bool()> cancelled) override {
+    return std::make_shared<EtcdClient>(session_, std::move(cancelled));
+  }
 
   Result<MemberStatus> status(const std::string& endpoint) override;
   Result<HashKvAnswer> hash_kv(const std::string& endpoint, std::int64_t revision) override;
@@ -98,13 +102,17 @@ class EtcdClient final : public Client {
     bool final = false;  // another endpoint would not help
   };
   Attempt snapshot_from(const std::string& endpoint, SnapshotSink& sink, Progress& progress);
+  Result<Bytes> call_any(std::string_view method, ByteView request, std::string_view action) {
+    return session_->call_any(method, request, action, cancelled_);
+  }
 
-  std::unique_ptr<Session> session_;
+  const std::shared_ptr<Session> session_;
+  const std::function<bool()> cancelled_;
 };
 
 Result<MemberStatus> EtcdClient::status(const std::string& endpoint) {
-  const Bytes answer = TRY(
-      session_->call(endpoint, "/etcdserverpb.Maintenance/Status", {}, session_->options().call_timeout, "the status"));
+  const Bytes answer = TRY(session_->call(endpoint, "/etcdserverpb.Maintenance/Status", {},
+                                          session_->options().call_timeout, "the status", cancelled_));
   return to_status(endpoint, TRY(decoded<etcdserverpb::StatusResponse>(answer, "the status")));
 }
 
@@ -113,14 +121,14 @@ Result<HashKvAnswer> EtcdClient::hash_kv(const std::string& endpoint, std::int64
   request.set_revision(revision);
   const Bytes bytes =
       TRY(session_->call(endpoint, "/etcdserverpb.Maintenance/HashKV", encoded(request),
-                         session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys"));
+                         session_->options().call_timeout * kHashKvTimeoutFactor, "the hash of the keys", cancelled_));
   const auto answer = TRY(decoded<etcdserverpb::HashKVResponse>(bytes, "the hash of the keys"));
   return HashKvAnswer{answer.hash(), answer.compact_revision(), answer.hash_revision(), answer.header().member_id()};
 }
 
 // A local read of one member: it also works without a quorum.
 Result<std::vector<etcd::Member>> EtcdClient::members() {
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
+  const Bytes bytes = TRY(call_any("/etcdserverpb.Cluster/MemberList", {}, "the list of members"));
   const auto answer = TRY(decoded<etcdserverpb::MemberListResponse>(bytes, "the list of members"));
   std::vector<etcd::Member> members;
   for (const auto& member : answer.members()) members.push_back(to_member(member));
@@ -128,7 +136,7 @@ Result<std::vector<etcd::Member>> EtcdClient::members() {
 }
 
 Result<std::vector<std::int64_t>> EtcdClient::leases() {
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
+  const Bytes bytes = TRY(call_any("/etcdserverpb.Lease/LeaseLeases", {}, "the list of leases"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseLeasesResponse>(bytes, "the list of leases"));
   std::vector<std::int64_t> ids;
   for (const auto& lease : answer.leases()) ids.push_back(lease.id());
@@ -138,7 +146,7 @@ Result<std::vector<std::int64_t>> EtcdClient::leases() {
 Result<std::optional<Client::LeaseTtl>> EtcdClient::lease_ttl(std::int64_t id) {
   etcdserverpb::LeaseTimeToLiveRequest request;
   request.set_id(id);
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
+  const Bytes bytes = TRY(call_any("/etcdserverpb.Lease/LeaseTimeToLive", encoded(request), "a lease"));
   const auto answer = TRY(decoded<etcdserverpb::LeaseTimeToLiveResponse>(bytes, "a lease"));
   if (answer.ttl() < 0) return std::nullopt;
   return LeaseTtl{answer.grantedttl(), answer.ttl()};
@@ -152,7 +160,7 @@ Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end, 
   request.set_revision(revision);
   request.set_limit(limit);
   request.set_count_only(count_only);
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
+  const Bytes bytes = TRY(call_any("/etcdserverpb.KV/Range", encoded(request), "a read of keys"));
   const auto response = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of keys"));
   RangeAnswer answer;
   answer.revision = response.header().revision();
@@ -165,7 +173,7 @@ Result<Client::RangeAnswer> EtcdClient::range(ByteView key, ByteView range_end, 
 }
 
 Result<std::optional<Client::AuthState>> EtcdClient::auth_state() {
-  const auto bytes = session_->call_any("/etcdserverpb.Auth/AuthStatus", {}, "the state of authentication");
+  const auto bytes = call_any("/etcdserverpb.Auth/AuthStatus", {}, "the state of authentication");
   if (!bytes) {
     if (says_unimplemented(bytes.error())) return std::nullopt;
     return std::unexpected(bytes.error());
@@ -178,7 +186,7 @@ Result<std::optional<Bytes>> EtcdClient::key_value_at(ByteView key, std::int64_t
   etcdserverpb::RangeRequest request;
   request.set_key(key.data(), key.size());
   request.set_revision(revision);
-  const Bytes bytes = TRY(session_->call_any("/etcdserverpb.KV/Range", encoded(request), "a read of a key"));
+  const Bytes bytes = TRY(call_any("/etcdserverpb.KV/Range", encoded(request), "a read of a key"));
   const auto answer = TRY(decoded<etcdserverpb::RangeResponse>(bytes, "a read of a key"));
   if (answer.kvs().empty()) return std::nullopt;
   return encoded(answer.kvs(0));
@@ -214,7 +222,10 @@ EtcdClient::Attempt EtcdClient::snapshot_from(const std::string& endpoint, Snaps
 
 Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, SnapshotSink& sink, Progress& progress) {
   if (!preferred.empty()) TRY(session_->known(preferred));
-  const auto choice = TRY(choose_endpoints(ask_all(*this), preferred));
+  const auto asking = cancelled_by([&] { return progress.cancelled(); });
+  const auto states = ask_all(*asking);
+  if (progress.cancelled()) return std::unexpected(interrupted());
+  const auto choice = TRY(choose_endpoints(states, preferred));
   for (const std::string& note : choice.notes) progress.note(note);
   std::optional<Error> last;
   for (const std::string& endpoint : choice.order) {
@@ -232,7 +243,8 @@ Result<SnapshotInfo> EtcdClient::snapshot(const std::string& preferred, Snapshot
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::make(ClientOptions options, io::Clock& clock) {
-  return std::make_unique<EtcdClient>(TRY(Session::make(std::move(options), clock)));
+  std::shared_ptr<Session> session = TRY(Session::make(std::move(options), clock));
+  return std::make_unique<EtcdClient>(std::move(session), [] { return false; });
 }
 
 }  // namespace lifeboat::source

@@ -29,6 +29,8 @@ ErrorCode code_of(const RpcFailure& failure) {
       return ErrorCode::kTimeout;
     case RpcCode::kNotConnected:
       return ErrorCode::kEndpointUnreachable;
+    case RpcCode::kStopped:
+      return ErrorCode::kInterrupted;
     case RpcCode::kUnavailable:
       return unavailable_code(failure);
     case RpcCode::kOk:

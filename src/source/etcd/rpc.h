@@ -31,6 +31,7 @@ enum class RpcCode : int {
   kUnauthenticated = 16,
   kNotConnected = 100,  // no connection was made; the call never left
   kStalled = 101,       // a stream delivered nothing for too long
+  kStopped = 102,       // the caller asked for it
 };
 
 struct RpcFailure {

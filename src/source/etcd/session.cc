@@ -17,6 +17,9 @@ namespace {
 // second attempt may carry one that another thread got from a third member, the last one is this member's own.
 constexpr bool kTokenAttempts[] = {true, true, false};
 
+// How often one that waits for another's login looks whether it was cancelled.
+constexpr std::chrono::milliseconds kCancelTick{100};
+
 Result<std::vector<Endpoint>> parse_endpoints(const ClientOptions& options) {
   if (options.endpoints.empty()) {
     return fail(ErrorCode::kBadSetting, "no etcd endpoint is given", "the list of endpoints is empty",
@@ -80,20 +83,23 @@ Status Session::known(const std::string& endpoint) {
   return {};
 }
 
-RpcResult<std::string> Session::token(Reach& reach, const Token& refused) {
+RpcResult<std::string> Session::token(Reach& reach, const Token& refused, const std::function<bool()>& cancelled) {
   if (options_.user.empty()) return std::string();
   {
     const std::lock_guard lock(token_mutex_);
     if (token_ && token_ != refused) return *token_;
   }
-  return log_in(reach);
+  return log_in(reach, cancelled);
 }
 
-RpcResult<std::string> Session::log_in(Reach& reach) {
+RpcResult<std::string> Session::log_in(Reach& reach, const std::function<bool()>& cancelled) {
   const unsigned before = reach.logins;
-  const std::lock_guard turn(reach.login_turn);
+  std::unique_lock turn(reach.login_turn, std::defer_lock);
+  while (!turn.try_lock_for(kCancelTick)) {
+    if (cancelled()) return std::unexpected(RpcFailure{RpcCode::kStopped, "stopped on request"});
+  }
   if (reach.logins != before) return reach.own_token;
-  auto fresh = authenticate(reach.connection);
+  auto fresh = authenticate(reach.connection, cancelled);
   if (!fresh) return fresh;
   reach.own_token = *fresh;
   ++reach.logins;
@@ -108,9 +114,10 @@ bool Session::may_help_to_log_in(const std::string& sent, const RpcFailure& fail
   return sent.empty() ? is_login_missing(failure) : is_token_refused(failure);
 }
 
-RpcResult<std::string> Session::authenticate(Connection& connection) {
+RpcResult<std::string> Session::authenticate(Connection& connection, const std::function<bool()>& cancelled) {
   std::string request = authenticate_request(options_.user, options_.password);
-  const auto answer = connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {}, options_.call_timeout);
+  const auto answer =
+      connection.unary("/etcdserverpb.Auth/Authenticate", as_bytes(request), {}, options_.call_timeout, cancelled);
   OPENSSL_cleanse(request.data(), request.size());
   if (!answer) {
     if (is_auth_disabled(answer.error())) return std::string();
@@ -135,14 +142,15 @@ Error Session::explain(Reach& reach, const RpcFailure& failure, std::string_view
 }
 
 Result<Bytes> Session::call(const std::string& endpoint, std::string_view method, ByteView request,
-                            std::chrono::milliseconds timeout, std::string_view action) {
+                            std::chrono::milliseconds timeout, std::string_view action,
+                            const std::function<bool()>& cancelled) {
   Reach& reach = *TRY(find_answering(endpoint));
   Connection& connection = reach.connection;
   Token refused;
   for (bool again : kTokenAttempts) {
-    const auto sent = again ? token(reach, refused) : log_in(reach);
+    const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
     if (!sent) return std::unexpected(explain(reach, sent.error(), "authentication"));
-    auto answer = connection.unary(method, request, *sent, timeout);
+    auto answer = connection.unary(method, request, *sent, timeout, cancelled);
     if (answer) return std::move(*answer);
     if (!again || !may_help_to_log_in(*sent, answer.error())) {
       return std::unexpected(explain(reach, answer.error(), action));
@@ -152,12 +160,13 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
   return fail(ErrorCode::kInternal, "a call ended without an outcome");
 }
 
-Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action) {
+Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::string_view action,
+                                const std::function<bool()>& cancelled) {
   const std::size_t first = last_good_;
   std::vector<Error> errors;
   for (std::size_t i = 0; i < reaches_.size(); ++i) {
     const std::size_t at = (first + i) % reaches_.size();
-    auto answer = call(options_.endpoints[at], method, request, options_.call_timeout, action);
+    auto answer = call(options_.endpoints[at], method, request, options_.call_timeout, action, cancelled);
     if (answer) {
       last_good_ = at;
       return answer;
@@ -168,8 +177,13 @@ Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::
   return std::unexpected(failed_everywhere(errors, action));
 }
 
-Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
-                                   const MessageHandler& handler, const std::function<bool()>& cancelled) {
+ConversationEnd Session::end_of(Reach& reach, const RpcFailure& failure, std::string_view action) const {
+  if (failure.code == RpcCode::kStopped) return {std::nullopt, true};
+  return {explain(reach, failure, action)};
+}
+
+ConversationEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
+                                const MessageHandler& handler, const std::function<bool()>& cancelled) {
   const auto found = find_answering(endpoint);
   if (!found) return {found.error()};
   Reach& reach = **found;
@@ -181,13 +195,12 @@ Session::StreamEnd Session::stream(const std::string& endpoint, std::string_view
   };
   Token refused;
   for (bool again : kTokenAttempts) {
-    const auto sent = again ? token(reach, refused) : log_in(reach);
-    if (!sent) return {explain(reach, sent.error(), "authentication")};
+    const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
+    if (!sent) return end_of(reach, sent.error(), "authentication");
     const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
-    if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     if (!again || started || !may_help_to_log_in(*sent, end.error())) {
-      return {explain(reach, end.error(), action)};
+      return end_of(reach, end.error(), action);
     }
     refused = *sent;
   }
@@ -202,14 +215,13 @@ ConversationEnd Session::converse(const std::string& endpoint, const Conversatio
   Connection& connection = reach.connection;
   Token refused;
   for (bool again : {true, false}) {
-    const auto sent = again ? token(reach, refused) : log_in(reach);
-    if (!sent) return {explain(reach, sent.error(), "authentication")};
+    const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
+    if (!sent) return end_of(reach, sent.error(), "authentication");
     const auto end = connection.converse(terms, *sent, talk, cancelled);
     if (end) return {};
-    if (end.error().code == RpcCode::kCancelled && cancelled()) return {std::nullopt, true};
     const bool asked_to = !options_.user.empty() && end.error().code == RpcCode::kUnauthenticated;
     if (!again || !(asked_to || may_help_to_log_in(*sent, end.error()))) {
-      return {explain(reach, end.error(), terms.action)};
+      return end_of(reach, end.error(), terms.action);
     }
     refused = *sent;
   }

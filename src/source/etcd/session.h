@@ -29,18 +29,17 @@ class Session {
   // kBadSetting when `endpoint` is not one of the endpoints.
   Status known(const std::string& endpoint);
 
-  // `action` names the call in errors ("the status").
+  // `action` names the call in errors ("the status"). kInterrupted soon after `cancelled` says true, which is asked
+  // several times a second.
   Result<Bytes> call(const std::string& endpoint, std::string_view method, ByteView request,
-                     std::chrono::milliseconds timeout, std::string_view action);
+                     std::chrono::milliseconds timeout, std::string_view action,
+                     const std::function<bool()>& cancelled);
   // At the endpoint that answered last; after an error that another member may not have, at the others in turn.
-  Result<Bytes> call_any(std::string_view method, ByteView request, std::string_view action);
+  Result<Bytes> call_any(std::string_view method, ByteView request, std::string_view action,
+                         const std::function<bool()>& cancelled);
   // Connection::stream with the token; not restarted after the first message.
-  struct StreamEnd {
-    std::optional<Error> error;
-    bool cancelled = false;
-  };
-  StreamEnd stream(const std::string& endpoint, std::string_view method, std::string_view action,
-                   const MessageHandler& handler, const std::function<bool()>& cancelled);
+  ConversationEnd stream(const std::string& endpoint, std::string_view method, std::string_view action,
+                         const MessageHandler& handler, const std::function<bool()>& cancelled);
   // Connection::converse with the token; restarted with a fresh one when the server, or `talk`, rejects the token
   // (kUnauthenticated).
   ConversationEnd converse(const std::string& endpoint, const ConversationTerms& terms, Conversation& talk,
@@ -60,7 +59,7 @@ class Session {
     Reach(Endpoint endpoint, const ChannelSecurity& security, std::chrono::milliseconds dial_timeout)
         : connection(std::move(endpoint), security, dial_timeout) {}
     Connection connection;
-    std::mutex login_turn;
+    std::timed_mutex login_turn;
     std::atomic<unsigned> logins = 0;
     std::string own_token;  // of the last login; under login_turn
     std::mutex silence_mutex;
@@ -71,13 +70,14 @@ class Session {
   // only once for a silent one.
   Result<Reach*> find_answering(const std::string& endpoint);
   // The token to send, fetched at `reach` unless one other than `refused` is at hand.
-  RpcResult<std::string> token(Reach& reach, const Token& refused);
+  RpcResult<std::string> token(Reach& reach, const Token& refused, const std::function<bool()>& cancelled);
   // A fresh token of that endpoint; concurrent callers share one login.
-  RpcResult<std::string> log_in(Reach& reach);
-  RpcResult<std::string> authenticate(Connection& connection);
+  RpcResult<std::string> log_in(Reach& reach, const std::function<bool()>& cancelled);
+  RpcResult<std::string> authenticate(Connection& connection, const std::function<bool()>& cancelled);
   // Whether the call that was made with `sent` may succeed with a fresh token.
   bool may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const;
   Error explain(Reach& reach, const RpcFailure& failure, std::string_view action) const;
+  ConversationEnd end_of(Reach& reach, const RpcFailure& failure, std::string_view action) const;
 
   const ClientOptions options_;
   io::Clock& clock_;
