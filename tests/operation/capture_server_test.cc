@@ -277,6 +277,21 @@ TEST(Capture, FollowsAnotherMemberWhenOneDiesOrFallsSilent) {
   expect_states(r, recorded);
 }
 
+// What it had received may be kept by half, so the next capture reads it again.
+TEST(Capture, EndsWithAnErrorWhereAnExceptionCutsItShort) {
+  EtcdCluster cluster;
+  cluster.start();
+  CaptureRepo r;
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
+  const CaptureListener listener = [](const CaptureEvent& event) {
+    if (event.kind == Kind::kFollowing) throw std::bad_alloc();
+  };
+  const std::function<bool()> cancelled = [] { return false; };
+  const Status ended = capture(*r.repo, r.world, *client, capture_options(), listener, cancelled, r.progress);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code(), ErrorCode::kInternal) << ended.error().to_string();
+}
+
 TEST(Capture, StoresLeasesAndMembersBesideTheKeys) {
   EtcdCluster cluster;
   cluster.start();

@@ -69,6 +69,8 @@ class Capture {
   Status run() {
     while (!cancelled_()) {
       const Status step = attempt();
+      // What was received may be kept by half: the next capture reads it again.
+      if (!step && step.error().code() == ErrorCode::kInternal) return step;
       if (step || cancelled_()) continue;
       if (ends_capture(step.error(), reports_.has_followed())) return step;
       reports_.failure(step.error());

@@ -41,8 +41,9 @@ CaptureSpool::CaptureSpool(source::Client& client, io::Clock& clock, source::Wat
   thread_ = std::thread([this, &client, request = std::move(request), most_bytes] {
     name_thread("spool");
     Sink sink(*this, most_bytes);
-    // However the watch ends, what was kept is whole; the next watch starts after it.
-    static_cast<void>(source::watch_revisions(client, request, sink, [this] { return stop_.load(); }));
+    // However else the watch ends, what was kept is whole; the next watch starts after it.
+    const auto outcome = source::watch_revisions(client, request, sink, [this] { return stop_.load(); });
+    if (outcome && outcome->error && outcome->error->code() == ErrorCode::kInternal) records_.clear();
     ended_ = true;
   });
 }

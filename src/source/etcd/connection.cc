@@ -111,6 +111,21 @@ RpcFailure failure_of(const grpc::Status& status) {
 
 std::unexpected<RpcFailure> stopped() { return std::unexpected(RpcFailure{RpcCode::kStopped, "stopped on request"}); }
 
+// A call that is left by an exception has ended by the time it comes here, and the memory that it held is free.
+template <typename Call>
+std::invoke_result_t<Call> without_exceptions(const Call& call) {
+  const auto threw = [](const std::string& what) {
+    return std::unexpected(RpcFailure{RpcCode::kThrew, "an exception on this side: " + what});
+  };
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return threw(error.what());
+  } catch (...) {
+    return threw("it is of no known kind");
+  }
+}
+
 void add_token(grpc::ClientContext& context, std::string_view token) {
   if (!token.empty()) context.AddMetadata("token", std::string(token));
 }
@@ -158,6 +173,9 @@ class StreamCall {
     add_token(context_, token);
     call_ = stub.PrepareCall(&context_, std::string(method), &queue_.get());
   }
+  ~StreamCall() { cancel(); }  // of an exception; else it has ended
+  StreamCall(const StreamCall&) = delete;
+  StreamCall& operator=(const StreamCall&) = delete;
   void cancel() { context_.TryCancel(); }
 
   void start() { call_->StartCall(nullptr); }
@@ -197,6 +215,9 @@ class UnaryCall {
     add_token(context_, token);
     call_ = stub.PrepareUnaryCall(&context_, std::string(method), to_wiped_buffer(request), &queue_.get());
   }
+  ~UnaryCall() { context_.TryCancel(); }  // of an exception; else it has ended
+  UnaryCall(const UnaryCall&) = delete;
+  UnaryCall& operator=(const UnaryCall&) = delete;
 
   RpcResult<Bytes> run(const std::function<bool()>& cancelled) {
     call_->StartCall();
@@ -269,6 +290,36 @@ RpcResult<void> end_of(StreamCall& call, Step step, std::chrono::milliseconds st
   return {};
 }
 
+RpcResult<void> receive(grpc::GenericStub& stub, std::string_view method, ByteView request, std::string_view token,
+                        std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
+                        const std::function<bool()>& cancelled) {
+  grpc::ByteBuffer message;  // outlives the call that reads into it
+  std::vector<ByteView> pieces;
+  StreamCall call(stub, method, token);
+  call.start();
+  Step step = wait_for(call, stall_timeout, cancelled);
+  if (step == Step::kDone) {
+    call.write_last(to_buffer(request));
+    step = wait_for(call, stall_timeout, cancelled);
+  }
+  while (step == Step::kDone) {
+    call.read(&message);
+    step = wait_for(call, stall_timeout, cancelled);
+    if (step != Step::kDone) break;
+    collect_pieces(message, pieces);
+    if (!handler(pieces)) {
+      call.cancel();
+      call.finish();
+      return {};
+    }
+    if (cancelled()) {
+      call.cancel();
+      step = Step::kCancelled;
+    }
+  }
+  return end_of(call, step, stall_timeout);
+}
+
 // One stream on which both sides speak, driven from the calling thread: a read is always under way,
 // and a write when there is something to say.
 class TalkCall {
@@ -279,6 +330,9 @@ class TalkCall {
     for (const auto& [name, value] : terms.metadata) context_.AddMetadata(name, value);
     call_ = stub.PrepareCall(&context_, terms.method, &queue_.get());
   }
+  ~TalkCall() { context_.TryCancel(); }  // of an exception; else it has ended
+  TalkCall(const TalkCall&) = delete;
+  TalkCall& operator=(const TalkCall&) = delete;
 
   RpcResult<void> run(Conversation& talk, const std::function<bool()>& cancelled) {
     starting_ = true;
@@ -478,50 +532,31 @@ void Connection::drop(const std::shared_ptr<Channel>& channel) {
 
 RpcResult<Bytes> Connection::unary(std::string_view method, ByteView request, std::string_view token,
                                    std::chrono::milliseconds timeout, const std::function<bool()>& cancelled) {
-  if (cancelled()) return stopped();
-  const auto channel = connected(cancelled);
-  if (!channel) return std::unexpected(channel.error());
-  return UnaryCall((*channel)->stub, method, request, token, timeout).run(cancelled);
+  return without_exceptions([&]() -> RpcResult<Bytes> {
+    if (cancelled()) return stopped();
+    const auto channel = connected(cancelled);
+    if (!channel) return std::unexpected(channel.error());
+    return UnaryCall((*channel)->stub, method, request, token, timeout).run(cancelled);
+  });
 }
 
 RpcResult<void> Connection::stream(std::string_view method, ByteView request, std::string_view token,
                                    std::chrono::milliseconds stall_timeout, const MessageHandler& handler,
                                    const std::function<bool()>& cancelled) {
-  const auto channel = connected_alone({.probes_window = true}, cancelled);
-  if (!channel) return std::unexpected(channel.error());
-
-  StreamCall call((*channel)->stub, method, token);
-  call.start();
-  Step step = wait_for(call, stall_timeout, cancelled);
-  if (step == Step::kDone) {
-    call.write_last(to_buffer(request));
-    step = wait_for(call, stall_timeout, cancelled);
-  }
-  grpc::ByteBuffer message;
-  std::vector<ByteView> pieces;
-  while (step == Step::kDone) {
-    call.read(&message);
-    step = wait_for(call, stall_timeout, cancelled);
-    if (step != Step::kDone) break;
-    collect_pieces(message, pieces);
-    if (!handler(pieces)) {
-      call.cancel();
-      call.finish();
-      return {};
-    }
-    if (cancelled()) {
-      call.cancel();
-      step = Step::kCancelled;
-    }
-  }
-  return end_of(call, step, stall_timeout);
+  return without_exceptions([&]() -> RpcResult<void> {
+    const auto channel = connected_alone({.probes_window = true}, cancelled);
+    if (!channel) return std::unexpected(channel.error());
+    return receive((*channel)->stub, method, request, token, stall_timeout, handler, cancelled);
+  });
 }
 
 RpcResult<void> Connection::converse(const ConversationTerms& terms, std::string_view token, Conversation& talk,
                                      const std::function<bool()>& cancelled) {
-  const auto channel = terms.alone ? connected_alone(*terms.alone, cancelled) : connected(cancelled);
-  if (!channel) return std::unexpected(channel.error());
-  return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
+  return without_exceptions([&]() -> RpcResult<void> {
+    const auto channel = terms.alone ? connected_alone(*terms.alone, cancelled) : connected(cancelled);
+    if (!channel) return std::unexpected(channel.error());
+    return TalkCall((*channel)->stub, terms, token).run(talk, cancelled);
+  });
 }
 
 }  // namespace lifeboat::source

@@ -55,7 +55,7 @@ class Connection {
   const Endpoint& endpoint() const { return endpoint_; }
 
   // Each of these ends soon after `cancelled` says true, which is asked several times a second (kStopped), also while
-  // it connects.
+  // it connects. An exception, also of a handler or a conversation, fails it (kThrew).
 
   // `method` as on the wire: "/etcdserverpb.Maintenance/Status". An empty token is not sent.
   RpcResult<Bytes> unary(std::string_view method, ByteView request, std::string_view token,

@@ -31,6 +31,8 @@ ErrorCode code_of(const RpcFailure& failure) {
       return ErrorCode::kEndpointUnreachable;
     case RpcCode::kStopped:
       return ErrorCode::kInterrupted;
+    case RpcCode::kThrew:
+      return ErrorCode::kInternal;
     case RpcCode::kUnavailable:
       return unavailable_code(failure);
     case RpcCode::kOk:

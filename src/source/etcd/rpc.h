@@ -32,6 +32,7 @@ enum class RpcCode : int {
   kNotConnected = 100,  // no connection was made; the call never left
   kStalled = 101,       // a stream delivered nothing for too long
   kStopped = 102,       // the caller asked for it
+  kThrew = 103,         // the call could not be carried on here: an exception
 };
 
 struct RpcFailure {
