@@ -8,9 +8,10 @@ namespace lifeboat::agent {
 
 using repository::Proof;
 
-bool Auditor::is_known(const LineageId& lineage, std::int64_t revision) const {
-  const auto last = state_.snapshot().last_proof;
-  return last && last->proof != Proof::kUnproven && last->lineage == lineage && last->revision == revision;
+PointAudit audit_of(const std::optional<ProofOutcome>& last, const LineageId& lineage, std::int64_t revision) {
+  if (!last || last->lineage != lineage || last->revision != revision) return {};
+  if (last->proof != Proof::kUnproven) return {.is_compared = true, .unproven_before = {}};
+  return {.is_compared = false, .unproven_before = last->reason};
 }
 
 void Auditor::report(const ProofOutcome& outcome, const operation::ProofReport& proof) const {
@@ -37,15 +38,18 @@ void Auditor::report(const ProofOutcome& outcome, const operation::ProofReport& 
 }
 
 Result<Audited> Auditor::audit(source::Client& client, const operation::BackupOptions& options, Progress& progress) {
-  const LineageId lineage = state_.snapshot().lineage;
+  const Snapshot state = state_.snapshot();
+  const LineageId lineage = state.lineage;
   const auto catalogue = TRY(repository::Catalogue::load(repo_, &cache_));
   cache_.end_round();
   const repository::Point* newest = catalogue.newest_of(lineage);
   Audited audited;
   if (newest == nullptr) return audited;
   audited.log_is_long = catalogue.is_long(newest->manifest.segments, options.chain_max);
-  if (is_known(lineage, newest->manifest.revision)) return audited;
-  const auto proof = TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress));
+  const PointAudit before = audit_of(state.last_proof, lineage, newest->manifest.revision);
+  if (before.is_compared) return audited;
+  const auto proof =
+      TRY(operation::prove_point(repo_, world_, client, newest->manifest, options, progress, before.unproven_before));
   const ProofOutcome outcome{.proof = proof.proof,
                              .revision = newest->manifest.revision,
                              .lineage = lineage,

@@ -1,6 +1,9 @@
 // Audit: compares the hash of the newest stored revision with the live members' own.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "agent/log.h"
 #include "agent/state.h"
 #include "operation/backup/backup_types.h"
@@ -14,15 +17,22 @@ struct Audited {
   bool log_is_long = false;  // since its base: with a new one, readers need not read much of it
 };
 
+// What the last audit leaves to do at a point.
+struct PointAudit {
+  bool is_compared = false;     // it was then, whatever came of it
+  std::string unproven_before;  // why nothing could be compared with it then; empty: it was not tried
+};
+PointAudit audit_of(const std::optional<ProofOutcome>& last, const LineageId& lineage, std::int64_t revision);
+
 class Auditor {
  public:
   Auditor(const repository::Repository& repo, io::World& world, State& state, const Log& log)
       : repo_(repo), world_(world), state_(state), log_(log) {}
-  // Compares nothing when the newest revision was compared last. The outcome goes to the state and the log.
+  // Compares nothing when the newest revision was compared last, and reads nothing while it cannot be compared for the
+  // same reason as before. The outcome goes to the state and the log.
   Result<Audited> audit(source::Client& client, const operation::BackupOptions& options, Progress& progress);
 
  private:
-  bool is_known(const LineageId& lineage, std::int64_t revision) const;
   void report(const ProofOutcome& outcome, const operation::ProofReport& proof) const;
 
   const repository::Repository& repo_;

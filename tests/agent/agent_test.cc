@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <mutex>
 #include <thread>
 
 #include "repository/captured_support.h"
+#include "repository/store/layout.h"
 #include "support/clock.h"
 #include "support/http.h"
 #include "support/run.h"
@@ -179,6 +181,21 @@ TEST_F(AgentTest, LeavesTheSnapshotToItsDateWhereTheLogIsNotLong) {
   EXPECT_TRUE(logged("audit: "));
   testing::sleep_ms(300);
   EXPECT_EQ(bases_, 0);
+}
+
+// A further look asks the members alone: the log is read, and the outcome published, for another reason only.
+TEST_F(AgentTest, ReadsTheLogOnceForAPointThatStaysUnproven) {
+  testing_model::MvccModel model;
+  model.put("/a", "1");
+  repo_testing::publish_base(*repo_, world_, model);
+  options_.audit_interval = 30ms;
+  start(well_behaved);
+  const auto looks = [&] {
+    return std::ranges::count_if(lines(), [](const auto& line) { return line.contains("could not be proven"); });
+  };
+  ASSERT_TRUE(testing::wait_until([&] { return looks() >= 3; }, 10));
+  stop();
+  EXPECT_EQ(store_.list(repository::kAttestationPrefix)->size(), 1u);
 }
 
 TEST_F(AgentTest, AuditsNothingWhileCaptureTakesABase) {

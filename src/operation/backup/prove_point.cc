@@ -152,11 +152,17 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
 }
 
 Result<ProofReport> prove_point(const repository::Repository& repo, io::World& world, source::Client& client,
-                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress) {
+                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress,
+                                const std::string& unproven_before) {
   const auto began = world.clock.monotonic();
   auto attestation = begin_attestation(world, manifest);
   const auto own_client = client.cancelled_by([&] { return progress.cancelled(); });
   Asked asked = TRY(ask_members(world, *own_client, manifest, progress));
+  ProofReport report;
+  if (asked.answers.empty() && !unproven_before.empty() && joined(asked.refusals) == unproven_before) {
+    report.reason = unproven_before;
+    return report;
+  }
   attestation.members = asked.answers;
   TRY(compute(repo, world, manifest, options, progress, attestation));
   asked.answers = attestation.members;
@@ -164,7 +170,6 @@ Result<ProofReport> prove_point(const repository::Repository& repo, io::World& w
   attestation.duration_seconds = std::chrono::duration<double>(world.clock.monotonic() - began).count();
   TRY(repository::publish_attestation(repo, world, attestation));
 
-  ProofReport report;
   report.proof = attestation.agreed ? Proof::kProven : asked.answers.empty() ? Proof::kUnproven : Proof::kDisagrees;
   report.reason = attestation.reason;
   if (report.proof == Proof::kDisagrees)

@@ -16,9 +16,11 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
 
 // Asks every reachable endpoint, computes the same from the repo, and publishes the outcome as an attestation (also
 // when nothing could be compared: the reason is part of it). Members that disagree with each other or with the log
-// are kDisagrees.
+// are kDisagrees. `unproven_before`: why the last attempt could compare nothing, empty when there was none; for the
+// very same reason the log is not read again, and nothing is published.
 Result<ProofReport> prove_point(const repository::Repository& repo, io::World& world, source::Client& client,
-                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress);
+                                const manifest::Manifest& manifest, const BackupOptions& options, Progress& progress,
+                                const std::string& unproven_before = {});
 
 // For a point without a live cluster: records only the hash a restore must reproduce.
 Status record_restore_hash(const repository::Repository& repo, io::World& world, const manifest::Manifest& manifest,
