@@ -5,9 +5,9 @@
 #include "operation/capture/ask_members.h"
 #include "operation/capture/base_plan.h"
 #include "operation/capture/capture_errors.h"
-#include "operation/capture/history_search.h"
 #include "operation/capture/watch_setbacks.h"
 #include "operation/lineage/backlog_cost.h"
+#include "operation/lineage/history_search.h"
 
 namespace lifeboat::operation {
 namespace {

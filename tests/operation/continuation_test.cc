@@ -2,6 +2,7 @@
 #include "capture_support.h"
 #include "operation/backup/backup_etcd.h"
 #include "operation/lineage/capture_head.h"
+#include "operation/lineage/fork_reasons.h"
 
 namespace lifeboat::operation {
 namespace {
@@ -28,7 +29,17 @@ TEST(Continuation, SaysInWhichWayTheClusterDiffers) {
   EXPECT_EQ(ask([](CaptureHead& head) { head.revision += 10; }).difference, Difference::kRevision);
   EXPECT_EQ(ask([](CaptureHead& head) { head.last.front().value.back() ^= std::byte{1}; }).difference,
             Difference::kRecord);
-  EXPECT_EQ(ask([](CaptureHead& head) { head.raft_index += 1000; }).difference, Difference::kRaftPosition);
+  const auto behind = ask([](CaptureHead& head) { head.raft_index += 1000; });
+  EXPECT_EQ(behind.difference, Difference::kRaftPosition);
+  EXPECT_EQ(behind.reason, kRaftBehind) << "it may lag";
+  EXPECT_EQ(ask([](CaptureHead& head) { head.raft_term += 1; }).reason, kRaftBehind);
+  const auto restored = ask([](CaptureHead& head) {
+    --head.revision;
+    head.last.clear();
+    head.raft_index += 1000;
+  });
+  EXPECT_EQ(restored.difference, Difference::kRaftPosition);
+  EXPECT_EQ(restored.reason, kRaftWentBack) << "it has a later revision";
   cluster.etcdctl_ok({"put", "key", "last"});
   cluster.etcdctl_ok({"compact", std::to_string(current_revision(cluster))});
   const auto compacted = ask([](CaptureHead&) {});

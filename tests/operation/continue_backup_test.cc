@@ -1,11 +1,76 @@
 // Backups that continue the repo's history, against real clusters: which member they read.
 #include "operation/backup/backup_etcd.h"
 #include "operation/capture_support.h"
+#include "operation/lineage/fork_reasons.h"
 
 namespace lifeboat::operation {
 namespace {
 
 using namespace capture_testing;
+
+// As a member that just woke up: its first answers are those of before it slept.
+class JustWoken final : public source::Client {
+ public:
+  JustWoken(source::Client& awake, source::MemberStatus before, int stale_answers)
+      : awake_(awake), before_(std::move(before)), stale_(stale_answers) {}
+
+  std::shared_ptr<source::Client> cancelled_by(std::function<bool()>) override {
+    return {std::shared_ptr<void>(), this};
+  }
+  const std::vector<std::string>& endpoints() const override { return awake_.endpoints(); }
+  Result<source::MemberStatus> status(const std::string& endpoint) override {
+    return stale_-- > 0 ? before_ : awake_.status(endpoint);
+  }
+  Result<source::HashKvAnswer> hash_kv(const std::string& endpoint, std::int64_t revision) override {
+    return awake_.hash_kv(endpoint, revision);
+  }
+  Result<std::vector<etcd::Member>> members() override { return awake_.members(); }
+  Result<std::vector<std::int64_t>> leases() override { return awake_.leases(); }
+  Result<std::optional<LeaseTtl>> lease_ttl(std::int64_t id) override { return awake_.lease_ttl(id); }
+  Result<RangeAnswer> range(ByteView key, ByteView end, std::int64_t revision, std::int64_t limit,
+                            bool count_only) override {
+    return awake_.range(key, end, revision, limit, count_only);
+  }
+  Result<std::optional<AuthState>> auth_state() override { return awake_.auth_state(); }
+  Result<std::optional<Bytes>> key_value_at(ByteView key, std::int64_t revision) override {
+    return awake_.key_value_at(key, revision);
+  }
+  source::ConversationEnd converse(const std::string& endpoint, const source::ConversationTerms& terms,
+                                   source::Conversation& talk, const std::function<bool()>& cancelled) override {
+    return awake_.converse(endpoint, terms, talk, cancelled);
+  }
+  Result<source::SnapshotInfo> snapshot(const std::string& preferred, source::SnapshotSink& sink,
+                                        Progress& progress) override {
+    return awake_.snapshot(preferred, sink, progress);
+  }
+
+ private:
+  source::Client& awake_;
+  const source::MemberStatus before_;
+  std::atomic<int> stale_;
+};
+
+TEST(ContinuedBackup, WaitsAMomentForAMemberThatJustWokeUp) {
+  EtcdCluster cluster;
+  cluster.start();
+  cluster.etcdctl_ok({"put", "a", "1"});
+  CaptureRepo r;
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
+  const auto before = client->status(client->endpoints().front()).value();
+  for (int i = 0; i < 3; ++i) cluster.etcdctl_ok({"put", "a", "2"});
+  const auto backup = [&](int stale_answers) {
+    JustWoken woken(*client, before, stale_answers);
+    return backup_etcd(*r.repo, r.world, woken, capture_options().backup, r.progress);
+  };
+  ASSERT_TRUE(backup(0));
+  const auto second = backup(2);
+  ASSERT_TRUE(second) << second.error().to_string();
+  EXPECT_TRUE(second->continued) << second->snapshot_reason;
+  const auto third = backup(1000);
+  ASSERT_TRUE(third) << third.error().to_string();
+  EXPECT_EQ(third->snapshot_reason, kRaftBehind);
+  EXPECT_FALSE(third->new_lineage);
+}
 
 TEST(ContinuedBackup, ReadsNoMemberThatAnAlarmCallsCorrupt) {
   EtcdCluster cluster({.members = 3, .flags = {}});

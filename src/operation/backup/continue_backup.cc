@@ -9,6 +9,7 @@
 #include "format/etcd/sidecar.h"
 #include "operation/lineage/backlog_cost.h"
 #include "operation/lineage/capture_head.h"
+#include "operation/lineage/history_search.h"
 #include "operation/lineage/key_versions.h"
 #include "operation/lineage/live_sidecar.h"
 #include "operation/lineage/member_source.h"
@@ -36,6 +37,7 @@ constexpr int kBulkZstdLevel = 3;
 constexpr std::chrono::seconds kCatchUpPatience{10};
 constexpr std::chrono::seconds kFragmentPatience{5};
 constexpr std::size_t kMostNewLeases = 5000;
+constexpr std::chrono::milliseconds kLagPoll{200};
 constexpr std::byte kFirstKey[] = {std::byte{0}};
 
 // Keys that a record adds to those that live: etcd writes a tombstone only for a key that lives.
@@ -135,6 +137,8 @@ class Continuing {
     return last != nullptr && last->proof == repository::Proof::kDisagrees;
   }
 
+  static bool is_followed(const source::MemberStatus& status) { return !status.is_learner && status.leader != 0; }
+
   // Reachable voters, best first.
   Result<WhyNot> ask_members() {
     std::optional<Error> error;
@@ -147,7 +151,7 @@ class Continuing {
       }
       any_voter = any_voter || !status->is_learner;
       any_learner = any_learner || status->is_learner;
-      if (!status->is_learner && status->leader != 0) live_.push_back(*std::move(status));
+      if (is_followed(*status)) live_.push_back(*std::move(status));
     }
     if (any_learner && !any_voter) return WhyNot("only learners answered, and a learner serves no watch");
     if (live_.empty()) return std::unexpected(error.value_or(Error(ErrorCode::kEtcdFailed, "no member has a leader")));
@@ -161,7 +165,7 @@ class Continuing {
     head_ = std::move(heads.front());
     if (!options_.cluster.empty() && options_.cluster != head_.cluster)
       return WhyNot(fmt::format("the cluster is called {} in the repo", head_.cluster));
-    const auto found = TRY(continues(client_, head_, live_));
+    const auto found = TRY(compare_head());
     switch (found.answer) {
       case Continuation::Answer::kContinues:
         return WhyNot();
@@ -171,6 +175,18 @@ class Continuing {
         return WhyNot(found.reason);
     }
     return WhyNot("the repo's history was not compared");
+  }
+
+  // A member that just woke up tells for a moment where it was before.
+  Result<Continuation> compare_head() const {
+    const auto ask_again = [this]() -> Result<std::vector<source::MemberStatus>> {
+      world_.clock.sleep(kLagPoll);
+      std::vector<source::MemberStatus> live;
+      for (auto& [endpoint, status] : source::ask_all(client_))
+        if (status && is_followed(*status)) live.push_back(*std::move(status));
+      return live;
+    };
+    return HistorySearch(client_, ask_again, [this] { return progress_.cancelled(); }).compare(head_, live_);
   }
 
   // No call returns password hashes: only a snapshot has them.

@@ -14,9 +14,9 @@
 #include "operation/capture/capture_reports.h"
 #include "operation/capture/capture_sidecar.h"
 #include "operation/capture/capture_spool.h"
-#include "operation/capture/history_search.h"
 #include "operation/capture/watch_setbacks.h"
 #include "operation/lineage/backlog_cost.h"
+#include "operation/lineage/history_search.h"
 #include "operation/lineage/member_source.h"
 #include "source/etcd/watch.h"
 

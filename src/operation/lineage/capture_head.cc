@@ -157,8 +157,10 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   }
   auto found = TRY(compare_records(client, head));
   if (found.answer == Continuation::Answer::kDiffers) return found;
-  if (term < head.raft_term || !raft_position_follows({head.revision, head.raft_index}, position))
-    return differs(Difference::kRaftPosition, std::string(kRaftWentBack));
+  const RaftPosition stored{head.revision, head.raft_index};
+  if (is_raft_log_another(stored, position)) return differs(Difference::kRaftPosition, std::string(kRaftWentBack));
+  if (term < head.raft_term || !raft_position_follows(stored, position))
+    return differs(Difference::kRaftPosition, std::string(kRaftBehind));
   return found;
 }
 

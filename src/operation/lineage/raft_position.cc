@@ -19,4 +19,8 @@ bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& late
   return gained >= raised || raised - gained <= kAppliedMeanwhile;
 }
 
+bool is_raft_log_another(const RaftPosition& earlier, const RaftPosition& later) {
+  return later.revision > earlier.revision && !raft_position_follows(earlier, later);
+}
+
 }  // namespace lifeboat::operation

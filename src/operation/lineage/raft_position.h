@@ -16,4 +16,8 @@ struct RaftPosition {
 // of `earlier` may be too high by the entries that were applied while a member was asked.
 bool raft_position_follows(const RaftPosition& earlier, const RaftPosition& later);
 
+// Whether the later one, which does not follow, is not of the same history. A member that lags, as one does that just
+// woke up, has told of an earlier moment instead: then it is not beyond the revision.
+bool is_raft_log_another(const RaftPosition& earlier, const RaftPosition& later);
+
 }  // namespace lifeboat::operation

@@ -1,4 +1,4 @@
-#include "operation/capture/history_search.h"
+#include "operation/lineage/history_search.h"
 
 #include "format/etcd/sidecar.h"
 
