@@ -43,5 +43,130 @@ TEST_F(CompactedSnapshot, WhatACompactionTakesIsNoFork) {
   expect_clean();
 }
 
+class ForkedSnapshot : public ImportTest {
+ protected:
+  // Of a history that the repo does not have: a new lineage, which reads as the cluster does.
+  void expect_fork(const MvccModel& other, const LineageId& parent, std::int64_t last_shared) {
+    const auto forked = import(other);
+    EXPECT_TRUE(forked.new_lineage);
+    EXPECT_EQ(forked.parent, parent);
+    const auto points = w.catalogue();
+    EXPECT_EQ(points.lineage(forked.lineage)->lineage.fork_revision, last_shared);
+    const auto read = read_target(w, points.resolve(forked.point, "", w.clock.time).value());
+    ASSERT_TRUE(read) << why_not(read);
+    EXPECT_EQ(read->size(), forked.live_keys);
+    expect_clean();
+  }
+};
+
+// What the compaction of another history would have kept, and taken.
+void keep_record(MvccModel& model, const std::string& key, std::int64_t main) {
+  for (const auto& [at, record] : model.history)
+    if (at.main == main && record.user_key == key) model.database[at] = record;
+}
+void lose_record(MvccModel& model, const std::string& key, std::int64_t main) {
+  std::erase_if(model.database,
+                [&](const auto& entry) { return entry.first.main == main && entry.second.user_key == key; });
+}
+
+TEST_F(ForkedSnapshot, LetsAKeyLiveThatTheRepoHasDeleted) {
+  for (const char* key : {"/a", "/b", "/c"}) model.put(key, "1");
+  import(model);
+  model.erase("/b");  // 5
+  model.put("/a", "2");
+  const auto first = import(model);
+  MvccModel other = model;
+  other.compact(other.revision);
+  keep_record(other, "/b", 3);
+  other.put("/d", "1");
+  expect_fork(other, first.lineage, 4);
+}
+
+TEST_F(ForkedSnapshot, KeepsAnOlderRecordOfAKeyThanTheRepoAlsoAcrossAGap) {
+  for (const char* key : {"/a", "/b", "/c"}) model.put(key, "1");
+  model.put("/b", "2");  // 5
+  const auto first = import(model);
+  model.put("/d", "1");
+  model.put("/d", "2");
+  MvccModel other = model;
+  other.compact(other.revision);
+  lose_record(other, "/b", 5);
+  keep_record(other, "/b", 3);
+  other.put("/e", "1");
+  expect_fork(other, first.lineage, 4);
+}
+
+TEST_F(ForkedSnapshot, LetsAKeyLiveThatWasDeletedBeforeAGap) {
+  for (const char* key : {"/a", "/b", "/c"}) model.put(key, "1");
+  model.erase("/b");  // 5
+  const auto first = import(model);
+  model.put("/d", "1");
+  model.put("/d", "2");
+  MvccModel other = model;
+  other.compact(other.revision);
+  keep_record(other, "/b", 3);
+  other.put("/e", "1");
+  expect_fork(other, first.lineage, 4);
+}
+
+TEST_F(ForkedSnapshot, HasAKeyThatTheRepoLacks) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  model.erase("/b");
+  model.put("/c", "1");
+  model.compact(model.revision);
+  const auto first = import(model);
+  MvccModel other = model;
+  keep_record(other, "/b", 3);
+  other.put("/d", "1");
+  expect_fork(other, first.lineage, 2);
+}
+
+TEST_F(ForkedSnapshot, LacksAKeyByADeletionThatTheRepoDoesNotHave) {
+  for (const char* key : {"/a", "/b", "/c"}) model.put(key, "1");
+  model.put("/c", "2");  // 5
+  model.compact(model.revision);
+  const auto first = import(model);
+  MvccModel other = model;
+  const etcd::Revision at{4, 0};
+  other.database[at] = {{at, true}, "/b", etcd::encode_key_value({as_bytes("/b"), 0, 0, 0, {}, 0})};
+  other.put("/d", "1");
+  expect_fork(other, first.lineage, 3);
+}
+
+// The repo is whole from a revision on that the snapshot has not compacted.
+TEST_F(ForkedSnapshot, HasAKeyThatTheRepoLacksWhereItBegins) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  MvccModel other = model;
+  model.erase("/b");  // 4
+  model.put("/t", "1");
+  for (const char* value : {"1", "2"}) other.put("/t", value);
+  for (MvccModel* history : {&model, &other}) {
+    history->erase("/t");
+    for (const char* value : {"1", "2", "3"}) history->put("/c", value);
+  }
+  model.compact(model.revision - 1);
+  const auto first = import(model);
+  expect_fork(other, first.lineage, 2);
+}
+
+// A compaction that is under way has taken the oldest records first.
+TEST_F(CompactedSnapshot, OneThatIsStillBeingCompactedIsNoFork) {
+  for (int round = 0; round < 60; ++round) {
+    write_some(model, random, 10, 8);
+    EXPECT_EQ(import(model).new_lineage, round == 0);
+    MvccModel swept = model;
+    swept.compact(model.revision - static_cast<std::int64_t>(random() % 4));
+    const std::int64_t from = static_cast<std::int64_t>(random() % static_cast<unsigned>(model.revision)) + 1;
+    for (const auto& [at, record] : model.database)
+      if (at.main >= from) swept.database[at] = record;
+    if (random() % 3 == 0) swept.put("/new", "1");
+    const auto report = import(swept);
+    EXPECT_FALSE(report.new_lineage) << report.lineage_reason;
+    model = swept;
+    if (round % 5 == 0) model.compact(model.compacted);
+  }
+  expect_clean();
+}
+
 }  // namespace
 }  // namespace lifeboat::operation

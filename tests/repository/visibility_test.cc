@@ -53,6 +53,46 @@ TEST(Visibility, HidesRemovedRecordsAndWhatTheyReplaced) {
   EXPECT_EQ(visibility.live_keys(), 1u);
 }
 
+// A record that this history lacks: nothing older of its key may be alive.
+TEST(Visibility, TellsWhatOutlivedAMissingRecord) {
+  for (const std::uint64_t memory_bytes : {96ull << 20, 1ull}) {
+    MvccModel model;
+    for (int i = 0; i < 8000; ++i) model.put("/" + std::to_string(i), "1");
+    const std::int64_t end = model.revision;
+    model.erase("/1");
+    const auto outlived = [&](std::vector<std::pair<std::string, std::int64_t>> missing) {
+      TestWorld world;
+      Visibility visibility(world.world, {.revision = INT64_MAX,
+                                          .memory_bytes = memory_bytes,
+                                          .spool_directory = "/",
+                                          .check_versions = true,
+                                          .removed = {}});
+      const auto add_missing_to = [&](std::int64_t main) {
+        for (const auto& [key, at] : missing) {
+          if (at != main) continue;
+          EXPECT_TRUE(visibility.add_missing(as_bytes(key), at));
+        }
+      };
+      for (const auto& [at, record] : model.history) {
+        add_missing_to(at.main);
+        EXPECT_TRUE(visibility.add(record.record()));
+      }
+      add_missing_to(end + 2);
+      EXPECT_TRUE(visibility.finish());
+      EXPECT_EQ(visibility.spilled(), memory_bytes == 1);
+      EXPECT_EQ(visibility.records(), 8001u);
+      EXPECT_EQ(visibility.live_keys(), 7999u);
+      return visibility.outlived();
+    };
+    EXPECT_EQ(outlived({}), 0);
+    EXPECT_EQ(outlived({{"/5000", 5000}}), 0) << "it begins later";
+    EXPECT_EQ(outlived({{"/unknown", end + 2}}), 0);
+    EXPECT_EQ(outlived({{"/1", end + 2}}), 0) << "it was deleted";
+    EXPECT_EQ(outlived({{"/1", end}}), end) << "it is deleted later";
+    EXPECT_EQ(outlived({{"/7999", end + 2}, {"/0", 10}, {"/0", 9}}), 9);
+  }
+}
+
 TEST(Visibility, SeesTheEmptyRecordOfARaisedRevisionAsAnUnnamedKey) {
   TestWorld world;
   Visibility visibility(

@@ -109,9 +109,12 @@ class Commit {
       return begin_addition(choice, head, match);
     };
     match_ = TRY(match_snapshot(
-        repo_, head.manifest, snapshot_, options_.limits.threads, progress_, agree,
-        [&](const etcd::Record& record) { return segments_.add(record); },
-        [&](const etcd::Record& record) { return segments_.count(record); }));
+        repo_, head.manifest, snapshot_, options_.limits.threads, progress_,
+        {.all_agree = agree,
+         .new_record = [&](const etcd::Record& record) { return segments_.add(record); },
+         .any_record = [&](const etcd::Record& record) { return segments_.count(record); },
+         .missing = [&](ByteView key, std::int64_t main) { return segments_.note_missing(key, main); }}));
+    if (match_.continues) TRY(finish_comparison());
     std::string objection = choice.objection(head, match_);
     if (objection.empty() && TRY(was_rolled_back(head, match_.snapshot_revision)))
       objection = revision_went_back(head.manifest.revision);
@@ -119,7 +122,6 @@ class Commit {
       choice.reject(head, match_, std::move(objection));
       return false;
     }
-    TRY(segments_.finish_counting());
     revision_ = match_.snapshot_revision;
     lineage_ = head.manifest.lineage;
     report_.previous_revision = head.manifest.revision;
@@ -127,6 +129,14 @@ class Commit {
     warn_of_new_name(head.manifest.source.cluster);
     TRY(revision_ >= head.manifest.revision ? extend(head.manifest) : add_older(head));
     return true;
+  }
+
+  // What each record shows by itself agrees: what became of each key is known at the end.
+  Status finish_comparison() {
+    TRY(segments_.finish_counting());
+    if (const std::int64_t at = segments_.census().outlived(); at != 0)
+      contradict(match_, at, "the snapshot or the repo lacks a record, and the snapshot keeps an older one of its key");
+    return {};
   }
 
   // Called when everything up to the head agrees. A long chain is ended by a base, which has the new records too.

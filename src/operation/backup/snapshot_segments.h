@@ -23,6 +23,8 @@ class SnapshotSegments {
   void begin_comparison();
   // Each record of the snapshot.
   Status count(const etcd::Record& record) { return census_->add(record); }
+  // In its place among these: see MatchSteps.
+  Status note_missing(ByteView user_key, std::int64_t main) { return census_->add_missing(user_key, main); }
   Status finish_counting() { return census_->finish(); }
   const repository::Visibility& census() const { return *census_; }
 

@@ -44,85 +44,146 @@ class LineageRecords {
   segment::RevisionList::Lookup removed_{segment::RevisionList()};
 };
 
-class Matcher {
+// Keys whose last record so far is in one of the two alone. Where both know the whole state there must be none.
+class UnmatchedKeys {
  public:
-  Matcher(const manifest::Manifest& head, const etcd::Sidecar& sidecar)
-      : head_(head), coverage_(repository::coverage_of(head.segments)), compact_(compact_revision_of(sidecar)) {}
-
-  // Each returns false when the two histories differ.
-  bool in_both(const Record& ours, const Record& theirs) {
-    if (ours.key != theirs.key || !equal(ours.value, theirs.value))
-      return contradiction(ours.key.revision.main, "holds another record than the repo");
-    ++match_.common;
-    match_.last_common = ours.key.revision.main;
-    note_in_both(ours);
-    return true;
-  }
-  bool only_in_lineage(const Record& record) {
-    const std::int64_t main = record.key.revision.main;
-    if (main > compact_) return contradiction(main, "lacks a record that the repo has");
-    match_.removed.add(record.key.revision);
-    note_only_ours(record);
-    return true;
-  }
-  bool only_in_snapshot(const Record& record) {
-    const std::int64_t main = record.key.revision.main;
-    for (const auto& range : coverage_)
-      if (main > range.from && main <= range.to) return contradiction(main, "has a record that the repo lacks");
-    return true;
-  }
-  // To be asked when every record up to the compact revision was seen.
-  bool agree_at_compaction() {
-    if (unfollowed_.empty()) return true;
-    std::int64_t first = INT64_MAX;
-    for (const auto& [key, main] : unfollowed_) first = std::min(first, main);
-    return contradiction(first, "lacks a record of the repo that its compaction keeps");
-  }
-  bool contradiction(std::int64_t main, std::string_view how) {
-    match_.contradiction = fmt::format("at revision {} the snapshot {}", main, how);
-    return false;
+  UnmatchedKeys(const manifest::Manifest& head, const std::vector<repository::Coverage>& coverage,
+                std::int64_t compact_revision)
+      : seed_(head.lineage.id.bytes) {
+    for (const auto& range : coverage) {
+      const std::int64_t both_whole = std::max(range.from, compact_revision);
+      if (both_whole <= range.to) checkpoints_.push_back(both_whole);
+    }
   }
 
-  SnapshotMatch& match() { return match_; }
-  std::int64_t head() const { return head_.revision; }
+  // Whether every key agrees wherever both know the state, up to below `main`.
+  bool agree_below(std::int64_t main) {
+    while (is_tracking() && checkpoints_[passed_] < main) {
+      if (!keys_.empty()) return false;
+      ++passed_;
+    }
+    return true;
+  }
+  struct Last {
+    std::int64_t main = 0;
+    bool of_lineage = false;
+  };
+  // Of those that do not agree: the one that came first.
+  Last first() const {
+    Last first{.main = INT64_MAX};
+    for (const auto& [key, last] : keys_)
+      if (last.main < first.main) first = last;
+    return first;
+  }
+
+  void add_shared(const Record& record) {
+    if (keys_.empty()) return;
+    if (const auto key = etcd::parse_user_key(record.value)) keys_.erase(hash_of(*key));
+  }
+  // The others say whether the key is yet to be looked up: a record of it that came before was asked of already.
+  bool add_of_lineage(ByteView key, const Record& record) { return add(key, record, true); }
+  bool add_of_snapshot(ByteView key, const Record& record) { return is_tracking() && add(key, record, false); }
 
  private:
-  static constexpr std::size_t kMostUnfollowed = 500'000;  // of more keys at once it is not looked into
+  static constexpr std::size_t kMost = 500'000;  // of more keys at once it is not looked into
   struct HashOfKey {
     std::size_t operator()(const crypto::KeyHash& key) const { return key.low; }
   };
 
-  // Of what etcd compacted away, each put was followed by another record of its key, at or below the compact revision.
-  void note_only_ours(const Record& record) {
-    if (!knows_state_at_compaction_) return;
-    const auto key = etcd::parse_user_key(record.value);
-    if (!key) return;
-    const crypto::KeyHash hash = crypto::key_hash(*key, head_.lineage.id.bytes);
-    if (record.key.tombstone) {
-      unfollowed_.erase(hash);
-      return;
-    }
-    unfollowed_[hash] = record.key.revision.main;
-    if (unfollowed_.size() <= kMostUnfollowed) return;
-    unfollowed_.clear();
-    knows_state_at_compaction_ = false;
+  bool is_tracking() const { return passed_ < checkpoints_.size(); }
+  crypto::KeyHash hash_of(ByteView key) const { return crypto::key_hash(key, seed_); }
+
+  bool add(ByteView key, const Record& record, bool of_lineage) {
+    if (!is_tracking()) return true;
+    const crypto::KeyHash hash = hash_of(key);
+    const auto known = keys_.find(hash);
+    const bool is_new = known == keys_.end();
+    // What one of the two has put alone does not end by what the other has.
+    if (!is_new && known->second.of_lineage != of_lineage) return of_lineage;
+    if (record.key.tombstone && !is_new) keys_.erase(known);
+    if (!record.key.tombstone) keys_[hash] = {record.key.revision.main, of_lineage};
+    if (keys_.size() > kMost) stop();
+    return is_new;
   }
-  void note_in_both(const Record& record) {
-    if (unfollowed_.empty() || record.key.revision.main > compact_) return;
-    if (const auto key = etcd::parse_user_key(record.value))
-      unfollowed_.erase(crypto::key_hash(*key, head_.lineage.id.bytes));
+  void stop() {
+    keys_.clear();
+    passed_ = checkpoints_.size();
   }
 
-  const manifest::Manifest& head_;
+  const std::array<std::byte, 16> seed_;
+  std::vector<std::int64_t> checkpoints_;
+  std::size_t passed_ = 0;
+  std::unordered_map<crypto::KeyHash, Last, HashOfKey> keys_;
+};
+
+class Matcher {
+ public:
+  Matcher(const manifest::Manifest& head, const etcd::Sidecar& sidecar, const MatchSteps& steps)
+      : coverage_(repository::coverage_of(head.segments)),
+        compact_(compact_revision_of(sidecar)),
+        steps_(steps),
+        unmatched_(head, coverage_, compact_) {}
+
+  // Each returns false when the two histories differ.
+  Result<bool> in_both(const Record& ours, const Record& theirs) {
+    const std::int64_t main = ours.key.revision.main;
+    if (!agree_below(main)) return false;
+    if (ours.key != theirs.key || !equal(ours.value, theirs.value))
+      return contradiction(main, "holds another record than the repo");
+    ++match_.common;
+    match_.last_common = main;
+    unmatched_.add_shared(ours);
+    return true;
+  }
+  Result<bool> only_in_lineage(const Record& record) {
+    const std::int64_t main = record.key.revision.main;
+    if (!agree_below(main)) return false;
+    if (main > compact_) return contradiction(main, "lacks a record that the repo has");
+    match_.removed.add(record.key.revision);
+    const auto key = etcd::parse_user_key(record.value);
+    if (key && unmatched_.add_of_lineage(*key, record)) TRY(steps_.missing(*key, main));
+    return true;
+  }
+  Result<bool> only_in_snapshot(const Record& record) {
+    const std::int64_t main = record.key.revision.main;
+    if (!agree_below(main)) return false;
+    for (const auto& range : coverage_)
+      if (main > range.from && main <= range.to) return contradiction(main, kHasAnother);
+    const auto key = etcd::parse_user_key(record.value);
+    if (key && unmatched_.add_of_snapshot(*key, record)) TRY(steps_.missing(*key, main));
+    return true;
+  }
+  // Of every record below `main`, which were all seen.
+  bool agree_below(std::int64_t main) {
+    if (unmatched_.agree_below(main)) return true;
+    const auto [at, is_of_lineage] = unmatched_.first();
+    return contradiction(at, is_of_lineage ? "lacks a record of the repo that its compaction keeps" : kHasAnother);
+  }
+
+  SnapshotMatch& match() { return match_; }
+
+ private:
+  static constexpr std::string_view kHasAnother = "has a record that the repo lacks";
+
+  bool contradiction(std::int64_t main, std::string_view how) {
+    contradict(match_, main, fmt::format("the snapshot {}", how));
+    return false;
+  }
+
   const std::vector<repository::Coverage> coverage_;
   const std::int64_t compact_;
-  // Else what is missing was changed where nobody looked, and is told by SnapshotMatch::removed.
-  bool knows_state_at_compaction_ = compact_ <= head_.revision && repository::covers(coverage_, compact_);
-  std::unordered_map<crypto::KeyHash, std::int64_t, HashOfKey> unfollowed_;  // and their main revisions
+  const MatchSteps& steps_;
+  UnmatchedKeys unmatched_;
   SnapshotMatch match_;
 };
 
 }  // namespace
+
+void contradict(SnapshotMatch& match, std::int64_t main, std::string_view clause) {
+  match.continues = false;
+  match.contradiction = fmt::format("at revision {} {}", main, clause);
+  match.last_common = std::min(match.last_common, main - 1);
+}
 
 std::int64_t compact_revision_of(const etcd::Sidecar& sidecar) {
   return std::max(sidecar.finished_compact_revision(), sidecar.scheduled_compact_revision());
@@ -134,54 +195,51 @@ std::int64_t revision_of(std::int64_t last_record_main, const etcd::Sidecar& sid
 
 Result<SnapshotMatch> match_snapshot(const repository::Repository& repo, const manifest::Manifest& head,
                                      source::SnapshotReader& snapshot, unsigned threads, Progress& progress,
-                                     const AllAgree& all_agree, const EachRecord& new_record,
-                                     const EachRecord& any_record) {
-  Matcher matcher(head, snapshot.sidecar());
+                                     const MatchSteps& steps) {
+  Matcher matcher(head, snapshot.sidecar(), steps);
   SnapshotMatch& match = matcher.match();
   auto lineage = TRY(LineageRecords::open(repo, head, threads));
   Record ours, theirs;
   std::int64_t last_main = 0;
   bool have_ours = TRY(lineage.next(ours));
-  const auto next_theirs = [&]() -> Result<bool> {
-    if (!TRY(snapshot.next(theirs))) return false;
+  bool have_theirs = TRY(snapshot.next(theirs));
+  const auto pass_theirs = [&]() -> Status {
     last_main = theirs.key.revision.main;
-    TRY(any_record(theirs));
-    return true;
+    TRY(steps.any_record(theirs));
+    have_theirs = TRY(snapshot.next(theirs));
+    return {};
   };
-  bool have_theirs = TRY(next_theirs());
   const auto theirs_is_old = [&] { return have_theirs && theirs.key.revision.main <= head.revision; };
 
   while (theirs_is_old()) {
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "comparing with the repo was interrupted");
-    bool agrees;
     if (have_ours && ours.key.revision < theirs.key.revision) {
-      agrees = matcher.only_in_lineage(ours);
+      if (!TRY(matcher.only_in_lineage(ours))) return std::move(match);
       have_ours = TRY(lineage.next(ours));
     } else if (have_ours && ours.key.revision == theirs.key.revision) {
-      agrees = matcher.in_both(ours, theirs);
+      if (!TRY(matcher.in_both(ours, theirs))) return std::move(match);
       have_ours = TRY(lineage.next(ours));
-      have_theirs = TRY(next_theirs());
+      TRY(pass_theirs());
     } else {
-      agrees = matcher.only_in_snapshot(theirs);
-      have_theirs = TRY(next_theirs());
+      if (!TRY(matcher.only_in_snapshot(theirs))) return std::move(match);
+      TRY(pass_theirs());
     }
-    if (!agrees) return std::move(match);
   }
 
   // What is left of the lineage, as far as the snapshot can speak about it.
   const std::int64_t end = have_theirs ? head.revision : revision_of(last_main, snapshot.sidecar());
   while (have_ours && ours.key.revision.main <= end) {
-    if (!matcher.only_in_lineage(ours)) return std::move(match);
+    if (!TRY(matcher.only_in_lineage(ours))) return std::move(match);
     have_ours = TRY(lineage.next(ours));
   }
-  if (!matcher.agree_at_compaction()) return std::move(match);
-  if (have_theirs || end > head.revision) match.contradiction = TRY(all_agree(match));
+  if (!matcher.agree_below(std::min(end, head.revision) + 1)) return std::move(match);
+  if (have_theirs || end > head.revision) match.contradiction = TRY(steps.all_agree(match));
   if (!match.contradiction.empty()) return std::move(match);
   match.continues = true;
   while (have_theirs) {
     if (progress.cancelled()) return fail(ErrorCode::kInterrupted, "storing the snapshot was interrupted");
-    TRY(new_record(theirs));
-    have_theirs = TRY(next_theirs());
+    TRY(steps.new_record(theirs));
+    TRY(pass_theirs());
   }
   match.snapshot_revision = revision_of(last_main, snapshot.sidecar());
   match.reached_end = true;

@@ -25,8 +25,10 @@ Result<SnapshotMatch> compare(const repository::Repository& repo, const Point& h
                               unsigned threads, Progress& progress) {
   const auto pass = [](const etcd::Record&) -> Status { return {}; };
   const auto stop = [](const SnapshotMatch&) -> Result<std::string> { return std::string("it is another cluster"); };
+  const auto pass_missing = [](ByteView, std::int64_t) -> Status { return {}; };
   TRY(snapshot.rewind());
-  return match_snapshot(repo, head.manifest, snapshot, threads, progress, stop, pass, pass);
+  return match_snapshot(repo, head.manifest, snapshot, threads, progress,
+                        {.all_agree = stop, .new_record = pass, .any_record = pass, .missing = pass_missing});
 }
 
 }  // namespace

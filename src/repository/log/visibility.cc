@@ -16,6 +16,7 @@ constexpr std::size_t kFindingsMax = 20;
 constexpr std::size_t kAhead = 16;  // records between the prefetch of a slot and its use
 
 constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
+constexpr std::int64_t kMissing = INT64_MIN + 1;    // no record: what add_missing() was told
 
 // The newest record seen of one key. Tombstones and removed records stay as "dead", so that what they ended is
 // known to be ended.
@@ -23,7 +24,7 @@ struct Latest {
   crypto::KeyHash hash{};
   std::uint64_t ordinal = 0;
   std::int64_t main = -1;    // -1: an empty slot of a table
-  std::int64_t version = 0;  // 0: dead; kRemovedUnseen
+  std::int64_t version = 0;  // 0: dead; kRemovedUnseen; kMissing, never in a table
   std::int64_t create_revision = 0;
 
   bool occupied() const { return main >= 0; }
@@ -151,14 +152,15 @@ struct Visibility::State {
   std::vector<LatestTable> tables = std::vector<LatestTable>(kPartitions);
   std::uint64_t table_bytes = kPartitions * LatestTable().bytes();
   std::unique_ptr<SpilledPartitions> spill;
-  std::array<Latest, kAhead> ahead;  // the newest records, not yet in the tables; at their ordinals
+  std::array<Latest, kAhead> ahead;         // the newest entries, not yet in the tables
+  std::uint64_t taken = 0, remembered = 0;  // entries
   Bitmap visible, live_at_compaction;
   std::uint64_t records = 0;
-  std::uint64_t remembered = 0;
   std::uint64_t records_to_compaction = 0;  // ordinals below it have main <= options.compaction
   std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
   segment::RevisionList::Lookup removed;
   std::vector<std::string> findings;
+  std::int64_t outlived = 0;
 
   State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)), removed(options.removed) {
     world.random.fill(seed);
@@ -200,14 +202,14 @@ struct Visibility::State {
 
   // The tables are larger than the cache: the slot of an entry is asked for well before it is looked at.
   Status take(const Latest& entry) {
-    if (records - remembered == kAhead) TRY(remember_next());
-    ahead[records++ % kAhead] = entry;
+    if (taken - remembered == kAhead) TRY(remember_next());
+    ahead[taken++ % kAhead] = entry;
     if (!spill) table_of(entry.hash).prefetch(entry.hash);
     return {};
   }
 
   Status remember_all() {
-    while (remembered < records) TRY(remember_next());
+    while (remembered < taken) TRY(remember_next());
     return {};
   }
 
@@ -219,6 +221,10 @@ struct Visibility::State {
     if (spill) return spill->add(entry);
     LatestTable& table = table_of(entry.hash);
     Latest& slot = table.find(entry.hash);
+    if (entry.version == kMissing) {
+      look_at_missing(slot, entry);
+      return {};
+    }
     if (slot.occupied()) {
       supersede(slot, entry);
       slot = entry;
@@ -233,11 +239,16 @@ struct Visibility::State {
       table.grow();
       return {};
     }
+    first_spilled = entry.ordinal + 1;
     return start_spilling();
   }
 
+  void look_at_missing(const Latest& latest, const Latest& missing) {
+    if (!latest.occupied() || !latest.alive()) return;
+    if (outlived == 0 || missing.main < outlived) outlived = missing.main;
+  }
+
   Status start_spilling() {
-    first_spilled = remembered;
     spill = std::make_unique<SpilledPartitions>(TRY(io::Spool::create(world, options.spool_directory)));
     // One by one: what a partition gathers before it is written takes the room of the table it had.
     for (auto& table : tables) {
@@ -253,6 +264,7 @@ struct Visibility::State {
     LatestTable latest;
     return spill->visit(partition, [&](const Latest& entry) {
       Latest& slot = latest.find(entry.hash);
+      if (entry.version == kMissing) return look_at_missing(slot, entry);
       if (slot.occupied()) {
         supersede(slot, entry);
         slot = entry;
@@ -292,7 +304,7 @@ Status Visibility::add_head(const segment::Head& head) {
   const bool removed = s.removed.holds(revision);
   const bool alive = !removed && !head.key.tombstone;
   const Latest entry{.hash = crypto::key_hash(head.user_key, s.seed),
-                     .ordinal = s.records,
+                     .ordinal = s.records++,
                      .main = revision.main,
                      .version = alive     ? head.version
                                 : removed ? kRemovedUnseen
@@ -301,8 +313,12 @@ Status Visibility::add_head(const segment::Head& head) {
   const bool compacted = revision.main <= s.options.compaction;
   s.visible.push(alive);
   s.live_at_compaction.push(alive && compacted);
-  if (compacted) s.records_to_compaction = s.records + 1;
+  if (compacted) s.records_to_compaction = s.records;
   return s.take(entry);
+}
+
+Status Visibility::add_missing(ByteView user_key, std::int64_t main) {
+  return state_->take({.hash = crypto::key_hash(user_key, state_->seed), .main = main, .version = kMissing});
 }
 
 Status Visibility::finish() {
@@ -320,6 +336,7 @@ bool Visibility::visible(std::uint64_t ordinal) const { return state_->visible.t
 bool Visibility::live_at_compaction(std::uint64_t ordinal) const { return state_->live_at_compaction.test(ordinal); }
 std::uint64_t Visibility::records() const { return state_->records; }
 std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
+std::int64_t Visibility::outlived() const { return state_->outlived; }
 bool Visibility::has_key(ByteView user_key) const {
   const auto hash = crypto::key_hash(user_key, state_->seed);
   return state_->table_of(hash).find(hash).occupied();

@@ -39,6 +39,9 @@ class Visibility {
   // kDatabaseDamaged when the stored value does not parse.
   Status add(const etcd::Record& record);
   Status add_head(const segment::Head& head);
+  // In its place: a record at `main` of this key that another history of it has, and this chain has not. Only with
+  // check_versions.
+  Status add_missing(ByteView user_key, std::int64_t main);
   Status finish();
 
   // After finish. Latest of its key at `revision`, no tombstone, not removed.
@@ -47,6 +50,8 @@ class Visibility {
   bool live_at_compaction(std::uint64_t ordinal) const;
   std::uint64_t records() const;  // seen: at or below `revision`
   std::uint64_t live_keys() const;
+  // The lowest revision of a missing record whose key was alive just before it; 0: none.
+  std::int64_t outlived() const;
   bool spilled() const;
   // Whether a record of this key was added; only with keep_keys, and when nothing spilled.
   bool has_key(ByteView user_key) const;
