@@ -208,8 +208,9 @@ constexpr ErrorEntry kIntegrityErrors[] = {
      "Use a newer Lifeboat; keep the snapshot file itself until then."},
     {ErrorCode::kLogRuleBroken, ExitCode::kIntegrity, "history contradicts itself",
      "Records break a rule that every etcd history keeps: revisions without a hole, versions that "
-     "count up, one create revision for each life of a key. Either the source is damaged or the "
-     "records come from two histories.",
+     "count up, one create revision for each life of a key. Or they give another number of live keys "
+     "than were counted when the point was made. Either the source is damaged or the records come "
+     "from two histories.",
      "Take a new backup from another member and compare with `lifeboat diff`; report it if it "
      "repeats."},
     {ErrorCode::kProofMismatch, ExitCode::kIntegrity, "hash differs from the cluster's own",

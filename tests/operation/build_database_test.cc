@@ -2,6 +2,8 @@
 // back into a repo.
 #include "operation/database/build_database.h"
 
+#include <fmt/format.h>
+
 #include "operation/backup_support.h"
 
 namespace lifeboat::operation {
@@ -172,6 +174,23 @@ TEST(BuildDatabase, RefusesWhenTheResultIsNotWhatTheProofRecorded) {
   const auto refused = build(sample.w, {&other, newest.revision}, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kProofMismatch);
+}
+
+TEST(BuildDatabase, RefusesWhenTheKeysAreNotAsManyAsThePointWasMadeWith) {
+  Sample sample(1);
+  auto points = sample.w.catalogue();
+  const auto newest = points.resolve("latest", "", sample.w.clock.time).value();
+  auto other = *newest.point;
+  other.manifest.live_keys += 1;
+  const auto refused = build(sample.w, {&other, newest.revision}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kLogRuleBroken);
+  EXPECT_EQ(refused.error().why(),
+            fmt::format("{} live keys were counted at revision {}, the log gives {}", other.manifest.live_keys,
+                        newest.revision, newest.point->manifest.live_keys));
+  EXPECT_TRUE(build(sample.w, {&other, newest.revision - 1}, {})) << "nobody counted those of another revision";
+  other.manifest.live_keys = 0;
+  EXPECT_TRUE(build(sample.w, {&other, newest.revision}, {})) << "not known";
 }
 
 }  // namespace

@@ -76,8 +76,9 @@ Status compute(const repository::Repository& repo, io::World& world, const manif
                const BackupOptions& options, Progress& progress, manifest::Attestation& attestation) {
   std::vector<std::int64_t> compact_revisions{manifest.revision};
   for (const auto& member : attestation.members) compact_revisions.push_back(member.compact_revision);
-  const auto hashes =
+  const auto [hashes, live_keys] =
       TRY(hash_log_at(repo, world, manifest, compact_revisions, manifest.revision, options.limits, progress));
+  TRY(repository::require_live_keys(manifest, live_keys));
   attestation.restore_hash = hashes.front();
   for (std::size_t i = 0; i < attestation.members.size(); ++i) attestation.members[i].computed = hashes[i + 1];
   return {};
@@ -118,11 +119,9 @@ manifest::Attestation begin_attestation(io::World& world, const manifest::Manife
 
 }  // namespace
 
-Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& repo, io::World& world,
-                                               const manifest::Manifest& manifest,
-                                               const std::vector<std::int64_t>& compact_revisions,
-                                               std::int64_t revision, const io::WorkLimits& limits,
-                                               Progress& progress) {
+Result<LogHashes> hash_log_at(const repository::Repository& repo, io::World& world, const manifest::Manifest& manifest,
+                              const std::vector<std::int64_t>& compact_revisions, std::int64_t revision,
+                              const io::WorkLimits& limits, Progress& progress) {
   auto reader =
       TRY(LogReader::open(repo, world, manifest,
                           {.revision = revision, .compaction = compact_revisions.front(), .limits = limits}, progress));
@@ -138,13 +137,13 @@ Result<std::vector<std::uint32_t>> hash_log_at(const repository::Repository& rep
     for (std::size_t i = 0; i < together; ++i) hashes[i].add(seen.record, seen.visible, seen.live_at_compaction);
   }
 
-  std::vector<std::uint32_t> out;
+  LogHashes out{.hashes = {}, .live_keys = reader->visibility().live_keys()};
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     if (i < together) {
-      out.push_back(hashes[i].value(any_live));
+      out.hashes.push_back(hashes[i].value(any_live));
       continue;
     }
-    out.push_back(
+    out.hashes.push_back(
         TRY(repository::hash_log(repo, world, manifest, compact_revisions[i], revision, {.limits = limits}, progress))
             .hash);
   }

@@ -153,6 +153,13 @@ Status compare_with_proof(const repository::Catalogue::Target& target, const Bui
               fmt::format("its HashKV is {}, the point's proof says {}", built.point_hash, proof->restore_hash));
 }
 
+// A rule that is broken tells more than a count.
+Status compare_with_count(const repository::Catalogue::Target& target, const BuiltDatabase& built) {
+  const manifest::Manifest& manifest = target.point->manifest;
+  if (target.revision != manifest.revision || !built.findings.empty()) return {};
+  return repository::require_live_keys(manifest, built.live_keys);
+}
+
 }  // namespace
 
 Result<BuiltDatabase> build_database(const repository::Repository& repo, io::World& world,
@@ -178,6 +185,7 @@ Result<BuiltDatabase> build_database(const repository::Repository& repo, io::Wor
   built.log_records = log->records();
   built.findings = log->findings();
   TRY(compare_with_proof(target, built));
+  TRY(compare_with_count(target, built));
 
   const etcd::Sidecar sidecar = TRY(sidecar_for(built));
   for (const auto& bucket : sidecar.buckets) {

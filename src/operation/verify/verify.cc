@@ -189,7 +189,7 @@ class Verification {
       return compare_hashes(point, target, build.hash_at, built->hashes);
     const auto hashes =
         hash_log_at(repo_, world_, target.point->manifest, build.hash_at, target.revision, options_.limits, progress_);
-    return hashes ? compare_hashes(point, target, build.hash_at, *hashes) : found(point, "", hashes.error());
+    return hashes ? compare_hashes(point, target, build.hash_at, hashes->hashes) : found(point, "", hashes.error());
   }
 
   // The compact revisions at which members answered for the proof, as far back as the log still reaches.

@@ -472,4 +472,11 @@ Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifes
   return out;
 }
 
+Status require_live_keys(const manifest::Manifest& manifest, std::uint64_t live_keys) {
+  if (manifest.live_keys == 0 || manifest.live_keys == live_keys) return {};
+  return fail(ErrorCode::kLogRuleBroken, "the log does not give the keys that the point was made with",
+              fmt::format("{} live keys were counted at revision {}, the log gives {}", manifest.live_keys,
+                          manifest.revision, live_keys));
+}
+
 }  // namespace lifeboat::repository

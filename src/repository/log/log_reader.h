@@ -81,4 +81,8 @@ struct LogHash {
 Result<LogHash> hash_log(const Repository& repo, io::World& world, const manifest::Manifest& manifest,
                          std::int64_t compaction, std::int64_t revision, LogReadOptions options, Progress& progress);
 
+// kLogRuleBroken where the log gives another number of live keys at the manifest's revision than were counted when the
+// point was made. A count of 0 is none: captured points have no other.
+Status require_live_keys(const manifest::Manifest& manifest, std::uint64_t live_keys);
+
 }  // namespace lifeboat::repository
