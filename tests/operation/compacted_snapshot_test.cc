@@ -149,6 +149,67 @@ TEST_F(ForkedSnapshot, HasAKeyThatTheRepoLacksWhereItBegins) {
   expect_fork(other, first.lineage, 2);
 }
 
+// The repo has a gap in which the key went.
+TEST_F(ForkedSnapshot, HasDoneSomethingElseWhereAKeyWentInAGap) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  import(model);
+  MvccModel other = model;
+  model.erase("/b");  // 4
+  other.txn({{"/x", "1", false}, {"/x", "", true}});
+  for (MvccModel* history : {&model, &other}) {
+    for (const char* value : {"1", "2"}) history->put("/c", value);
+  }
+  model.compact(model.revision);
+  const auto first = import(model);
+  expect_fork(other, first.lineage, 2);
+}
+
+// What a later snapshot no longer had, an older one does.
+TEST_F(CompactedSnapshot, AnOlderOneWithWhatWentInAGapIsNoFork) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  const auto first = import(model);
+  const MvccModel older = model;
+  model.erase("/b");
+  const MvccModel between = model;
+  for (const char* value : {"1", "2"}) model.put("/c", value);
+  model.compact(model.revision);
+  EXPECT_FALSE(import(model).new_lineage);
+  for (const MvccModel* other : {&older, &between}) {
+    const auto report = import(*other);
+    EXPECT_FALSE(report.new_lineage) << report.lineage_reason;
+    EXPECT_EQ(report.lineage, first.lineage);
+  }
+  expect_history(w, first.lineage, model);
+  expect_clean();
+}
+
+TEST_F(CompactedSnapshot, FilesOfOneHistoryAreNoForksInWhateverOrderTheyCome) {
+  for (int round = 0; round < 40; ++round) {
+    RepoWorld world;
+    ASSERT_TRUE(world.init());
+    MvccModel history;
+    history.put("/anchor", "1");
+    std::vector<MvccModel> files;
+    for (int i = 0; i < 7; ++i) {
+      write_some(history, random, 8, 5);
+      if (random() % 2 == 0) history.compact(history.revision - static_cast<std::int64_t>(random() % 6));
+      files.push_back(history);
+    }
+    std::ranges::shuffle(files, random);
+    for (const MvccModel& file : files) {
+      const auto report = world.import_model(file);
+      ASSERT_TRUE(report) << why_not(report);
+      EXPECT_EQ(report->new_lineage, &file == files.data()) << "round " << round << ": " << report->lineage_reason;
+    }
+    const auto points = world.catalogue();
+    ASSERT_EQ(points.lineages().size(), 1u);
+    expect_history(world, points.lineages().front().lineage.id, history);
+    const auto verified = world.verify(3);
+    ASSERT_TRUE(verified) << why_not(verified);
+    EXPECT_TRUE(verified->clean()) << verified->findings.front().sentence;
+  }
+}
+
 // A compaction that is under way has taken the oldest records first.
 TEST_F(CompactedSnapshot, OneThatIsStillBeingCompactedIsNoFork) {
   for (int round = 0; round < 60; ++round) {

@@ -13,35 +13,46 @@ namespace {
 
 using etcd::Record;
 
-// The lineage's records up to its head, without those that an earlier base said are gone.
+constexpr std::int64_t kNever = INT64_MAX;
+
+// A record of the lineage, and from which revision on it is gone: a gap in the log came before that, in which
+// something followed it, and the base behind the gap names it. States before the gap have it.
+struct LineageRecord : Record {
+  std::int64_t gone_from = kNever;
+};
+
+// The lineage's records up to its head.
 class LineageRecords {
  public:
   static Result<LineageRecords> open(const repository::Repository& repo, const manifest::Manifest& head,
                                      unsigned threads) {
     LineageRecords out;
     out.head_ = head.revision;
-    std::vector<segment::RevisionList> lists;
     for (const auto& segment : head.segments) {
       if (!segment.removes) continue;
-      lists.push_back(TRY(repository::read_removed(repo, segment)));
+      const auto list = TRY(repository::read_removed(repo, segment));
+      out.removed_.push_back({segment::RevisionList::Lookup(list), segment.complete_from});
     }
-    out.removed_ = segment::RevisionList::Lookup(segment::RevisionList::merge(lists));
     out.stream_ = TRY(repository::read_segments(repo, head.segments, {.threads = threads}));
     return out;
   }
 
-  Result<bool> next(Record& out) {
-    while (TRY(stream_->next(out))) {
-      if (out.key.revision.main > head_) return false;
-      if (!removed_.holds(out.key.revision)) return true;
-    }
-    return false;
+  Result<bool> next(LineageRecord& out) {
+    if (!TRY(stream_->next(out)) || out.key.revision.main > head_) return false;
+    out.gone_from = kNever;
+    for (Removed& list : removed_)
+      if (list.revisions.holds(out.key.revision)) out.gone_from = std::min(out.gone_from, list.from);
+    return true;
   }
 
  private:
+  struct Removed {
+    segment::RevisionList::Lookup revisions;
+    std::int64_t from = 0;
+  };
   std::int64_t head_ = 0;
   std::unique_ptr<repository::RecordStream> stream_;
-  segment::RevisionList::Lookup removed_{segment::RevisionList()};
+  std::vector<Removed> removed_;
 };
 
 // Keys whose last record so far is in one of the two alone. Where both know the whole state there must be none.
@@ -58,31 +69,31 @@ class UnmatchedKeys {
 
   // Whether every key agrees wherever both know the state, up to below `main`.
   bool agree_below(std::int64_t main) {
-    while (is_tracking() && checkpoints_[passed_] < main) {
-      if (!keys_.empty()) return false;
-      ++passed_;
-    }
+    for (; is_tracking() && checkpoints_[passed_] < main; ++passed_)
+      if (!keys_.empty() && first_at(checkpoints_[passed_]).main != kNever) return false;
     return true;
   }
   struct Last {
-    std::int64_t main = 0;
+    std::int64_t main = kNever;
     bool of_lineage = false;
+    std::int64_t from = 0, until = kNever;  // the revisions at which one of the two has it alone: [from, until)
   };
-  // Of those that do not agree: the one that came first.
-  Last first() const {
-    Last first{.main = INT64_MAX};
-    for (const auto& [key, last] : keys_)
-      if (last.main < first.main) first = last;
-    return first;
-  }
+  // Of those that do not agree where agree_below() found it: the one that came first.
+  Last first() const { return first_at(checkpoints_[passed_]); }
 
-  void add_shared(const Record& record) {
-    if (keys_.empty()) return;
-    if (const auto key = etcd::parse_user_key(record.value)) keys_.erase(hash_of(*key));
+  void add_shared(const LineageRecord& record) {
+    const bool ends = record.gone_from != kNever;
+    if (!is_tracking() || (keys_.empty() && !ends)) return;
+    const auto key = etcd::parse_user_key(record.value);
+    if (!key) return;
+    if (!ends || record.key.tombstone)
+      keys_.erase(hash_of(*key));
+    else
+      put(hash_of(*key), {.main = record.key.revision.main, .of_lineage = false, .from = record.gone_from});
   }
   // The others say whether the key is yet to be looked up: a record of it that came before was asked of already.
-  bool add_of_lineage(ByteView key, const Record& record) { return add(key, record, true); }
-  bool add_of_snapshot(ByteView key, const Record& record) { return is_tracking() && add(key, record, false); }
+  bool add_of_lineage(ByteView key, const LineageRecord& record) { return add(key, record, true, record.gone_from); }
+  bool add_of_snapshot(ByteView key, const Record& record) { return is_tracking() && add(key, record, false, kNever); }
 
  private:
   static constexpr std::size_t kMost = 500'000;  // of more keys at once it is not looked into
@@ -93,16 +104,27 @@ class UnmatchedKeys {
   bool is_tracking() const { return passed_ < checkpoints_.size(); }
   crypto::KeyHash hash_of(ByteView key) const { return crypto::key_hash(key, seed_); }
 
-  bool add(ByteView key, const Record& record, bool of_lineage) {
+  Last first_at(std::int64_t checkpoint) const {
+    Last first;
+    for (const auto& [key, last] : keys_)
+      if (last.main < first.main && last.from <= checkpoint && checkpoint < last.until) first = last;
+    return first;
+  }
+
+  void put(const crypto::KeyHash& key, const Last& last) {
+    keys_[key] = last;
+    if (keys_.size() > kMost) stop();
+  }
+
+  bool add(ByteView key, const Record& record, bool of_lineage, std::int64_t until) {
     if (!is_tracking()) return true;
     const crypto::KeyHash hash = hash_of(key);
     const auto known = keys_.find(hash);
-    const bool is_new = known == keys_.end();
+    const bool is_new = known == keys_.end() || known->second.until <= record.key.revision.main;
     // What one of the two has put alone does not end by what the other has.
     if (!is_new && known->second.of_lineage != of_lineage) return of_lineage;
-    if (record.key.tombstone && !is_new) keys_.erase(known);
-    if (!record.key.tombstone) keys_[hash] = {record.key.revision.main, of_lineage};
-    if (keys_.size() > kMost) stop();
+    if (record.key.tombstone && known != keys_.end()) keys_.erase(known);
+    if (!record.key.tombstone) put(hash, {.main = record.key.revision.main, .of_lineage = of_lineage, .until = until});
     return is_new;
   }
   void stop() {
@@ -125,7 +147,7 @@ class Matcher {
         unmatched_(head, coverage_, compact_) {}
 
   // Each returns false when the two histories differ.
-  Result<bool> in_both(const Record& ours, const Record& theirs) {
+  Result<bool> in_both(const LineageRecord& ours, const Record& theirs) {
     const std::int64_t main = ours.key.revision.main;
     if (!agree_below(main)) return false;
     if (ours.key != theirs.key || !equal(ours.value, theirs.value))
@@ -135,11 +157,12 @@ class Matcher {
     unmatched_.add_shared(ours);
     return true;
   }
-  Result<bool> only_in_lineage(const Record& record) {
+  Result<bool> only_in_lineage(const LineageRecord& record) {
     const std::int64_t main = record.key.revision.main;
     if (!agree_below(main)) return false;
     if (main > compact_) return contradiction(main, "lacks a record that the repo has");
-    match_.removed.add(record.key.revision);
+    if (record.gone_from <= compact_) return true;  // both went on without it
+    if (record.gone_from == kNever) match_.removed.add(record.key.revision);
     const auto key = etcd::parse_user_key(record.value);
     if (key && unmatched_.add_of_lineage(*key, record)) TRY(steps_.missing(*key, main));
     return true;
@@ -156,8 +179,9 @@ class Matcher {
   // Of every record below `main`, which were all seen.
   bool agree_below(std::int64_t main) {
     if (unmatched_.agree_below(main)) return true;
-    const auto [at, is_of_lineage] = unmatched_.first();
-    return contradiction(at, is_of_lineage ? "lacks a record of the repo that its compaction keeps" : kHasAnother);
+    const UnmatchedKeys::Last first = unmatched_.first();
+    return contradiction(first.main,
+                         first.of_lineage ? "lacks a record of the repo that its compaction keeps" : kHasAnother);
   }
 
   SnapshotMatch& match() { return match_; }
@@ -199,7 +223,8 @@ Result<SnapshotMatch> match_snapshot(const repository::Repository& repo, const m
   Matcher matcher(head, snapshot.sidecar(), steps);
   SnapshotMatch& match = matcher.match();
   auto lineage = TRY(LineageRecords::open(repo, head, threads));
-  Record ours, theirs;
+  LineageRecord ours;
+  Record theirs;
   std::int64_t last_main = 0;
   bool have_ours = TRY(lineage.next(ours));
   bool have_theirs = TRY(snapshot.next(theirs));
