@@ -17,6 +17,7 @@
 #include "repository/store/captured.h"
 #include "repository/upkeep/remove_ended.h"
 #include "source/etcd/endpoint_choice.h"
+#include "source/etcd/refusals.h"
 #include "source/etcd/watch.h"
 
 namespace lifeboat::operation {
@@ -269,9 +270,10 @@ class Continuing {
     if (outcome->error) return WhyNot("the watch failed: " + outcome->error->to_string());
     if (!records.complete()) return WhyNot("etcd compacted the new revisions while they were read");
     // A watch from exactly the compact revision may lack records of it: a read below shows that it was above.
-    if (!client_.key_value_at(kFirstKey, head_.revision))
-      return WhyNot("etcd compacted the new revisions while they were read");
-    return WhyNot();
+    const auto below = client_.key_value_at(kFirstKey, head_.revision);
+    if (below) return WhyNot();
+    if (source::is_compacted(below.error())) return WhyNot("etcd compacted the new revisions while they were read");
+    return WhyNot("whether etcd compacted the new revisions is not known: " + below.error().to_string());
   }
 
   // A short backlog is asked for uncut: of many small events etcd makes fragments for seconds, and goes on with it when

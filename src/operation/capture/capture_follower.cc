@@ -72,14 +72,12 @@ Status CaptureFollower::check_lag() {
 }
 
 // A watch that starts exactly at etcd's compact revision may lack records of its first revision. A read below it that
-// succeeds shows that the watch starts above.
+// succeeds shows that the watch starts above; where it cannot be made, the watch begins again.
 Status CaptureFollower::check_start() {
   constexpr std::byte kNoKey[] = {std::byte{0}};
-  checked_ = true;
   const auto below = client_.key_value_at(kNoKey, first_);
-  if (below) return {};
-  if (source::is_compacted(below.error())) return stop(Stop::kCompacted, below.error());
-  if (below.error().code() == ErrorCode::kInterrupted) return std::unexpected(below.error());
+  if (!below) return stop(source::is_compacted(below.error()) ? Stop::kCompacted : Stop::kNone, below.error());
+  checked_ = true;
   return {};
 }
 
