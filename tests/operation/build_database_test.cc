@@ -189,6 +189,9 @@ TEST(BuildDatabase, RefusesWhenTheKeysAreNotAsManyAsThePointWasMadeWith) {
             fmt::format("{} live keys were counted at revision {}, the log gives {}", other.manifest.live_keys,
                         newest.revision, newest.point->manifest.live_keys));
   EXPECT_TRUE(build(sample.w, {&other, newest.revision - 1}, {})) << "nobody counted those of another revision";
+  auto proven = other;
+  proven.proof = repository::Proof::kProven;
+  EXPECT_TRUE(build(sample.w, {&proven, newest.revision}, {})) << "its hash tells more";
   other.manifest.live_keys = 0;
   EXPECT_TRUE(build(sample.w, {&other, newest.revision}, {})) << "not known";
 }

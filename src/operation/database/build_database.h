@@ -38,7 +38,8 @@ struct BuiltDatabase {
 
 // `sidecar_for` is asked once, after the records are written, when the leases in use are known: it returns the
 // sidecar to write (already rewritten for its cluster). Every frame is authenticated, every count compared, and the
-// point's restore hash (when an attestation has it) and its count of live keys compared before success is returned.
+// point's restore hash (when an attestation has it) compared before success is returned; where no member proves the
+// point, its count of live keys, too.
 using SidecarFor = std::function<Result<etcd::Sidecar>(const BuiltDatabase& so_far)>;
 Result<BuiltDatabase> build_database(const repository::Repository& repo, io::World& world,
                                      const repository::Catalogue::Target& target, const BuildOptions& options,
