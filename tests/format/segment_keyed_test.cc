@@ -64,7 +64,7 @@ Bytes random_block(std::uint64_t seed) {
 
 Bytes back(const KeyedText& keyed) {
   Buffer text;
-  const auto status = order_by_revision(keyed.heads(), keyed.values(), text);
+  const auto status = KeyedReader().read_text(keyed.heads(), keyed.values(), text);
   EXPECT_TRUE(status) << (status ? "" : status.error().to_string());
   return to_bytes(text.view());
 }
@@ -75,6 +75,20 @@ TEST(KeyedBlock, GivesTheTextBackByteForByte) {
     const auto keyed = order_by_key(text);
     ASSERT_TRUE(keyed) << seed;
     EXPECT_TRUE(back(*keyed) == text) << seed;
+  }
+}
+
+TEST(KeyedBlock, AReaderKeepsNothingOfTheBlockBefore) {
+  KeyedReader reader;
+  Buffer read;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const Bytes text = random_block(seed);
+    const KeyedText keyed = order_by_key(text).value();
+    if (seed % 3 == 0) {
+      EXPECT_FALSE(reader.read_text(keyed.heads(), keyed.values().first(keyed.values().size() / 2), read)) << seed;
+    }
+    ASSERT_TRUE(reader.read_text(keyed.heads(), keyed.values(), read)) << seed;
+    ASSERT_TRUE(equal(std::as_const(read).view(), text)) << seed;
   }
 }
 
@@ -169,7 +183,7 @@ struct Columns {
 
 bool reads(const Columns& columns, std::string_view values = "xyz") {
   Buffer text;
-  return order_by_revision(columns.encode(), as_bytes(values), text).has_value();
+  return KeyedReader().read_text(columns.encode(), as_bytes(values), text).has_value();
 }
 
 TEST(KeyedBlock, RefusesColumnsThatContradictEachOther) {
@@ -231,7 +245,7 @@ TEST(KeyedBlock, AnyByteChangedOrCutIsReadWithoutACrash) {
       Bytes edited = to_bytes(keyed.heads());
       edited[at] ^= static_cast<std::byte>(1u << bit);
       Buffer read;
-      const auto status = order_by_revision(edited, keyed.values(), read);
+      const auto status = KeyedReader().read_text(edited, keyed.values(), read);
       if (!status) ++refused;
       EXPECT_FALSE(status && equal(read.view(), text)) << at;
       (void)HeadList::decode(edited);

@@ -42,7 +42,7 @@ void read_keyed(ByteView input) {
   const ByteView heads = input.first(std::min(cut, input.size()));
   const auto list = HeadList::decode(heads);
   Buffer text;
-  if (!order_by_revision(heads, input.subspan(heads.size()), text)) return;
+  if (!KeyedReader().read_text(heads, input.subspan(heads.size()), text)) return;
   if (!list) __builtin_trap();
   const auto whole = HeadList::of_text(text.view());
   if (!whole || whole->heads().size() != list->heads().size()) __builtin_trap();
@@ -55,7 +55,7 @@ void read_keyed(ByteView input) {
   }
   const auto again = order_by_key(text.view());
   Buffer same;
-  if (again && (!order_by_revision(again->heads(), again->values(), same) || !equal(same.view(), text.view())))
+  if (again && (!KeyedReader().read_text(again->heads(), again->values(), same) || !equal(same.view(), text.view())))
     __builtin_trap();
 }
 

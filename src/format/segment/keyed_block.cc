@@ -192,6 +192,20 @@ class HeadReader {
 
   std::uint32_t records() const { return records_; }
 
+  // Of all different keys, unfolded; no more than `most`.
+  std::size_t key_bytes(std::size_t most) const {
+    ByteView lengths = columns_[kKeyLengths];
+    std::uint64_t before = 0, shared = 0, added = 0;
+    std::size_t total = 0;
+    while (total < most && take_varint(lengths, shared) && take_varint(lengths, added)) {
+      if (added == 0 && shared == before) continue;
+      total += std::min<std::uint64_t>(shared, most - total);
+      total += std::min<std::uint64_t>(added, most - total);
+      before = shared + added;
+    }
+    return total;
+  }
+
   // All but the key, which `shared` and `added` describe.
   bool next(Head& head, std::size_t& shared, ByteView& added) {
     shared = number(kKeyLengths, SIZE_MAX);
@@ -248,7 +262,8 @@ bool ascends(const Head& before, const Head& next) {
 // Heads in the order in which they are stored, by key.
 Status unfold(ByteView bytes, std::vector<Head>& heads, Bytes& keys) {
   HeadReader reader = TRY(HeadReader::open(bytes));
-  heads.resize(reader.records());
+  heads.assign(reader.records(), Head());
+  keys.reserve(reader.key_bytes(kMaxUnfolding * bytes.size()));
   std::vector<KeyPlace> places(reader.records());
   KeyPlace before;
   for (std::size_t i = 0; i < heads.size(); ++i) {
@@ -288,16 +303,10 @@ Status sort_by_revision(std::vector<Item>& items) {
 // Texts differ a little in size: one buffer serves most.
 constexpr std::size_t kTextStep = 256u << 10;
 
-// A record about to be written: which head, and where its value lies.
-struct Placed {
-  etcd::RevisionKey key;
-  std::uint32_t head = 0;
-  std::uint64_t value_at = 0;
-};
-
-// The values fill `value_bytes` exactly.
-Result<std::vector<Placed>> place_values(const std::vector<Head>& heads, std::size_t value_bytes) {
-  std::vector<Placed> placed;
+// Where each head's value lies, by ascending revision. The values fill `value_bytes` exactly.
+template <typename Placed>
+Status place_values(const std::vector<Head>& heads, std::size_t value_bytes, std::vector<Placed>& placed) {
+  placed.clear();
   placed.reserve(heads.size());
   std::uint64_t at = 0;
   for (std::uint32_t i = 0; i < heads.size(); ++i) {
@@ -306,8 +315,7 @@ Result<std::vector<Placed>> place_values(const std::vector<Head>& heads, std::si
     at += heads[i].value_bytes;
   }
   if (at != value_bytes) return damaged("its values are longer than their lengths");
-  TRY(sort_by_revision(placed));
-  return placed;
+  return sort_by_revision(placed);
 }
 
 }  // namespace
@@ -346,18 +354,17 @@ std::optional<KeyedText> order_by_key(ByteView text) {
   return out;
 }
 
-Status order_by_revision(ByteView heads, ByteView values, Buffer& text) {
-  std::vector<Head> list;
-  Bytes keys;
-  TRY(unfold(heads, list, keys));
-  const std::vector<Placed> order = TRY(place_values(list, values.size()));
+Status KeyedReader::read_text(ByteView heads, ByteView values, Buffer& text) {
+  keys_.clear();
+  TRY(unfold(heads, heads_, keys_));
+  TRY(place_values(heads_, values.size(), placed_));
   const auto record_of = [&](const Placed& placed) {
-    const Head& head = list[placed.head];
+    const Head& head = heads_[placed.head];
     return key_value_of(head, values.subspan(placed.value_at, head.value_bytes));
   };
   BlockColumns columns;
   std::size_t stored_bytes = 0;
-  for (const Placed& placed : order) {
+  for (const Placed& placed : placed_) {
     const std::size_t size = etcd::key_value_bytes(record_of(placed));
     columns.add(placed.key, size);
     stored_bytes += size;
@@ -367,7 +374,7 @@ Status order_by_revision(ByteView heads, ByteView values, Buffer& text) {
   if (text.capacity() < text_bytes) text = Buffer((text_bytes / kTextStep + 1) * kTextStep);
   text.resize(stored_bytes);
   std::byte* at = text.data();
-  for (const Placed& placed : order) at = etcd::store_key_value(record_of(placed), at);
+  for (const Placed& placed : placed_) at = etcd::store_key_value(record_of(placed), at);
   text.append(columns.take());
   return {};
 }

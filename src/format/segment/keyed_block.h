@@ -34,12 +34,26 @@ struct KeyedText {
 // encoded otherwise, or more records than kMaxKeyedRecords, or when its keys are so much alike that
 // `heads` would unfold to more than kMaxUnfolding times what is stored: it is then stored as it is.
 std::optional<KeyedText> order_by_key(ByteView text);
-// The text again, byte for byte, into `text`. kObjectDamaged when heads and values do not fit
-// together.
-Status order_by_revision(ByteView heads, ByteView values, Buffer& text);
-
 inline constexpr std::size_t kMaxKeyedRecords = 1u << 20;
 inline constexpr std::size_t kMaxUnfolding = 16;
+
+// Reads blocks in the order of their revisions again. Keeps its working memory from one to the next.
+class KeyedReader {
+ public:
+  // The text again, byte for byte, into `text`. kObjectDamaged when heads and values do not fit together.
+  Status read_text(ByteView heads, ByteView values, Buffer& text);
+
+ private:
+  // A record about to be written: which head, and where its value lies.
+  struct Placed {
+    etcd::RevisionKey key;
+    std::uint32_t head = 0;
+    std::uint64_t value_at = 0;
+  };
+  std::vector<Head> heads_;  // by key
+  Bytes keys_;
+  std::vector<Placed> placed_;
+};
 
 // Heads by ascending revision, and the keys they borrow.
 class HeadList {

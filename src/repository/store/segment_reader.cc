@@ -91,21 +91,27 @@ Status read_frames(const Task& task, Buffer& out) {
   return std::unexpected(damaged(task.segment->ref.object, "a block has another size than its entry says"));
 }
 
+// What a worker needs of memory until a text is made.
+struct TextScratch {
+  Buffer stored;
+  segment::KeyedReader reader;
+};
+
 // A block's text, whichever way it is stored.
-Status read_text(const Task& task, Buffer& stored, Buffer& text) {
+Status read_text(const Task& task, TextScratch& scratch, Buffer& text) {
   if (task.entry.head_frames == 0) return read_frames(task, text);
-  TRY(read_frames(task, stored));
-  const ByteView plain = stored.view();
-  const auto ordered = segment::order_by_revision(plain.first(task.entry.head_plain_bytes),
-                                                  plain.subspan(task.entry.head_plain_bytes), text);
+  TRY(read_frames(task, scratch.stored));
+  const ByteView plain = scratch.stored.view();
+  const std::size_t head_bytes = task.entry.head_plain_bytes;
+  const Status ordered = scratch.reader.read_text(plain.first(head_bytes), plain.subspan(head_bytes), text);
   if (!ordered) return std::unexpected(ordered.error().in(task.segment->ref.object));
   return {};
 }
 
 Result<Decoded> decode(Task task, bool check_digests) {
   Decoded out;
-  thread_local Buffer stored;  // of a worker: what it holds serves only until the text is made
-  TRY(read_text(task, stored, task.buffer));
+  thread_local TextScratch scratch;
+  TRY(read_text(task, scratch, task.buffer));
   if (check_digests) TRY(digest_block(task, task.buffer, out));
   out.block = {std::move(task.buffer), task.segment->index, task.entry};
   out.segment = std::move(task.segment);
@@ -127,7 +133,8 @@ Result<segment::HeadList> read_head_list(const Task& task, Buffer& buffer) {
 }
 
 Result<DecodedHeads> decode_heads(Task task) {
-  auto list = read_head_list(task, task.buffer);
+  thread_local Buffer scratch;
+  auto list = read_head_list(task, scratch);
   if (!list) return std::unexpected(list.error().in(task.segment->ref.object));
   if (list->heads().size() != task.entry.records)
     return std::unexpected(
