@@ -72,6 +72,33 @@ TEST(ContinuedBackup, WaitsAMomentForAMemberThatJustWokeUp) {
   EXPECT_FALSE(third->new_lineage);
 }
 
+TEST(ContinuedBackup, LeavesALargeRevisionToASnapshot) {
+  EtcdCluster cluster;
+  cluster.start();
+  load(cluster, {"--tiny", "3000", "--tiny-key-bytes", "1000"});
+  CaptureRepo r;
+  const auto client = source::Client::make(options_of(cluster), lifeboat::testing::real_clock()).value();
+  BackupOptions options = capture_options().backup;
+  options.largest_revision_bytes = std::size_t{1} << 20;
+  options.prove = true;
+  const auto backup = [&] { return backup_etcd(*r.repo, r.world, *client, options, r.progress); };
+  const auto in_use = [&] { return client->status(client->endpoints().front()).value().db_in_use_bytes; };
+  ASSERT_TRUE(backup());
+  const auto before = in_use();
+  cluster.etcdctl_ok({"del", "", "--from-key"});
+  ASSERT_TRUE(wait_until([&] { return in_use() > before + (2 << 20); }, 10));
+  const auto emptied = backup();
+  ASSERT_TRUE(emptied) << emptied.error().to_string();
+  EXPECT_THAT(emptied->snapshot_reason, ::testing::HasSubstr("too large for a watch"));
+  EXPECT_FALSE(emptied->new_lineage) << emptied->lineage_reason;
+  EXPECT_EQ(emptied->live_keys, 0u);
+  EXPECT_EQ(emptied->proof.proof, repository::Proof::kProven) << emptied->proof.reason;
+  cluster.etcdctl_ok({"put", "a", "1"});
+  const auto next = backup();
+  ASSERT_TRUE(next) << next.error().to_string();
+  EXPECT_TRUE(next->continued) << next->snapshot_reason;
+}
+
 TEST(ContinuedBackup, ReadsNoMemberThatAnAlarmCallsCorrupt) {
   EtcdCluster cluster({.members = 3, .flags = {}});
   cluster.start();

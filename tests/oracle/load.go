@@ -27,6 +27,7 @@ type loadOptions struct {
 	updates, deletes, round           uint64
 	tiny, big, txns, leases, nested   uint64
 	valueBytes, bigBytes, concurrency int
+	tinyKeyBytes                      int
 	seed                              uint64
 	binary, auth, compact, defrag     bool
 	rootPassword                      string
@@ -42,6 +43,7 @@ func parseLoad(args []string) loadOptions {
 	flags.Uint64Var(&o.first, "first", 0, "the index of the first of them (to add to an earlier load)")
 	flags.IntVar(&o.valueBytes, "value-bytes", 2000, "their mean value size")
 	flags.Uint64Var(&o.tiny, "tiny", 0, "then: this many keys tiny/<n> with values of a few bytes")
+	flags.IntVar(&o.tinyKeyBytes, "tiny-key-bytes", 0, "the length that their keys are padded to")
 	flags.Uint64Var(&o.big, "big", 0, "then: this many values of --big-bytes")
 	flags.IntVar(&o.bigBytes, "big-bytes", 1536<<10-1024, "what fits etcd's default request limit of 1.5 MiB")
 	flags.BoolVar(&o.binary, "binary", false, "then: keys and values with every byte value, empty values")
@@ -172,7 +174,9 @@ func (l *loader) createTiny(ctx context.Context) error {
 	return l.parallel(txns, func(client *clientv3.Client, t uint64) error {
 		var ops []clientv3.Op
 		for i := t * opsPerTxn; i < min((t+1)*opsPerTxn, l.tiny); i++ {
-			ops = append(ops, clientv3.OpPut(fmt.Sprintf("tiny/%07d", i), fmt.Sprint(i%1000)))
+			key := fmt.Sprintf("tiny/%07d", i)
+			key += strings.Repeat("x", max(0, l.tinyKeyBytes-len(key)))
+			ops = append(ops, clientv3.OpPut(key, fmt.Sprint(i%1000)))
 		}
 		_, err := client.Txn(ctx).Then(ops...).Commit()
 		return err

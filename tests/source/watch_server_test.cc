@@ -399,6 +399,28 @@ TEST(Watch, BreaksWithoutFragmentsWhereAMessageWouldBeTooLarge) {
   EXPECT_TRUE(recorder.rows.empty());
 }
 
+TEST(Watch, BreaksWhereARevisionIsLargerThanMayBeHeld) {
+  EtcdCluster cluster;
+  cluster.start();
+  load(cluster, {"--tiny", "3000", "--tiny-key-bytes", "1000"});
+  cluster.etcdctl_ok({"del", "", "--from-key"});
+  const std::int64_t last = current_revision(cluster);
+  const auto client = client_of(cluster);
+  source::WatchRequest request{.endpoint = client->endpoints().front(), .from = last};
+  Recorder held(last);
+  const auto whole = source::watch_revisions(*client, request, held, held.cancelled());
+  ASSERT_TRUE(whole && whole->end == WatchEnd::kCancelled) << why(whole);
+  EXPECT_EQ(held.rows.size(), 3000u);
+
+  request.held_bytes_max = std::size_t{1} << 20;
+  Recorder recorder(last);
+  const auto outcome = source::watch_revisions(*client, request, recorder, recorder.cancelled());
+  ASSERT_TRUE(outcome && outcome->end == WatchEnd::kBroken) << why(outcome);
+  EXPECT_EQ(outcome->error->code(), ErrorCode::kEtcdFailed);
+  EXPECT_THAT(outcome->error->why(), ::testing::HasSubstr("of revision " + std::to_string(last)));
+  EXPECT_TRUE(recorder.rows.empty());
+}
+
 TEST(CatchUp, EqualsAPlainWatchWhileWritesGoOn) {
   EtcdCluster cluster;
   cluster.start();

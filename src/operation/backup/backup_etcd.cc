@@ -83,6 +83,7 @@ Result<Committed> commit_point(const repository::Repository& repo, io::World& wo
       return *std::move(continued.committed);
     }
     report.snapshot_reason = std::move(continued.why_not);
+    io::give_back_free_memory();  // what a watch held
   }
   return take_snapshot(repo, world, client, options, report, progress);
 }

@@ -20,6 +20,7 @@ struct BackupOptions {
   bool prove = true;    // compare HashKV with live members after the commit
   io::WorkLimits limits;
   std::uint64_t receive_memory_bytes = 96ull << 20;  // of LeafRuns, while a snapshot arrives and is read
+  std::size_t largest_revision_bytes = 64u << 20;    // that is kept until a watch has it whole; else a snapshot
   int addition_zstd = 13;                            // of what is new since the last point: 21 MB of tables; 9 takes 7
   std::size_t chain_max = 64;  // a chain with so many additions to its base is ended by a base that needs no other
 };

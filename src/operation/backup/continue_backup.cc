@@ -37,6 +37,7 @@ constexpr int kBulkZstdLevel = 3;
 // A snapshot is the way out, and waiting much longer than it takes.
 constexpr std::chrono::seconds kCatchUpPatience{10};
 constexpr std::chrono::seconds kFragmentPatience{5};
+constexpr std::int64_t kRevisionsInMessage = 1000;  // uncut; [etcd v3.6 server/storage/mvcc/watcher_group.go]
 constexpr std::size_t kMostNewLeases = 5000;
 constexpr std::chrono::milliseconds kLagPoll{200};
 constexpr std::byte kFirstKey[] = {std::byte{0}};
@@ -276,6 +277,12 @@ class Continuing {
     return WhyNot("whether etcd compacted the new revisions is not known: " + below.error().to_string());
   }
 
+  // Received whole before it is refused, so it is not asked for where it would be far larger than that.
+  bool is_too_large_uncut() const {
+    const std::int64_t messages = (wanted_ - head_.revision) / kRevisionsInMessage + 1;
+    return growth() / messages > static_cast<std::int64_t>(options_.largest_revision_bytes);
+  }
+
   // A short backlog is asked for uncut: of many small events etcd makes fragments for seconds, and goes on with it when
   // nobody waits any more. Of large ones, which are refused uncut, there are few in a fragment.
   Result<source::WatchOutcome> watch(NewRecords& records) {
@@ -287,12 +294,15 @@ class Continuing {
     }
     const auto done = [&] { return records.complete() || progress_.cancelled(); };
     source::WatchRequest request{.endpoint = endpoint, .from = head_.revision + 1, .fragments = false};
-    auto outcome = source::watch_revisions(client_, request, records, done);
-    const bool is_too_large = outcome && outcome->error && outcome->error->code() == ErrorCode::kEtcdFailed;
-    if (!is_too_large || done()) return outcome;
-    request.from = records.last() + 1;
+    if (!is_too_large_uncut()) {
+      auto outcome = source::watch_revisions(client_, request, records, done);
+      const bool is_too_large = outcome && outcome->error && outcome->error->code() == ErrorCode::kEtcdFailed;
+      if (!is_too_large || done()) return outcome;
+      request.from = records.last() + 1;
+    }
     request.fragments = true;
     request.stall_timeout = kFragmentPatience;
+    request.held_bytes_max = options_.largest_revision_bytes;
     return source::watch_revisions(client_, request, records, done);
   }
 

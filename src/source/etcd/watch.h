@@ -58,13 +58,15 @@ struct WatchRequest {
   // for 100,000 small ones. Without, up to 1,000 revisions come in one message.
   // Source: etcd v3.6 server/etcdserver/api/v3rpc/watch.go (sendFragments).
   bool fragments = true;
+  // Of the fragments of one revision, which wait until it is whole: more of them breaks the watch (kEtcdFailed).
+  std::size_t held_bytes_max = SIZE_MAX;
 };
 inline constexpr std::size_t kWholeMessageBytesMax = std::size_t{16} << 20;  // a larger one breaks a watch without
 
-// Watches the whole key space with a leader required. Memory is bounded by the largest revision, and without fragments
-// by a few times kWholeMessageBytesMax.
-// The outer error is the sink's. kBroken with kLogRuleBroken: a revision was missing, came twice or went back. At
-// `from` equal to etcd's compact revision etcd itself may have dropped records of that revision: begin above it.
+// Watches the whole key space with a leader required. Memory is bounded by the largest revision or `held_bytes_max`,
+// and without fragments by a few times kWholeMessageBytesMax. The outer error is the sink's. kBroken with
+// kLogRuleBroken: a revision was missing, came twice or went back. At `from` equal to etcd's compact revision etcd
+// itself may have dropped records of that revision: begin above it.
 Result<WatchOutcome> watch_revisions(Client& client, const WatchRequest& request, RevisionSink& sink,
                                      const std::function<bool()>& cancelled);
 

@@ -4,6 +4,8 @@
 #include <deque>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "source/etcd/revision_joiner.h"
 #include "source/etcd/watch_stream.h"
 
@@ -135,11 +137,18 @@ class RevisionWatch final : public WatchConversation {
   bool deliver() {
     if (const Status joined = joiner_.add(message_.events, message_.fragment); !joined)
       return end_with(broken(joined.error()));
+    if (joiner_.held_bytes() > request_.held_bytes_max) return end_with(broken(too_large()));
     ahead_since_.reset();
     is_early_ = false;
     if (joiner_.whole().empty()) return true;
     next_ = joiner_.reached() + 1;
     return keep(sink().revisions(joiner_.whole()));
+  }
+
+  Error too_large() const {
+    return {ErrorCode::kEtcdFailed, "a revision is too large for a watch",
+            fmt::format("more than {} bytes are held of revision {}, and it goes on", request_.held_bytes_max,
+                        message_.events.back().mod_revision)};
   }
 
   // Every revision has a record, so a true mark names the last revision delivered, or one before
