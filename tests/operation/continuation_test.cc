@@ -39,7 +39,7 @@ TEST(Continuation, SaysInWhichWayTheClusterDiffers) {
     head.raft_index += 1000;
   });
   EXPECT_EQ(restored.difference, Difference::kRaftPosition);
-  EXPECT_EQ(restored.reason, kRaftWentBack) << "it has a later revision";
+  EXPECT_EQ(restored.reason, kRaftTooLow) << "it has a later revision";
   cluster.etcdctl_ok({"put", "key", "last"});
   cluster.etcdctl_ok({"compact", std::to_string(current_revision(cluster))});
   const auto compacted = ask([](CaptureHead&) {});

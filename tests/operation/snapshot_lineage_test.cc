@@ -89,10 +89,12 @@ TEST_F(LineageChoiceTest, ObjectsToAContradictionAndToAFileWithoutACommonRecord)
 
 TEST_F(LineageChoiceTest, ObjectsToARaftPositionThatWentBack) {
   set_raft_index(115);
-  EXPECT_EQ(choice(kLive).objection(head(kA), match(5, 30)), "the raft index went back: the cluster was restored");
+  EXPECT_EQ(choice(kLive).objection(head(kA), match(5, 30)),
+            "the raft index is lower than the revisions allow: the cluster was restored");
   EXPECT_EQ(choice(kLive).objection(head(kA), match(5, 15)), "") << "a snapshot between two points";
   set_raft_index(105);
-  EXPECT_EQ(choice(kLive).objection(head(kA), match(5, 15)), "the raft index went back: the cluster was restored");
+  EXPECT_EQ(choice(kLive).objection(head(kA), match(5, 15)),
+            "the raft index is lower than the revisions allow: the cluster was restored");
 }
 
 TEST_F(LineageChoiceTest, DescendsFromTheFirstRelatedLineageThatIsRejected) {

@@ -141,7 +141,7 @@ class Commit {
 
   // Called when everything up to the head agrees. A long chain is ended by a base, which has the new records too.
   std::string begin_addition(const SnapshotLineage& choice, const Point& head, const SnapshotMatch& match) {
-    if (!choice.raft_position_fits(head, head.manifest.revision + 1)) return std::string(kRaftWentBack);
+    if (!choice.raft_position_fits(head, head.manifest.revision + 1)) return std::string(kRaftTooLow);
     if (is_long(head.manifest.segments))
       segments_.leave_to_base();
     else

@@ -57,7 +57,7 @@ std::string SnapshotLineage::objection(const Point& head, const SnapshotMatch& m
     return fmt::format("{} has no record in common with the repo, so nothing shows that it continues",
                        owner_.live ? "the cluster" : "the file");
   }
-  if (!raft_position_fits(head, match.snapshot_revision)) return std::string(kRaftWentBack);
+  if (!raft_position_fits(head, match.snapshot_revision)) return std::string(kRaftTooLow);
   return {};
 }
 

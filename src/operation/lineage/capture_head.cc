@@ -158,7 +158,7 @@ Result<Continuation> continues(source::Client& client, const CaptureHead& head,
   auto found = TRY(compare_records(client, head));
   if (found.answer == Continuation::Answer::kDiffers) return found;
   const RaftPosition stored{head.revision, head.raft_index};
-  if (is_raft_log_another(stored, position)) return differs(Difference::kRaftPosition, std::string(kRaftWentBack));
+  if (is_raft_log_another(stored, position)) return differs(Difference::kRaftPosition, std::string(kRaftTooLow));
   if (term < head.raft_term || !raft_position_follows(stored, position))
     return differs(Difference::kRaftPosition, std::string(kRaftBehind));
   return found;

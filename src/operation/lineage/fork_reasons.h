@@ -7,7 +7,8 @@
 
 namespace lifeboat::operation {
 
-inline constexpr std::string_view kRaftWentBack = "the raft index went back: the cluster was restored";
+inline constexpr std::string_view kRaftTooLow =
+    "the raft index is lower than the revisions allow: the cluster was restored";
 // Of members that have no revision beyond the stored ones: which of the two it is cannot be known then.
 inline constexpr std::string_view kRaftBehind =
     "the members that answer are behind the repo in raft: they lag, or the cluster was restored";

@@ -393,7 +393,7 @@ class TalkCall {
   // Where messages come one by one, a pause lets the next ones come together; a burst is taken as it comes.
   const bool* take_next() {
     if (pacer_.pauses()) {
-      if (const bool* ready = take(Clock::time_point())) return ready;
+      if (const bool* ready = take(Clock::time_point()); ready != nullptr) return ready;
       if (sparse_) std::this_thread::sleep_for(pacer_.pause(Steady::now()));
     }
     const auto began = Steady::now();
