@@ -149,6 +149,20 @@ TEST_F(ForkedSnapshot, HasAKeyThatTheRepoLacksWhereItBegins) {
   expect_fork(other, first.lineage, 2);
 }
 
+// Of that revision the repo has only the state, from a compaction right behind what was stored before.
+TEST_F(ForkedSnapshot, HasDoneSomethingElseWhereARevisionIsKnownAsAState) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  import(model);
+  MvccModel other = model;
+  model.put("/a", "2");  // 4
+  other.erase("/b");
+  for (MvccModel* history : {&model, &other}) history->put("/c", "1");
+  model.compact(5);
+  model.compacted = 4;
+  const auto first = import(model);
+  expect_fork(other, first.lineage, 3);
+}
+
 // The repo has a gap in which the key went.
 TEST_F(ForkedSnapshot, HasDoneSomethingElseWhereAKeyWentInAGap) {
   for (const char* key : {"/a", "/b"}) model.put(key, "1");
@@ -162,6 +176,80 @@ TEST_F(ForkedSnapshot, HasDoneSomethingElseWhereAKeyWentInAGap) {
   model.compact(model.revision);
   const auto first = import(model);
   expect_fork(other, first.lineage, 2);
+}
+
+// A later point shows that the key lived all through a gap, in which the snapshot has compacted it away.
+TEST_F(ForkedSnapshot, LacksAKeyThatLivedInAGap) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  import(model);
+  MvccModel other = model;
+  model.put("/b", "2");  // 4
+  other.erase("/b");
+  for (MvccModel* history : {&model, &other})
+    for (const char* value : {"1", "2"}) history->put("/c", value);
+  other.compact(5);
+  for (const char* value : {"3", "4"}) model.put("/c", value);
+  model.compact(7);
+  const auto first = import(model);
+  expect_fork(other, first.lineage, 2);
+}
+
+// Compacted right behind the log, the snapshot shows by a version alone what it was before.
+TEST_F(ForkedSnapshot, GoesOnWithAKeyThatTheRepoDoesNotHave) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  MvccModel other = model;
+  model.txn({{"/x", "1", false}, {"/x", "", true}});  // 4
+  for (const char* value : {"1", "2"}) other.put("/d", value);
+  const auto first = import(model);
+  other.compact(5);
+  expect_fork(other, first.lineage, 3);
+}
+
+TEST_F(ForkedSnapshot, GoesOnWithAnotherVersionOfAKeyThanTheRepoHas) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  MvccModel other = model;
+  model.txn({{"/x", "1", false}, {"/x", "", true}});  // 4
+  for (const char* value : {"2", "3"}) other.put("/b", value);
+  const auto first = import(model);
+  other.compact(5);
+  expect_fork(other, first.lineage, 2);
+}
+
+// Of a file what is not stored is compared as well.
+TEST_F(ForkedSnapshot, DiffersFromAnOlderPointWhereTheNewestCoversIt) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  MvccModel older = model, other = model;
+  older.put("/c", "1");  // 4
+  other.put("/c", "2");
+  model = older;
+  for (MvccModel* history : {&model, &other}) {
+    history->put("/c", "3");
+    history->put("/d", "1");  // 6
+  }
+  model.put("/d", "2");
+  model.compact(6);
+  const auto first = import(model);
+  EXPECT_FALSE(import(older).new_lineage);
+  expect_fork(other, first.lineage, 3);
+}
+
+// The newest point begins behind what differs; an older one, which stands alone, has it.
+TEST_F(ForkedSnapshot, DiffersFromAnOlderPointWhereTheNewestKnowsNothing) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  MvccModel older = model, other = model;
+  older.put("/c", "1");  // 4
+  other.put("/c", "2");
+  model = older;
+  model.erase("/c");
+  for (const char* value : {"1", "2"}) model.put("/d", value);
+  model.compact(model.revision);
+  const auto first = import(model);
+  EXPECT_FALSE(import(older).new_lineage);
+  expect_fork(other, first.lineage, 3);
+  const auto points = w.catalogue();
+  const auto read = read_target(w, *points.target_in(first.lineage, 4));
+  ASSERT_TRUE(read) << why_not(read);
+  EXPECT_TRUE(same_records(*read, older.latest_live(4)));
 }
 
 // What a later snapshot no longer had, an older one does.
@@ -179,6 +267,43 @@ TEST_F(CompactedSnapshot, AnOlderOneWithWhatWentInAGapIsNoFork) {
     EXPECT_FALSE(report.new_lineage) << report.lineage_reason;
     EXPECT_EQ(report.lineage, first.lineage);
   }
+  expect_history(w, first.lineage, model);
+  expect_clean();
+}
+
+// The snapshot has none of what the repo had before a gap, and what followed it up to where the repo goes on.
+TEST_F(CompactedSnapshot, AnOlderOneThatChangesAKeyAllThroughAGapIsNoFork) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  const auto first = import(model);
+  for (const char* value : {"2", "3"}) model.put("/b", value);
+  model.txn({{"/b", "4", false}, {"/b", "", true}});  // 6
+  MvccModel older = model;
+  older.compact(4);
+  model.compact(6);
+  model.put("/c", "1");
+  EXPECT_FALSE(import(model).new_lineage);
+  const auto report = import(older);
+  EXPECT_FALSE(report.new_lineage) << report.lineage_reason;
+  EXPECT_EQ(report.lineage, first.lineage);
+  expect_history(w, first.lineage, model);
+  expect_clean();
+}
+
+// Of the revision that a compaction right behind the stored ones was at, a snapshot has the state and not every record.
+TEST_F(CompactedSnapshot, AnOlderOneWithADeletionAtARevisionThatIsKnownAsAStateIsNoFork) {
+  for (const char* key : {"/a", "/b"}) model.put(key, "1");
+  const auto first = import(model);
+  model.erase("/b");  // 4
+  MvccModel older = model;
+  model.put("/c", "1");
+  older.put("/c", "1");
+  model.compact(4);
+  import(model);
+  model.put("/c", "2");
+  EXPECT_EQ(import(model).complete_from, 1) << "nothing is missing between the points";
+  const auto report = import(older);
+  EXPECT_FALSE(report.new_lineage) << report.lineage_reason;
+  EXPECT_EQ(report.lineage, first.lineage);
   expect_history(w, first.lineage, model);
   expect_clean();
 }

@@ -112,6 +112,25 @@ TEST(Catalogue, CoverageIsTheUnionOverTheManifestsOfALineage) {
   EXPECT_EQ(catalogue.lineage(kA)->cluster, "prod");
 }
 
+TEST(Catalogue, BesideAChainAreThePointsThatHoldWhatItDoesNotAndTheNextOnes) {
+  const auto base = segment_ref(kA, 0, 100, 40);
+  const Catalogue catalogue =
+      catalogue_of({manifest_of(kA, 5, {base, segment_ref(kA, 100, 150, 130)}), manifest_of(kA, 4, {base}),
+                    manifest_of(kA, 6, {segment_ref(kA, 0, 30, 20)}), manifest_of(kA, 7, {segment_ref(kA, 0, 25, 1)}),
+                    manifest_of(kB, 8, {segment_ref(kB, 0, 120, 1)})});
+  const Point& head = *catalogue.newest_of(kA);
+  const auto beside = [&](std::int64_t from, std::int64_t to) {
+    std::vector<std::int64_t> revisions;
+    for (const Point* point : catalogue.beside(head, {from, to})) revisions.push_back(point->manifest.revision);
+    return revisions;
+  };
+  EXPECT_THAT(beside(1, 150), ElementsAre(30, 25)) << "newest first";
+  EXPECT_THAT(beside(20, 150), ElementsAre(30)) << "the other adds nothing";
+  EXPECT_THAT(beside(1, 19), ElementsAre(25, 30)) << "the second is next behind it";
+  EXPECT_THAT(beside(31, 150), ElementsAre(30)) << "it is next before it";
+  EXPECT_THAT(beside(110, 150), IsEmpty()) << "the chain itself is nearer";
+}
+
 TEST(Catalogue, PointIdsAreStableAndDifferByLineageAndRevision) {
   EXPECT_THAT(point_id(kA, 7), SizeIs(12));
   EXPECT_EQ(point_id(kA, 7), point_id(kA, 7));

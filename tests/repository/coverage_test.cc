@@ -148,6 +148,19 @@ TEST(CoverageProperty, UnionAgreesWithTheModelOfSeveralChains) {
   }
 }
 
+TEST(CoverageProperty, WhatIsLeftAgreesWithTheModel) {
+  std::mt19937 random(10);
+  for (int round = 0; round < 5000; ++round) {
+    const auto all = coverage_of(random_chain(random).segments);
+    auto taken = coverage_of(random_chain(random).segments);
+    if (round % 3 == 0) taken = merge_coverage({{static_cast<std::int64_t>(random() % 60), INT64_MAX}});
+    const auto left = without(all, taken);
+    expect_well_formed(merge_coverage(left));
+    for (std::int64_t revision = 0; revision < 80; ++revision)
+      ASSERT_EQ(covers(left, revision), covers(all, revision) && !covers(taken, revision)) << "round " << round;
+  }
+}
+
 TEST(CoverageProperty, InclusionAgreesWithTheModel) {
   std::mt19937 random(9);
   int included = 0;

@@ -9,6 +9,7 @@ namespace {
 
 using namespace testing;
 using testing_model::MvccModel;
+using testing_model::RecordMap;
 using testing_model::write_some;
 
 TEST(Visibility, MarksTheLatestLiveRecordsAtTwoRevisionsAtOnce) {
@@ -51,6 +52,69 @@ TEST(Visibility, HidesRemovedRecordsAndWhatTheyReplaced) {
   EXPECT_FALSE(visibility.visible(1));
   EXPECT_TRUE(visibility.visible(2));
   EXPECT_EQ(visibility.live_keys(), 1u);
+}
+
+struct TwoHistories {
+  MvccModel chain, other;
+  // What the chain says against records of the other, which has those of some revisions alone.
+  std::int64_t contradicted(std::vector<VisibilityOptions::Gap> gaps = {}, bool ends_unseen = false,
+                            std::uint64_t memory_bytes = 96ull << 20) const {
+    TestWorld world;
+    Visibility visibility(world.world, {.revision = INT64_MAX,
+                                        .memory_bytes = memory_bytes,
+                                        .spool_directory = "/",
+                                        .check_versions = true,
+                                        .gaps = std::move(gaps),
+                                        .whole_from = chain.compacted,
+                                        .removed = {}});
+    RecordMap all = chain.database;
+    all.insert(other.database.begin(), other.database.end());
+    for (const auto& [at, record] : all) {
+      const bool is_of_chain = chain.database.contains(at);
+      EXPECT_TRUE(is_of_chain ? visibility.add(record.record())
+                              : visibility.add_of_history(record.record(), ends_unseen));
+    }
+    EXPECT_TRUE(visibility.finish());
+    EXPECT_TRUE(visibility.findings().empty()) << visibility.findings().front();
+    EXPECT_EQ(visibility.spilled(), memory_bytes == 1);
+    EXPECT_EQ(visibility.records(), chain.database.size());
+    EXPECT_EQ(visibility.live_keys(), chain.latest_live(chain.revision).size());
+    return visibility.contradicted();
+  }
+};
+
+TEST(Visibility, CountsTheChainAloneAndComparesItsVersionsWithTheRestOfTheHistory) {
+  for (const std::uint64_t memory_bytes : {96ull << 20, 1ull}) {
+    TwoHistories both;
+    for (int i = 0; i < 8000; ++i) both.other.put("/" + std::to_string(i), "1");
+    both.chain = both.other;
+    const std::int64_t end = both.other.revision;
+    both.chain.put("/5", "2");
+    both.chain.erase("/6");
+    both.chain.put("/6", "2");
+    both.chain.compact(end + 1);
+    EXPECT_EQ(both.contradicted({}, false, memory_bytes), 0);
+    TwoHistories without_five = both;
+    std::erase_if(without_five.other.database, [](const auto& entry) { return entry.second.user_key == "/5"; });
+    EXPECT_EQ(without_five.contradicted({}, false, memory_bytes), end + 1) << "version 2 follows nothing";
+  }
+}
+
+TEST(Visibility, LetsAKeyChangeUnseenInAGapAlone) {
+  TwoHistories both;
+  for (const char* key : {"/a", "/b"}) both.other.put(key, "1");  // 2, 3
+  both.chain = both.other;
+  both.chain.erase("/b");     // 4
+  both.chain.put("/b", "2");  // 5
+  both.chain.put("/a", "2");  // 6
+  both.chain.put("/b", "3");  // 7
+  both.chain.compact(6);
+  EXPECT_EQ(both.contradicted(), 5) << "it was deleted unseen";
+  EXPECT_EQ(both.contradicted({{3, 6, true}}), 0);
+  EXPECT_EQ(both.contradicted({{3, 4, true}}), 0) << "it went in the gap";
+  both.other.database.erase({2, 0});
+  EXPECT_EQ(both.contradicted({{3, 6, true}}), 6) << "it lived at 3, and nothing of it was there";
+  EXPECT_EQ(both.contradicted({{3, 6, false}}), 0) << "what there was at 3 is not known";
 }
 
 // A record that this history lacks: nothing older of its key may be alive.

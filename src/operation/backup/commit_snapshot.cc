@@ -103,18 +103,15 @@ class Commit {
 
   // False when the snapshot does not continue the head's lineage; nothing was published then.
   Result<bool> continue_lineage(SnapshotLineage& choice, const Point& head) {
-    segments_.begin_comparison();
+    segments_.begin_comparison(head.manifest);
     match_ = {};
     const auto agree = [&](const SnapshotMatch& match) -> Result<std::string> {
       return begin_addition(choice, head, match);
     };
     match_ = TRY(match_snapshot(
-        repo_, head.manifest, snapshot_, options_.limits.threads, progress_,
-        {.all_agree = agree,
-         .new_record = [&](const etcd::Record& record) { return segments_.add(record); },
-         .any_record = [&](const etcd::Record& record) { return segments_.count(record); },
-         .missing = [&](ByteView key, std::int64_t main) { return segments_.note_missing(key, main); }}));
-    if (match_.continues) TRY(finish_comparison());
+        repo_, head.manifest, snapshot_, segments_.census(), options_.limits.threads, progress_,
+        {.all_agree = agree, .new_record = [&](const etcd::Record& record) { return segments_.add(record); }}));
+    if (match_.continues) TRY(compare_beside(head));
     std::string objection = choice.objection(head, match_);
     if (objection.empty() && TRY(was_rolled_back(head, match_.snapshot_revision)))
       objection = revision_went_back(head.manifest.revision);
@@ -131,11 +128,25 @@ class Commit {
     return true;
   }
 
-  // What each record shows by itself agrees: what became of each key is known at the end.
-  Status finish_comparison() {
-    TRY(segments_.finish_counting());
-    if (const std::int64_t at = segments_.census().outlived(); at != 0)
-      contradict(match_, at, "the snapshot or the repo lacks a record, and the snapshot keeps an older one of its key");
+  // Also with what older points of the lineage hold beside the head's chain.
+  Status compare_beside(const Point& head) {
+    const repository::Coverage told{std::max<std::int64_t>(compact_revision_, 1), match_.snapshot_revision};
+    const auto pass = [](const etcd::Record&) -> Status { return {}; };
+    const auto go_on = [](const SnapshotMatch&) -> Result<std::string> { return std::string(); };
+    for (const Point* point : catalogue_.beside(head, told)) {
+      TRY(snapshot_.rewind());
+      KeyCensus census(world_, options_.limits, compact_revision_, &point->manifest);
+      auto match = match_snapshot(repo_, point->manifest, snapshot_, census, options_.limits.threads, progress_,
+                                  {.all_agree = go_on, .new_record = pass});
+      if (!match && !is_lost(match.error())) return std::unexpected(match.error());
+      if (!match) {
+        report_.warnings.push_back(fmt::format("the point at revision {} was not compared, as it cannot be read: {}",
+                                               point->manifest.revision, match.error().to_string()));
+      } else if (!match->continues) {
+        match_ = *std::move(match);
+        return {};
+      }
+    }
     return {};
   }
 
@@ -201,7 +212,7 @@ class Commit {
 
   // A restored cluster has a new id: its records show whose history it continues.
   Status inherit_from_origin(SnapshotLineage& choice) {
-    const auto found = find_origin(repo_, catalogue_, snapshot_, options_.limits.threads, progress_);
+    const auto found = find_origin(repo_, world_, catalogue_, snapshot_, options_.limits, progress_);
     TRY(snapshot_.rewind());
     if (!found && is_lost(found.error())) {
       report_.warnings.push_back("where this cluster comes from cannot be told: " + found.error().to_string());

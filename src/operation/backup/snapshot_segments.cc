@@ -27,24 +27,16 @@ SnapshotSegments::SnapshotSegments(const repository::Repository& repo, io::World
       progress_(progress),
       compact_revision_(compact_revision_of(snapshot.sidecar())) {}
 
-void SnapshotSegments::begin_comparison() {
+void SnapshotSegments::begin_comparison(const manifest::Manifest& head) {
   give_up();
-  begin_census();
+  begin_census(&head);
   writer_.reset();
   refs_.clear();
   stands_alone_ = left_to_base_ = false;
 }
 
-// Also checks the rules of each key.
-void SnapshotSegments::begin_census() {
-  census_ = std::make_unique<repository::Visibility>(
-      world_, repository::VisibilityOptions{.revision = INT64_MAX,
-                                            .compaction = -1,
-                                            .memory_bytes = options_.limits.index_memory_bytes,
-                                            .spool_directory = options_.limits.spool_directory,
-                                            .check_versions = true,
-                                            .gaps = {{0, std::max<std::int64_t>(compact_revision_, 1)}},
-                                            .removed = {}});
+void SnapshotSegments::begin_census(const manifest::Manifest* head) {
+  census_ = std::make_unique<KeyCensus>(world_, options_.limits, compact_revision_, head);
 }
 
 void SnapshotSegments::begin_writer(repository::SegmentWriteOptions options) {
@@ -81,7 +73,7 @@ Status SnapshotSegments::finish_addition(std::int64_t revision) {
 Result<std::int64_t> SnapshotSegments::write_base(const LineageId& lineage) {
   give_up();
   stands_alone_ = true;
-  begin_census();
+  begin_census(nullptr);
   refs_.clear();
   begin_writer({.lineage = lineage,
                 .level = repository::kBaseLevel,
@@ -104,7 +96,7 @@ Result<std::int64_t> SnapshotSegments::write_base(const LineageId& lineage) {
   }
   const std::int64_t revision = revision_of(last_main, snapshot_.sidecar());
   TRY(census_->finish());
-  TRY(take_written(revision, census_->encode()));
+  TRY(take_written(revision, census_->visible()));
   return revision;
 }
 

@@ -20,13 +20,10 @@ class SnapshotSegments {
                    const BackupOptions& options, BackupReport& report, Progress& progress);
 
   // The snapshot is about to be read from its start, and compared with a lineage. What was stored before is given up.
-  void begin_comparison();
-  // Each record of the snapshot.
-  Status count(const etcd::Record& record) { return census_->add(record); }
-  // In its place among these: see MatchSteps.
-  Status note_missing(ByteView user_key, std::int64_t main) { return census_->add_missing(user_key, main); }
-  Status finish_counting() { return census_->finish(); }
-  const repository::Visibility& census() const { return *census_; }
+  void begin_comparison(const manifest::Manifest& head);
+  // Of the snapshot; finished where it continues the lineage, and with a base.
+  KeyCensus& census() { return *census_; }
+  const KeyCensus& census() const { return *census_; }
 
   // One of the two comes before the first add(). Records left to a base are passed over by add().
   void begin_addition(const manifest::Manifest& head, const SnapshotMatch& match);
@@ -53,7 +50,7 @@ class SnapshotSegments {
   void give_up();
 
  private:
-  void begin_census();
+  void begin_census(const manifest::Manifest* head);
   void begin_writer(repository::SegmentWriteOptions options);
   Status take_written(std::int64_t revision, ByteView visible);
 
@@ -64,7 +61,7 @@ class SnapshotSegments {
   BackupReport& report_;
   Progress& progress_;
   const std::int64_t compact_revision_;
-  std::unique_ptr<repository::Visibility> census_;
+  std::unique_ptr<KeyCensus> census_;
   std::unique_ptr<repository::SegmentWriter> writer_;
   bool stands_alone_ = false;
   bool left_to_base_ = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "operation/lineage/key_census.h"
 #include "repository/catalogue/catalogue.h"
 #include "repository/store/segments.h"
 #include "source/etcd/snapshot_reader.h"
@@ -27,26 +28,20 @@ struct SnapshotMatch {
 
 // What a comparison does on its way.
 struct MatchSteps {
-  using EachRecord = std::function<Status(const etcd::Record&)>;
   // Once, before the first new record, when everything older agrees. Returns a reason not to continue, or "".
   std::function<Result<std::string>(const SnapshotMatch&)> all_agree;
-  EachRecord new_record;  // of the snapshot, above the lineage's head
-  EachRecord any_record;  // of the snapshot
-  // In its place among these: a record of a key that one of the two lacks. Where the snapshot has a put as the last
-  // record of the key before it, that contradicts: compaction takes a key's records from the oldest on.
-  std::function<Status(ByteView user_key, std::int64_t main)> missing;
+  // Each record of the snapshot above the lineage's head.
+  std::function<Status(const etcd::Record&)> new_record;
 };
 
 // Reads the lineage's log (as `head` lists it) and the snapshot side by side. A record that only the lineage has must
 // be compacted in the snapshot; a record that only the snapshot has must lie where the lineage has no coverage. Where
-// both know the whole state, no key may have its last record in one of them alone, unless that deletes it. The snapshot
-// is read to its end only when it continues.
+// both know the whole state, no key may have its last record in one of them alone, unless that deletes it; and each
+// key's versions must be those of one history, which `census` finds. The snapshot is read to its end, and the census
+// finished, only when it continues.
 Result<SnapshotMatch> match_snapshot(const repository::Repository& repo, const manifest::Manifest& head,
-                                     source::SnapshotReader& snapshot, unsigned threads, Progress& progress,
-                                     const MatchSteps& steps);
-
-// It does not continue after all, from `main` on: a clause about what is the matter there.
-void contradict(SnapshotMatch& match, std::int64_t main, std::string_view clause);
+                                     source::SnapshotReader& snapshot, KeyCensus& census, unsigned threads,
+                                     Progress& progress, const MatchSteps& steps);
 
 // max(1, the last record's revision, both compact revisions), as etcd computes it at boot.
 std::int64_t revision_of(std::int64_t last_record_main, const etcd::Sidecar& sidecar);

@@ -21,14 +21,14 @@ std::vector<const Point*> newest_heads(const Catalogue& catalogue) {
   return heads;
 }
 
-Result<SnapshotMatch> compare(const repository::Repository& repo, const Point& head, source::SnapshotReader& snapshot,
-                              unsigned threads, Progress& progress) {
+Result<SnapshotMatch> compare(const repository::Repository& repo, io::World& world, const Point& head,
+                              source::SnapshotReader& snapshot, const io::WorkLimits& limits, Progress& progress) {
   const auto pass = [](const etcd::Record&) -> Status { return {}; };
   const auto stop = [](const SnapshotMatch&) -> Result<std::string> { return std::string("it is another cluster"); };
-  const auto pass_missing = [](ByteView, std::int64_t) -> Status { return {}; };
   TRY(snapshot.rewind());
-  return match_snapshot(repo, head.manifest, snapshot, threads, progress,
-                        {.all_agree = stop, .new_record = pass, .any_record = pass, .missing = pass_missing});
+  KeyCensus census(world, limits, compact_revision_of(snapshot.sidecar()), &head.manifest);
+  return match_snapshot(repo, head.manifest, snapshot, census, limits.threads, progress,
+                        {.all_agree = stop, .new_record = pass});
 }
 
 }  // namespace
@@ -39,12 +39,12 @@ bool was_restored(const etcd::Sidecar& sidecar, const SnapshotMatch& match) {
   return index != 0 && index + 1 < static_cast<std::uint64_t>(held);
 }
 
-Result<SnapshotOrigin> find_origin(const repository::Repository& repo, const Catalogue& catalogue,
-                                   source::SnapshotReader& snapshot, unsigned threads, Progress& progress) {
+Result<SnapshotOrigin> find_origin(const repository::Repository& repo, io::World& world, const Catalogue& catalogue,
+                                   source::SnapshotReader& snapshot, const io::WorkLimits& limits, Progress& progress) {
   SnapshotOrigin best;
   std::set<std::string> clusters;
   for (const Point* head : newest_heads(catalogue)) {
-    SnapshotMatch match = TRY(compare(repo, *head, snapshot, threads, progress));
+    SnapshotMatch match = TRY(compare(repo, world, *head, snapshot, limits, progress));
     if (match.common == 0 || !was_restored(snapshot.sidecar(), match)) continue;
     if (match.last_common < best.match.last_common) continue;
     if (match.last_common > best.match.last_common) {

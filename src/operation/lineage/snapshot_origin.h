@@ -21,7 +21,8 @@ bool was_restored(const etcd::Sidecar& sidecar, const SnapshotMatch& match);
 
 // The history that shares records with the snapshot of a restored cluster, up to the highest revision. Compares with
 // the eight histories that were seen last, each read once. The snapshot is open; it has to be rewound afterwards.
-Result<SnapshotOrigin> find_origin(const repository::Repository& repo, const repository::Catalogue& catalogue,
-                                   source::SnapshotReader& snapshot, unsigned threads, Progress& progress);
+Result<SnapshotOrigin> find_origin(const repository::Repository& repo, io::World& world,
+                                   const repository::Catalogue& catalogue, source::SnapshotReader& snapshot,
+                                   const io::WorkLimits& limits, Progress& progress);
 
 }  // namespace lifeboat::operation

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "repository/catalogue/build_contents.h"
+#include "repository/catalogue/covering_point.h"
 #include "repository/catalogue/history_segments.h"
 #include "repository/catalogue/lineage_scope.h"
 #include "repository/catalogue/load_contents.h"
@@ -50,6 +51,10 @@ const Point* Catalogue::latest_of(const std::string& cluster_name) const {
 std::optional<Catalogue::Target> Catalogue::target_in(const LineageId& id, std::int64_t revision) const {
   const LineageInfo* const info = lineage(id);
   return info == nullptr ? std::nullopt : repository::target_in(contents_, *info, revision);
+}
+
+std::vector<const Point*> Catalogue::beside(const Point& head, const Coverage& range) const {
+  return points_beside(contents_, head, range);
 }
 
 manifest::SegmentList Catalogue::history_segments(const LineageId& lineage, std::int64_t revision) const {

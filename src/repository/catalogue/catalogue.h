@@ -33,6 +33,8 @@ class Catalogue {
   std::vector<const DamagedObject*> damaged_behind(const LineageId& lineage, std::int64_t revision) const;
   const LineageInfo* lineage(const LineageId& id) const { return contents_.lineage(id); }
   const Point* newest_of(const LineageId& id) const { return contents_.newest_of(id); }  // highest revision
+  // See points_beside.
+  std::vector<const Point*> beside(const Point& head, const Coverage& range) const;
   bool is_captured(const manifest::SegmentRef& segment) const { return contents_.captured.contains(segment); }
   // See is_long_chain; `additions_max` of backups.
   bool is_long(const manifest::SegmentList& segments, std::size_t additions_max) const;

@@ -72,6 +72,21 @@ bool covers(const std::vector<Coverage>& merged, std::int64_t revision) {
   return interval != nullptr && revision <= interval->to;
 }
 
+std::vector<Coverage> without(const std::vector<Coverage>& all, const std::vector<Coverage>& taken) {
+  std::vector<Coverage> left;
+  for (Coverage rest : all) {
+    bool is_any_left = true;
+    for (const Coverage& part : taken) {
+      if (!is_any_left || part.to < rest.from || part.from > rest.to) continue;
+      if (part.from > rest.from) left.push_back({rest.from, part.from - 1});
+      is_any_left = part.to < rest.to;
+      if (is_any_left) rest.from = part.to + 1;
+    }
+    if (is_any_left) left.push_back(rest);
+  }
+  return left;
+}
+
 bool covers_all(const std::vector<Coverage>& outer, const std::vector<Coverage>& inner) {
   return std::ranges::all_of(inner, [&](const Coverage& part) {
     const Coverage* interval = interval_at(outer, part.from);

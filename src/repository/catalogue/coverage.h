@@ -39,6 +39,8 @@ std::size_t additions_in(const manifest::SegmentList& segments, const IsCaptured
 bool is_long_chain(const manifest::SegmentList& segments, const IsCaptured& is_captured, const ChainBounds& bounds);
 
 bool covers(const std::vector<Coverage>& merged, std::int64_t revision);
+// The revisions of `all` that are not in `taken`; all three merged.
+std::vector<Coverage> without(const std::vector<Coverage>& all, const std::vector<Coverage>& taken);
 // Every revision of `inner` is one of `outer`; both merged.
 bool covers_all(const std::vector<Coverage>& outer, const std::vector<Coverage>& inner);
 

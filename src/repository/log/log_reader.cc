@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "format/etcd/hash_kv.h"
+#include "repository/catalogue/coverage.h"
 
 namespace lifeboat::repository {
 namespace {
@@ -30,9 +31,11 @@ Result<segment::RevisionList> removed_at(const Repository& repo, const manifest:
 }
 
 std::vector<VisibilityOptions::Gap> gaps_of(const manifest::SegmentList& segments) {
+  const auto coverage = coverage_of(segments);
   std::vector<VisibilityOptions::Gap> out;
   for (const auto& segment : segments)
-    if (segment.complete_from > segment.lo + 1) out.push_back({segment.lo, segment.complete_from});
+    if (segment.complete_from > segment.lo + 1)
+      out.push_back({segment.lo, segment.complete_from, covers(coverage, segment.lo)});
   return out;
 }
 

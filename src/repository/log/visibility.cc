@@ -1,5 +1,6 @@
 #include "repository/log/visibility.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -15,8 +16,9 @@ constexpr std::size_t kPartitions = 64;
 constexpr std::size_t kFindingsMax = 20;
 constexpr std::size_t kAhead = 16;  // records between the prefetch of a slot and its use
 
-constexpr std::int64_t kRemovedUnseen = INT64_MIN;  // dead, and its end is not in the log
-constexpr std::int64_t kMissing = INT64_MIN + 1;    // no record: what add_missing() was told
+constexpr std::int64_t kRemovedUnseen = INT64_MIN;            // dead, and its end is not in the log
+constexpr std::int64_t kMissing = INT64_MIN + 1;              // no record: what add_missing() was told
+constexpr std::uint64_t kOfHistory = std::uint64_t{1} << 63;  // in the ordinal: what add_of_history() was told
 
 // The newest record seen of one key. Tombstones and removed records stay as "dead", so that what they ended is
 // known to be ended.
@@ -29,6 +31,7 @@ struct Latest {
 
   bool occupied() const { return main >= 0; }
   bool alive() const { return version != 0 && version != kRemovedUnseen; }
+  bool is_of_chain() const { return (ordinal & kOfHistory) == 0; }
 };
 static_assert(sizeof(Latest) == 48);  // a million keys make 64 MiB of tables
 
@@ -160,7 +163,7 @@ struct Visibility::State {
   std::uint64_t first_spilled = 0;          // entries from this ordinal on were spilled unlooked at
   segment::RevisionList::Lookup removed;
   std::vector<std::string> findings;
-  std::int64_t outlived = 0;
+  std::int64_t outlived = 0, contradicted = 0;
 
   State(io::World& w, VisibilityOptions o) : world(w), options(std::move(o)), removed(options.removed) {
     world.random.fill(seed);
@@ -168,36 +171,71 @@ struct Visibility::State {
 
   // `next` follows `previous` for the same key: what it hides, and whether it continues it.
   void supersede(const Latest& previous, const Latest& next) {
-    visible.clear(previous.ordinal);
-    if (next.ordinal < records_to_compaction) live_at_compaction.clear(previous.ordinal);
+    if (previous.is_of_chain() && next.is_of_chain()) {
+      visible.clear(previous.ordinal);
+      if (next.ordinal < records_to_compaction) live_at_compaction.clear(previous.ordinal);
+    }
     if (options.check_versions) check_continues(previous, next);
   }
 
-  // True where `next` may follow what nobody stored: `before` is 0 for a key not seen yet.
-  bool crosses_gap(std::int64_t before, const Latest& next) const {
-    for (const auto& gap : options.gaps)
-      if (before <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return true;
-    return false;
-  }
-
   void check_continues(const Latest& previous, const Latest& next) {
-    if (!next.alive() || previous.version == kRemovedUnseen || crosses_gap(previous.main, next)) return;
+    if (!next.alive() || previous.version == kRemovedUnseen) return;
+    if (const Gap* gap = gap_before(next, previous.main)) {
+      if (!continues_across(*gap, &previous, next)) found(&previous, next, "another than the one before");
+      return;
+    }
+    if (!previous.is_of_chain() && previous.alive() && may_have_ended(previous, next)) return;
     const bool begins = previous.version == 0;
-    check_version(next, begins ? 1 : previous.version + 1, begins ? next.main : previous.create_revision);
+    check_version(&previous, next, begins ? 1 : previous.version + 1, begins ? next.main : previous.create_revision);
   }
 
   // A key that no record named before begins here, unless a base brought it.
   void check_begins(const Latest& first) {
-    if (!options.check_versions || !first.alive() || crosses_gap(0, first)) return;
-    check_version(first, 1, first.main);
+    if (!options.check_versions || !first.alive()) return;
+    if (const Gap* gap = gap_before(first, 0)) {
+      if (!continues_across(*gap, nullptr, first)) found(nullptr, first, "none");
+      return;
+    }
+    check_version(nullptr, first, 1, first.main);
   }
 
-  void check_version(const Latest& next, std::int64_t version, std::int64_t create_revision) {
+  // The gap behind which `next` is the first that is known of its key; null: nothing is unknown between it and what
+  // came before at the revision `before`, 0 for a key not seen yet.
+  using Gap = VisibilityOptions::Gap;
+  const Gap* gap_before(const Latest& next, std::int64_t before) const {
+    for (const Gap& gap : options.gaps)
+      if (before <= gap.lo && next.main > gap.lo && next.main <= gap.complete_from) return &gap;
+    return nullptr;
+  }
+  // Created before the gap, a key lived at its start; `previous` is null for one not seen yet. No revision puts a key
+  // twice.
+  static bool continues_across(const Gap& gap, const Latest* previous, const Latest& next) {
+    if (!gap.is_lo_whole || next.create_revision > gap.lo) return true;
+    return previous != nullptr && previous->alive() && previous->create_revision == next.create_revision &&
+           previous->version < next.version && next.version - previous->version <= next.main - gap.lo;
+  }
+  // Another history of the key has lost what ended `previous` in a gap.
+  bool may_have_ended(const Latest& previous, const Latest& next) const {
+    return std::ranges::any_of(options.gaps, [&](const Gap& gap) {
+      return previous.main <= gap.lo && gap.complete_from < next.main && next.create_revision > gap.lo;
+    });
+  }
+
+  void check_version(const Latest* previous, const Latest& next, std::int64_t version, std::int64_t create_revision) {
     if (next.version == version && next.create_revision == create_revision) return;
-    if (findings.size() >= kFindingsMax) return;
-    findings.push_back(fmt::format(
-        "revision {}: a key has version {} created at {}, but its history asks for version {} created at {}", next.main,
-        next.version, next.create_revision, version, create_revision));
+    found(previous, next, fmt::format("version {} created at {}", version, create_revision));
+  }
+
+  // What of the history does not follow what else is of it is not the chain's fault.
+  void found(const Latest* previous, const Latest& next, std::string_view expected) {
+    if (!next.is_of_chain()) return;
+    const bool is_own = previous == nullptr ? next.main > options.whole_from : previous->is_of_chain();
+    if (!is_own) {
+      if (contradicted == 0 || next.main < contradicted) contradicted = next.main;
+    } else if (findings.size() < kFindingsMax) {
+      findings.push_back(fmt::format("revision {}: a key has version {} created at {}, but its history asks for {}",
+                                     next.main, next.version, next.create_revision, expected));
+    }
   }
 
   // The tables are larger than the cache: the slot of an entry is asked for well before it is looked at.
@@ -239,12 +277,12 @@ struct Visibility::State {
       table.grow();
       return {};
     }
-    first_spilled = entry.ordinal + 1;
+    first_spilled = (entry.ordinal & ~kOfHistory) + (entry.is_of_chain() ? 1 : 0);
     return start_spilling();
   }
 
   void look_at_missing(const Latest& latest, const Latest& missing) {
-    if (!latest.occupied() || !latest.alive()) return;
+    if (!latest.occupied() || !latest.alive() || !latest.is_of_chain()) return;
     if (outlived == 0 || missing.main < outlived) outlived = missing.main;
   }
 
@@ -270,7 +308,7 @@ struct Visibility::State {
         slot = entry;
         return;
       }
-      if (entry.ordinal >= first_spilled) check_begins(entry);
+      if ((entry.ordinal & ~kOfHistory) >= first_spilled) check_begins(entry);
       slot = entry;
       latest.took_slot();
       if (latest.full()) latest.grow();
@@ -321,6 +359,21 @@ Status Visibility::add_missing(ByteView user_key, std::int64_t main) {
   return state_->take({.hash = crypto::key_hash(user_key, state_->seed), .main = main, .version = kMissing});
 }
 
+Status Visibility::add_of_history(const etcd::Record& record, bool ends_unseen) {
+  State& s = *state_;
+  const auto head = segment::head_of(record);
+  if (!head)
+    return fail(ErrorCode::kDatabaseDamaged,
+                fmt::format("record at revision {} does not parse", record.key.revision.main));
+  return s.take({.hash = crypto::key_hash(head->user_key, s.seed),
+                 .ordinal = s.records | kOfHistory,
+                 .main = head->key.revision.main,
+                 .version = head->key.tombstone ? 0
+                            : ends_unseen       ? kRemovedUnseen
+                                                : head->version,
+                 .create_revision = head->create_revision});
+}
+
 Status Visibility::finish() {
   State& s = *state_;
   TRY(s.remember_all());
@@ -337,6 +390,7 @@ bool Visibility::live_at_compaction(std::uint64_t ordinal) const { return state_
 std::uint64_t Visibility::records() const { return state_->records; }
 std::uint64_t Visibility::live_keys() const { return state_->visible.count(); }
 std::int64_t Visibility::outlived() const { return state_->outlived; }
+std::int64_t Visibility::contradicted() const { return state_->contradicted; }
 bool Visibility::has_key(ByteView user_key) const {
   const auto hash = crypto::key_hash(user_key, state_->seed);
   return state_->table_of(hash).find(hash).occupied();

@@ -23,8 +23,10 @@ struct VisibilityOptions {
   // Ranges (lo, complete_from) whose revisions nobody stored: a key may change there unseen.
   struct Gap {
     std::int64_t lo = 0, complete_from = 0;
+    bool is_lo_whole = false;  // every key that lives at lo is in the chain
   };
   std::vector<Gap> gaps;
+  std::int64_t whole_from = 0;    // of the chain by itself, where add_of_history() tells more
   segment::RevisionList removed;  // records that a later base says are gone
   bool keep_keys = false;         // has_key() is wanted after finish
 };
@@ -42,6 +44,9 @@ class Visibility {
   // In its place: a record at `main` of this key that another history of it has, and this chain has not. Only with
   // check_versions.
   Status add_missing(ByteView user_key, std::int64_t main);
+  // In its place: a record that is not of this chain, but of the same history. It is not counted, and the keys'
+  // versions have to continue it. `ends_unseen`: what became of it is not known. Only with check_versions.
+  Status add_of_history(const etcd::Record& record, bool ends_unseen);
   Status finish();
 
   // After finish. Latest of its key at `revision`, no tombstone, not removed.
@@ -52,6 +57,8 @@ class Visibility {
   std::uint64_t live_keys() const;
   // The lowest revision of a missing record whose key was alive just before it; 0: none.
   std::int64_t outlived() const;
+  // The lowest revision of a record of the chain that cannot follow what add_of_history() told; 0: none.
+  std::int64_t contradicted() const;
   bool spilled() const;
   // Whether a record of this key was added; only with keep_keys, and when nothing spilled.
   bool has_key(ByteView user_key) const;
