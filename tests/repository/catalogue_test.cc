@@ -126,8 +126,10 @@ TEST(Catalogue, BesideAChainAreThePointsThatHoldWhatItDoesNotAndTheNextOnes) {
   };
   EXPECT_THAT(beside(1, 150), ElementsAre(30, 25)) << "newest first";
   EXPECT_THAT(beside(20, 150), ElementsAre(30)) << "the other adds nothing";
-  EXPECT_THAT(beside(1, 19), ElementsAre(25, 30)) << "the second is next behind it";
+  EXPECT_THAT(beside(1, 19), ElementsAre(25));
   EXPECT_THAT(beside(31, 150), ElementsAre(30)) << "it is next before it";
+  EXPECT_THAT(beside(31, 39), ElementsAre(30)) << "the chain is next behind it";
+  EXPECT_THAT(beside(40, 150), IsEmpty()) << "the chain knows what was before";
   EXPECT_THAT(beside(110, 150), IsEmpty()) << "the chain itself is nearer";
 }
 

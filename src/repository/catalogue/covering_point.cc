@@ -64,8 +64,11 @@ std::vector<const Point*> points_beside(const CatalogueContents& contents, const
     open = std::move(left);
     out.push_back(point);
   }
-  for (const Point* point : {below, above})
-    if (point != nullptr && std::ranges::find(out, point) == out.end()) out.push_back(point);
+  const auto add_next = [&](const Point* next, std::int64_t end) {
+    if (next != nullptr && covers(open, end) && std::ranges::find(out, next) == out.end()) out.push_back(next);
+  };
+  add_next(below, range.from);
+  add_next(above, range.to);
   return out;
 }
 
