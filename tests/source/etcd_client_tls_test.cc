@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -52,6 +54,36 @@ class SilentServer {
   int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int port_ = 0;
   bool listens_ = false;
+};
+
+// Accepts connections, and hangs up at once: as an etcd that is just ending does.
+class HangingUpServer {
+ public:
+  HangingUpServer() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::ranges::copy(path(), address.sun_path);
+    listens_ = ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && ::listen(fd_, 10) == 0;
+    accepting_ = std::thread([this] {
+      for (int accepted = 0; (accepted = ::accept(fd_, nullptr, nullptr)) >= 0;) ::close(accepted);
+    });
+  }
+  ~HangingUpServer() {
+    ::shutdown(fd_, SHUT_RDWR);
+    accepting_.join();
+    ::close(fd_);
+  }
+  HangingUpServer(const HangingUpServer&) = delete;
+  HangingUpServer& operator=(const HangingUpServer&) = delete;
+
+  bool listens() const { return listens_; }
+  std::string path() const { return (folder_.path() / "socket").string(); }
+
+ private:
+  TempDir folder_;
+  int fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool listens_ = false;
+  std::thread accepting_;
 };
 
 // One cluster for all tests of this file: only its clients differ.
@@ -217,6 +249,16 @@ TEST(SilentEndpoint, IsLeftSoonByACallThatIsAskedToStop) {
   EXPECT_EQ(status.error().code(), ErrorCode::kInterrupted) << status.error().to_string();
 }
 
+// What the direct look finds of a dial that failed.
+Error look_at(
+    const std::string& endpoint, std::chrono::milliseconds timeout,
+    const std::function<bool()>& cancelled = [] { return false; }) {
+  const crypto::Secret no_key;
+  return source::explain_failed_dial(source::parse_endpoint(endpoint, false).value(),
+                                     {.ca_certificate = {}, .client_certificate = {}, .client_key = no_key},
+                                     {source::RpcCode::kNotConnected, "seen"}, timeout, cancelled);
+}
+
 // Connections of their own, so that its backlog is full and a further connect hangs.
 std::vector<int> fill(const SilentServer& server) {
   std::vector<int> sockets;
@@ -243,12 +285,8 @@ TEST(SilentEndpoint, IsLookedAtAsLongAsAskedForWhateverSignalsCome) {
       std::this_thread::sleep_for(20ms);
     }
   });
-  const crypto::Secret no_key;
   const auto began = std::chrono::steady_clock::now();
-  const Error error =
-      source::explain_failed_dial(source::parse_endpoint(server.endpoint("http"), false).value(),
-                                  {.ca_certificate = {}, .client_certificate = {}, .client_key = no_key},
-                                  {source::RpcCode::kNotConnected, "seen"}, 500ms);
+  const Error error = look_at(server.endpoint("http"), 500ms);
   EXPECT_GE(std::chrono::steady_clock::now() - began, 500ms);
   EXPECT_EQ(error.code(), ErrorCode::kEndpointUnreachable);
   EXPECT_EQ(error.why(), "Connection timed out");
@@ -256,6 +294,31 @@ TEST(SilentEndpoint, IsLookedAtAsLongAsAskedForWhateverSignalsCome) {
   signals.join();
   ::sigaction(SIGUSR1, &before, nullptr);
   for (const int socket : sockets) ::close(socket);
+}
+
+TEST(SilentEndpoint, IsNotLookedAtAnyLongerOnceItIsAskedToStop) {
+  const SilentServer connects;
+  const SilentServer does_not(0);
+  ASSERT_TRUE(connects.listens() && does_not.listens());
+  const std::vector<int> sockets = fill(does_not);
+  for (const SilentServer* server : {&connects, &does_not})
+    for (const char* scheme : {"https", "http"}) {
+      const auto stop_at = std::chrono::steady_clock::now() + 200ms;
+      (void)look_at(server->endpoint(scheme), 10s, [&] { return std::chrono::steady_clock::now() >= stop_at; });
+      EXPECT_GE(std::chrono::steady_clock::now(), stop_at);
+      EXPECT_LT(std::chrono::steady_clock::now() - stop_at, 1s);
+    }
+  for (const int socket : sockets) ::close(socket);
+}
+
+TEST(EndpointThatHangsUp, EndsNoProcessByASignal) {
+  const HangingUpServer server;
+  ASSERT_TRUE(server.listens());
+  for (int i = 0; i < 50; ++i) {  // a look that writes before the server has hung up shows nothing
+    const Error error = look_at("unix://" + server.path(), 500ms);
+    EXPECT_EQ(error.code(), ErrorCode::kEndpointUnreachable);
+    EXPECT_EQ(error.why(), "seen");
+  }
 }
 
 TEST(SilentEndpoint, IsWaitedForOnceByACommandThatAsksSeveralTimes) {

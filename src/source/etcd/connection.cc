@@ -109,7 +109,7 @@ RpcFailure failure_of(const grpc::Status& status) {
   return {static_cast<RpcCode>(status.error_code()), status.error_message()};
 }
 
-std::unexpected<RpcFailure> stopped() { return std::unexpected(RpcFailure{RpcCode::kStopped, "stopped on request"}); }
+std::unexpected<RpcFailure> stopped() { return std::unexpected(stopped_on_request()); }
 
 // A call that is left by an exception has ended by the time it comes here, and the memory that it held is free.
 template <typename Call>

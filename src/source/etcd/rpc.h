@@ -41,6 +41,8 @@ struct RpcFailure {
   bool silent = false;  // kNotConnected after a whole dial timeout: nobody refused, nobody answered
 };
 
+inline RpcFailure stopped_on_request() { return {RpcCode::kStopped, "stopped on request"}; }
+
 template <typename T>
 using RpcResult = std::expected<T, RpcFailure>;
 

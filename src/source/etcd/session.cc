@@ -96,7 +96,7 @@ RpcResult<std::string> Session::log_in(Reach& reach, const std::function<bool()>
   const unsigned before = reach.logins;
   std::unique_lock turn(reach.login_turn, std::defer_lock);
   while (!turn.try_lock_for(kCancelTick)) {
-    if (cancelled()) return std::unexpected(RpcFailure{RpcCode::kStopped, "stopped on request"});
+    if (cancelled()) return std::unexpected(stopped_on_request());
   }
   if (reach.logins != before) return reach.own_token;
   auto fresh = authenticate(reach.connection, cancelled);
@@ -130,10 +130,12 @@ RpcResult<std::string> Session::authenticate(Connection& connection, const std::
   return response.token();
 }
 
-Error Session::explain(Reach& reach, const RpcFailure& failure, std::string_view action) const {
+Error Session::explain(Reach& reach, const RpcFailure& failure, std::string_view action,
+                       const std::function<bool()>& cancelled) const {
   const Endpoint& endpoint = reach.connection.endpoint();
   if (failure.code != RpcCode::kNotConnected) return rpc_error(failure, endpoint, action);
-  Error error = explain_failed_dial(endpoint, material(), failure, options_.dial_timeout);
+  Error error = explain_failed_dial(endpoint, material(), failure, options_.dial_timeout, cancelled);
+  if (cancelled()) return rpc_error(stopped_on_request(), endpoint, action);
   if (failure.silent) {
     const std::lock_guard lock(reach.silence_mutex);
     reach.silence = Silence{error, clock_.monotonic()};
@@ -149,11 +151,11 @@ Result<Bytes> Session::call(const std::string& endpoint, std::string_view method
   Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
-    if (!sent) return std::unexpected(explain(reach, sent.error(), "authentication"));
+    if (!sent) return std::unexpected(explain(reach, sent.error(), "authentication", cancelled));
     auto answer = connection.unary(method, request, *sent, timeout, cancelled);
     if (answer) return std::move(*answer);
     if (!again || !may_help_to_log_in(*sent, answer.error())) {
-      return std::unexpected(explain(reach, answer.error(), action));
+      return std::unexpected(explain(reach, answer.error(), action, cancelled));
     }
     refused = *sent;
   }
@@ -177,9 +179,10 @@ Result<Bytes> Session::call_any(std::string_view method, ByteView request, std::
   return std::unexpected(failed_everywhere(errors, action));
 }
 
-ConversationEnd Session::end_of(Reach& reach, const RpcFailure& failure, std::string_view action) const {
+ConversationEnd Session::end_of(Reach& reach, const RpcFailure& failure, std::string_view action,
+                                const std::function<bool()>& cancelled) const {
   if (failure.code == RpcCode::kStopped) return {std::nullopt, true};
-  return {explain(reach, failure, action)};
+  return {explain(reach, failure, action, cancelled)};
 }
 
 ConversationEnd Session::stream(const std::string& endpoint, std::string_view method, std::string_view action,
@@ -196,11 +199,11 @@ ConversationEnd Session::stream(const std::string& endpoint, std::string_view me
   Token refused;
   for (bool again : kTokenAttempts) {
     const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
-    if (!sent) return end_of(reach, sent.error(), "authentication");
+    if (!sent) return end_of(reach, sent.error(), "authentication", cancelled);
     const auto end = connection.stream(method, {}, *sent, options_.stall_timeout, watch_start, cancelled);
     if (end) return {};
     if (!again || started || !may_help_to_log_in(*sent, end.error())) {
-      return end_of(reach, end.error(), action);
+      return end_of(reach, end.error(), action, cancelled);
     }
     refused = *sent;
   }
@@ -216,12 +219,12 @@ ConversationEnd Session::converse(const std::string& endpoint, const Conversatio
   Token refused;
   for (bool again : {true, false}) {
     const auto sent = again ? token(reach, refused, cancelled) : log_in(reach, cancelled);
-    if (!sent) return end_of(reach, sent.error(), "authentication");
+    if (!sent) return end_of(reach, sent.error(), "authentication", cancelled);
     const auto end = connection.converse(terms, *sent, talk, cancelled);
     if (end) return {};
     const bool asked_to = !options_.user.empty() && end.error().code == RpcCode::kUnauthenticated;
     if (!again || !(asked_to || may_help_to_log_in(*sent, end.error()))) {
-      return end_of(reach, end.error(), terms.action);
+      return end_of(reach, end.error(), terms.action, cancelled);
     }
     refused = *sent;
   }

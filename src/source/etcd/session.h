@@ -76,8 +76,10 @@ class Session {
   RpcResult<std::string> authenticate(Connection& connection, const std::function<bool()>& cancelled);
   // Whether the call that was made with `sent` may succeed with a fresh token.
   bool may_help_to_log_in(const std::string& sent, const RpcFailure& failure) const;
-  Error explain(Reach& reach, const RpcFailure& failure, std::string_view action) const;
-  ConversationEnd end_of(Reach& reach, const RpcFailure& failure, std::string_view action) const;
+  Error explain(Reach& reach, const RpcFailure& failure, std::string_view action,
+                const std::function<bool()>& cancelled) const;
+  ConversationEnd end_of(Reach& reach, const RpcFailure& failure, std::string_view action,
+                         const std::function<bool()>& cancelled) const;
 
   const ClientOptions options_;
   io::Clock& clock_;

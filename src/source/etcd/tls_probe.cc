@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <optional>
 
 #include "source/etcd/openssl_handles.h"
@@ -23,6 +24,24 @@ using std::chrono::milliseconds;
 
 // Who kept silent for a whole dial is not waited for as long again.
 constexpr milliseconds kSecondLook{1000};
+constexpr milliseconds kCancelTick{100};
+
+// How long one step may take.
+class Patience {
+ public:
+  Patience(milliseconds timeout, const std::function<bool()>& cancelled)
+      : give_up_(Steady::now() + timeout), cancelled_(cancelled) {}
+  bool is_over() const { return Steady::now() >= give_up_ || cancelled_(); }
+  // Until it may be over.
+  milliseconds tick() const {
+    return std::clamp(std::chrono::ceil<milliseconds>(give_up_ - Steady::now()), milliseconds(0), kCancelTick);
+  }
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  Steady::time_point give_up_;
+  const std::function<bool()>& cancelled_;
+};
 
 class Socket {
  public:
@@ -43,54 +62,52 @@ struct Dialed {
   std::string why;  // when there is none
 };
 
-// 0, or the errno of a wait that failed or took longer than `timeout`.
-int wait_until_writable(int fd, milliseconds timeout) {
-  using Steady = std::chrono::steady_clock;
-  const auto give_up = Steady::now() + timeout;
+// 0, or the errno of a wait that failed, or ETIMEDOUT.
+int wait_until_writable(int fd, const Patience& patience) {
   pollfd wait{fd, POLLOUT, 0};
   while (true) {
-    const auto left = std::chrono::ceil<milliseconds>(give_up - Steady::now());
-    const int ready = ::poll(&wait, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+    const int ready = ::poll(&wait, 1, static_cast<int>(patience.tick().count()));
     if (ready > 0) return 0;
-    if (ready == 0) return ETIMEDOUT;
-    if (errno != EINTR) return errno;
+    if (ready < 0 && errno != EINTR) return errno;
+    if (patience.is_over()) return ETIMEDOUT;
   }
 }
 
-// 0, or the errno of a connect that failed or took longer than `timeout`.
-int connect_within(int fd, const sockaddr* address, socklen_t size, milliseconds timeout) {
+// 0, or the errno of a connect that failed, or ETIMEDOUT.
+int connect_patiently(int fd, const sockaddr* address, socklen_t size, const Patience& patience) {
   if (::connect(fd, address, size) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  if (const int error = wait_until_writable(fd, timeout); error != 0) return error;
+  if (const int error = wait_until_writable(fd, patience); error != 0) return error;
   int error = 0;
   socklen_t error_size = sizeof error;
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size);
   return error;
 }
 
-Dialed dial(int family, const sockaddr* address, socklen_t size, milliseconds timeout) {
+// Of a socket that blocks for a tick.
+Dialed dial(int family, const sockaddr* address, socklen_t size, const Patience& patience) {
   Socket socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.fd() < 0) return {std::nullopt, system_error(errno, {}).why()};
-  if (const int error = connect_within(socket.fd(), address, size, timeout); error != 0) {
+  if (const int error = connect_patiently(socket.fd(), address, size, patience); error != 0) {
     return {std::nullopt, system_error(error, {}).why()};
   }
   ::fcntl(socket.fd(), F_SETFL, ::fcntl(socket.fd(), F_GETFL) & ~O_NONBLOCK);
-  const timeval limit{timeout.count() / 1000, static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  const timeval tick{0, std::chrono::microseconds(kCancelTick).count()};
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof tick);
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick);
   return {std::move(socket), {}};
 }
 
-Dialed dial_unix(const std::string& path, milliseconds timeout) {
+Dialed dial_unix(const std::string& path, const Patience& patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return {std::nullopt, "the socket's path is too long"};
   std::ranges::copy(path, address.sun_path);
-  return dial(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address, timeout);
+  return dial(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address, patience);
 }
 
-Dialed dial_endpoint(const Endpoint& endpoint, milliseconds timeout) {
-  if (!endpoint.socket_path.empty()) return dial_unix(endpoint.socket_path, timeout);
+Dialed dial_endpoint(const Endpoint& endpoint, milliseconds timeout, const std::function<bool()>& cancelled) {
+  if (!endpoint.socket_path.empty()) return dial_unix(endpoint.socket_path, Patience(timeout, cancelled));
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -100,11 +117,38 @@ Dialed dial_endpoint(const Endpoint& endpoint, milliseconds timeout) {
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
   Dialed last;
   for (const addrinfo* at = found; at && !last.socket; at = at->ai_next) {
-    Dialed next = dial(at->ai_family, at->ai_addr, at->ai_addrlen, timeout);
+    Dialed next = dial(at->ai_family, at->ai_addr, at->ai_addrlen, Patience(timeout, cancelled));
     last.why = next.why;
     if (next.socket) last.socket.emplace(std::move(*next.socket));
   }
   return last;
+}
+
+int send_without_signal(BIO* bio, const char* data, int size) {
+  int fd = -1;
+  BIO_get_fd(bio, &fd);
+  const auto count = static_cast<int>(::send(fd, data, static_cast<std::size_t>(size), MSG_NOSIGNAL));
+  BIO_clear_retry_flags(bio);
+  if (count <= 0 && BIO_sock_should_retry(count) != 0) BIO_set_retry_write(bio);
+  return count;
+}
+
+// OpenSSL's own BIO of a socket, but for its write(): that one ends the process by SIGPIPE where the server has hung
+// up.
+BioHandle socket_bio(int fd) {
+  static BIO_METHOD* const method = [] {
+    const BIO_METHOD* socket = BIO_s_socket();
+    BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOCKET, "socket without SIGPIPE");
+    BIO_meth_set_write(made, send_without_signal);
+    BIO_meth_set_read(made, BIO_meth_get_read(socket));
+    BIO_meth_set_ctrl(made, BIO_meth_get_ctrl(socket));
+    BIO_meth_set_create(made, BIO_meth_get_create(socket));
+    BIO_meth_set_destroy(made, BIO_meth_get_destroy(socket));
+    return made;
+  }();
+  BioHandle bio(BIO_new(method));
+  BIO_set_fd(bio.get(), fd, BIO_NOCLOSE);
+  return bio;
 }
 
 bool use_client_certificate(SSL_CTX* context, const TlsMaterial& material) {
@@ -187,18 +231,29 @@ bool is_alert(unsigned long error) { return ERR_GET_REASON(error) > SSL_AD_REASO
 
 enum class Shaken { kDone, kFailed, kSilent };
 
-// A TLS 1.3 server refuses a client's certificate only after the client's handshake is done, so one
-// read follows. The socket blocks, so to want more is to have waited in vain.
-Shaken shake(SSL* ssl) {
-  ERR_clear_error();
-  if (const int done = SSL_connect(ssl); done != 1)
-    return SSL_get_error(ssl, done) == SSL_ERROR_WANT_READ ? Shaken::kSilent : Shaken::kFailed;
-  char byte = 0;
-  const int got = SSL_read(ssl, &byte, 1);
-  return got > 0 || SSL_get_error(ssl, got) != SSL_ERROR_SSL ? Shaken::kDone : Shaken::kFailed;
+// Repeats what the socket's tick cut short. What SSL_get_error says of the outcome.
+int patiently(SSL* ssl, const Patience& patience, const std::function<int()>& step) {
+  while (true) {
+    ERR_clear_error();
+    const int error = SSL_get_error(ssl, step());
+    const bool was_cut = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+    if (!was_cut || patience.is_over()) return error;
+  }
 }
 
-Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material, bool verify) {
+// A TLS 1.3 server refuses a client's certificate only after the client's handshake is done, so one
+// read follows.
+Shaken shake(SSL* ssl, const Patience& patience) {
+  const int connected = patiently(ssl, patience, [&] { return SSL_connect(ssl); });
+  if (connected != SSL_ERROR_NONE) return connected == SSL_ERROR_WANT_READ ? Shaken::kSilent : Shaken::kFailed;
+  char byte = 0;
+  const int got = patiently(ssl, patience, [&] { return SSL_read(ssl, &byte, 1); });
+  return got == SSL_ERROR_SSL ? Shaken::kFailed : Shaken::kDone;
+}
+
+Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const TlsMaterial& material,
+                        const Patience& patience) {
+  const bool verify = endpoint.tls;
   const SslContextHandle context(SSL_CTX_new(TLS_client_method()));
   if (verify) trust(context.get(), material.ca_certificate);
   SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
@@ -207,8 +262,9 @@ Handshake try_handshake(const Socket& socket, const Endpoint& endpoint, const Tl
   if (!endpoint.host.empty()) expect_name(ssl.get(), endpoint);
   constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
-  SSL_set_fd(ssl.get(), socket.fd());
-  const Shaken shaken = shake(ssl.get());
+  BIO* const bio = socket_bio(socket.fd()).release();
+  SSL_set_bio(ssl.get(), bio, bio);  // which owns it from here on
+  const Shaken shaken = shake(ssl.get(), patience);
   if (shaken == Shaken::kDone) return {};
   if (shaken == Shaken::kSilent) return {Trouble::kSilent, "nothing answered"};
 
@@ -248,13 +304,13 @@ std::string tls_fix(const Endpoint& endpoint, Trouble trouble) {
 }  // namespace
 
 Error explain_failed_dial(const Endpoint& endpoint, const TlsMaterial& material, const RpcFailure& seen,
-                          milliseconds timeout) {
+                          milliseconds timeout, const std::function<bool()>& cancelled) {
   const std::string what = "no connection to " + endpoint.text;
   const milliseconds limit = seen.silent ? std::min(timeout, kSecondLook) : timeout;
-  const Dialed dialed = dial_endpoint(endpoint, limit);
+  const Dialed dialed = dial_endpoint(endpoint, limit, cancelled);
   if (!dialed.socket) return Error(ErrorCode::kEndpointUnreachable, what, dialed.why);
 
-  const Handshake handshake = try_handshake(*dialed.socket, endpoint, material, endpoint.tls);
+  const Handshake handshake = try_handshake(*dialed.socket, endpoint, material, Patience(limit, cancelled));
   if (handshake.trouble == Trouble::kSilent) {
     return Error(ErrorCode::kEndpointUnreachable, what,
                  "it accepted the connection, and nothing answered within " +
