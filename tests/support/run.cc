@@ -114,8 +114,31 @@ bool feed(int fd, const std::string& input, std::size_t& at) {
   return at < input.size();
 }
 
+// A child may end before it has read its input. The signal of that is of the thread that writes, and kept from it
+// alone.
+class NoBrokenPipe {
+ public:
+  NoBrokenPipe() {
+    ::sigemptyset(&signal_);
+    ::sigaddset(&signal_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~NoBrokenPipe() {
+    const timespec at_once{};
+    ::sigtimedwait(&signal_, nullptr, &at_once);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipe(const NoBrokenPipe&) = delete;
+  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+ private:
+  sigset_t signal_{};
+  sigset_t before_{};
+};
+
 // Feeds the child and gathers its output until both streams end or the time is over; false when it is over.
 bool converse(Pipe& in, Pipe& out, Pipe& err, const RunOptions& options, RunResult& result) {
+  const NoBrokenPipe quiet;
   const auto deadline = Clock::now() + std::chrono::seconds(options.timeout_s);
   std::size_t fed = 0;
   if (options.input.empty()) in.close_write();
@@ -142,10 +165,8 @@ RunResult run(const std::vector<std::string>& argv, const RunOptions& options) {
   out.close_write();
   err.close_write();
 
-  const auto old_handler = std::signal(SIGPIPE, SIG_IGN);  // a child may end before it has read its input
   RunResult result;
   result.timed_out = !converse(in, out, err, options, result);
-  std::signal(SIGPIPE, old_handler);
   if (result.timed_out) ::kill(pid, SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {

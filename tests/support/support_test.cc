@@ -1,6 +1,8 @@
 // The test library's own tests: servers of every version come up, are paused, die, and come back.
 #include <algorithm>
 #include <csignal>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,6 +28,15 @@ TEST(Run, GivesExitCodeAndBothStreams) {
 TEST(Run, MovesMoreThanAPipeHoldsBothWays) {
   const std::string much(1 << 20, 'x');
   EXPECT_EQ(run({"cat"}, {.input = much}).out, much);
+}
+
+TEST(Run, BearsChildrenThatReadNothingInSeveralThreads) {
+  const std::string much(1 << 20, 'x');
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) EXPECT_EQ(run({"true"}, {.input = much}).exit, 0);
+    });
 }
 
 TEST(Run, KillsAChildThatTakesTooLong) {
